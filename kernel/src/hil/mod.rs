@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Module `hil`.
+
+pub mod entropy;
+pub mod ethernet;
+pub mod gpio;
+pub mod keyboard;
+pub mod led;
+pub mod nonvolatile_storage;
+pub mod rng;
+pub mod screen;
+pub mod time;
+pub mod uart;

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The kernel: hardware interfaces, the process model, grants and system calls.
+//!
+//! Public paths, names and signatures are those of Tock 2, so capsules, chips and boards written
+//! for it compile against this crate. The first file to read is `kernel.rs`, the main loop.
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod capabilities;
+pub mod collections;
+pub mod component;
+pub mod debug;
+pub mod deferred_call;
+pub mod errorcode;
+pub mod grant;
+pub mod hil;
+pub mod introspection;
+pub mod ipc;
+mod kernel;
+mod memop;
+pub mod platform;
+pub mod process;
+pub mod process_checker;
+pub mod processbuffer;
+pub mod scheduler;
+pub mod storage_permissions;
+pub mod syscall;
+mod syscall_driver;
+pub mod upcall;
+pub mod utilities;

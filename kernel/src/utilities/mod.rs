@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Module `utilities`.
+
+pub mod arch_helpers;
+pub mod binary_write;
+pub mod capability_ptr;
+pub mod cells;
+pub mod copy_slice;
+pub mod dma_slice;
+pub mod helpers;
+pub mod io_write;
+pub mod leasable_buffer;
+pub mod machine_register;
+pub mod registers;
+pub mod single_thread_value;
+pub mod slice_uninit;
+pub mod static_init;
+pub mod static_ref;
+pub mod streaming_process_slice;
