@@ -32,3 +32,5 @@ pub mod syscall;
 mod syscall_driver;
 pub mod upcall;
 pub mod utilities;
+
+pub use errorcode::ErrorCode;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Module `utilities`.
+//! Helpers that the kernel, chips, capsules and boards share.
 
 pub mod arch_helpers;
 pub mod binary_write;
@@ -18,3 +18,5 @@ pub mod slice_uninit;
 pub mod static_init;
 pub mod static_ref;
 pub mod streaming_process_slice;
+
+pub use static_ref::StaticRef;
