@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Module `collections`.
+//! Collections that need no allocator.
 
 pub mod list;
 pub mod queue;
