@@ -133,9 +133,7 @@ mod tests {
         let start: Start = start;
         assert_eq!(size_of_val(&start), 0);
         // SAFETY: the test keeps the value to itself.
-        assert_eq!(
-            kernel_storage(unsafe { mint_defined_capability!(Storage) }),
-            0
-        );
+        let storage = unsafe { mint_defined_capability!(Storage) };
+        assert_eq!(kernel_storage(storage), 0);
     }
 }

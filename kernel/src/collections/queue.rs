@@ -7,6 +7,11 @@ pub trait Queue<T> {
     /// Tells whether the queue holds at least one element.
     fn has_elements(&self) -> bool;
 
+    /// Tells whether the queue holds nothing.
+    fn is_empty(&self) -> bool {
+        !self.has_elements()
+    }
+
     /// Tells whether [`enqueue`](Self::enqueue) would refuse.
     fn is_full(&self) -> bool;
 

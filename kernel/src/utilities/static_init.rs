@@ -26,8 +26,7 @@ unsafe impl Sync for StaticClaim {}
 
 impl<T> StaticSlot<T> {
     /// Creates memory that nothing was written to.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
+    pub const fn uninit() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
@@ -39,22 +38,25 @@ impl<T> StaticSlot<T> {
     ///
     /// # Safety
     ///
-    /// `claim` is used with this slot only, and all calls come from one thread.
+    /// `slot` and `claim` are statics that are used with one another only, on one thread.
     #[track_caller]
-    pub unsafe fn claim(&'static self, claim: &'static StaticClaim) -> &'static mut MaybeUninit<T> {
-        if claim.0.replace(true) {
+    pub unsafe fn claim(
+        slot: *const Self,
+        claim: *const StaticClaim,
+    ) -> &'static mut MaybeUninit<T> {
+        // SAFETY: the caller vouches for the pointer and rules out a race.
+        if unsafe { (*claim).0.replace(true) } {
             claimed_twice();
         }
         // SAFETY: the claim was open, so this is the first reference, and no other will follow.
-        // The caller rules out a race for the claim.
-        unsafe { &mut *self.0.get() }
+        // The caller vouches for the pointer.
+        unsafe { &mut *(*slot).0.get() }
     }
 }
 
 impl StaticClaim {
     /// Creates an open claim.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
+    pub const fn open() -> Self {
         Self(Cell::new(false))
     }
 }
@@ -75,8 +77,7 @@ unsafe impl<const SIZE: usize> Sync for StackMemory<SIZE> {}
 
 impl<const SIZE: usize> StackMemory<SIZE> {
     /// Creates a stack of `SIZE` bytes, which has to be a multiple of 16.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
+    pub const fn reserve() -> Self {
         const {
             assert!(
                 SIZE.is_multiple_of(16),
@@ -101,10 +102,10 @@ macro_rules! static_buf {
     ($T:ty $(,)?) => {{
         #[cfg_attr(target_os = "none", unsafe(link_section = ".noinit"))]
         static SLOT: $crate::utilities::static_init::StaticSlot<$T> =
-            $crate::utilities::static_init::StaticSlot::new();
+            $crate::utilities::static_init::StaticSlot::uninit();
         static CLAIM: $crate::utilities::static_init::StaticClaim =
-            $crate::utilities::static_init::StaticClaim::new();
-        SLOT.claim(&CLAIM)
+            $crate::utilities::static_init::StaticClaim::open();
+        $crate::utilities::static_init::StaticSlot::claim(&raw const SLOT, &raw const CLAIM)
     }};
 }
 
@@ -115,10 +116,10 @@ macro_rules! static_named_buf {
         #[cfg_attr(target_os = "none", unsafe(link_section = ".noinit"))]
         #[unsafe(export_name = $name)]
         static SLOT: $crate::utilities::static_init::StaticSlot<$T> =
-            $crate::utilities::static_init::StaticSlot::new();
+            $crate::utilities::static_init::StaticSlot::uninit();
         static CLAIM: $crate::utilities::static_init::StaticClaim =
-            $crate::utilities::static_init::StaticClaim::new();
-        SLOT.claim(&CLAIM)
+            $crate::utilities::static_init::StaticClaim::open();
+        $crate::utilities::static_init::StaticSlot::claim(&raw const SLOT, &raw const CLAIM)
     }};
 }
 
@@ -153,7 +154,7 @@ macro_rules! stack_size {
         #[unsafe(no_mangle)]
         #[cfg_attr(target_os = "none", unsafe(link_section = ".stack_buffer"))]
         static STACK_MEMORY: $crate::utilities::static_init::StackMemory<{ $size }> =
-            $crate::utilities::static_init::StackMemory::new();
+            $crate::utilities::static_init::StackMemory::reserve();
     };
 }
 

@@ -132,7 +132,6 @@ mod tests {
         let mut spare = Some(&mut second);
         cell.map(|_| cell.put(spare.take()));
         assert_eq!(cell.take().copied(), Some(1));
-        drop(cell);
         assert_eq!(second, 2);
     }
 
@@ -142,7 +141,6 @@ mod tests {
         let mut cell = TakeCell::new(&mut first);
         assert_eq!(cell.replace(&mut second).copied(), Some(1));
         *cell.get_mut().unwrap() = 7;
-        drop(cell);
         assert_eq!((first, second), (1, 7));
     }
 
