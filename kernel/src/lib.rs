@@ -33,4 +33,6 @@ mod syscall_driver;
 pub mod upcall;
 pub mod utilities;
 
+pub use crate::kernel::Kernel;
 pub use errorcode::ErrorCode;
+pub use process::ProcessId;

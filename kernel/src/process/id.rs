@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The names by which the kernel knows processes and applications.
+
+use core::fmt;
+use core::num::NonZeroU32;
+
+use crate::capabilities::ExternalProcessCapability;
+use crate::kernel::Kernel;
+
+/// Names one run of one process.
+///
+/// Every start of a process takes a new identifier, so a `ProcessId` kept across a restart
+/// resolves to nothing. Two of them are equal when the identifiers are.
+#[derive(Clone, Copy)]
+pub struct ProcessId {
+    kernel: &'static Kernel,
+    /// Slot in the process table, which restarts do not change.
+    index: usize,
+    identifier: usize,
+}
+
+impl PartialEq for ProcessId {
+    fn eq(&self, other: &ProcessId) -> bool {
+        self.identifier == other.identifier
+    }
+}
+
+impl Eq for ProcessId {}
+
+impl fmt::Debug for ProcessId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.identifier, formatter)
+    }
+}
+
+impl ProcessId {
+    pub(crate) const fn new(kernel: &'static Kernel, identifier: usize, index: usize) -> ProcessId {
+        ProcessId {
+            kernel,
+            index,
+            identifier,
+        }
+    }
+
+    /// Makes an identifier for a process type from outside the kernel.
+    ///
+    /// `index` is the slot that holds the process; `identifier` must be unique for ever.
+    pub fn new_external(
+        kernel: &'static Kernel,
+        identifier: usize,
+        index: usize,
+        _capability: &dyn ExternalProcessCapability,
+    ) -> ProcessId {
+        ProcessId::new(kernel, identifier, index)
+    }
+
+    /// Returns the number that no other run of a process has.
+    pub fn id(&self) -> usize {
+        self.identifier
+    }
+
+    /// Returns the slot this process had when the identifier was made.
+    pub(crate) fn slot_index(&self) -> usize {
+        self.index
+    }
+
+    /// Returns the kernel that the process belongs to.
+    pub(crate) fn kernel(&self) -> &'static Kernel {
+        self.kernel
+    }
+}
+
+/// Identifies an application over restarts and reboots.
+#[derive(Clone, Copy, Debug)]
+pub enum ShortId {
+    /// No persistent identity: unlike every identity, its own included.
+    LocallyUnique,
+    /// A persistent identity.
+    Fixed(NonZeroU32),
+}
+
+impl PartialEq for ShortId {
+    fn eq(&self, other: &ShortId) -> bool {
+        match (self, other) {
+            (ShortId::Fixed(a), ShortId::Fixed(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for ShortId {}
+
+impl From<Option<NonZeroU32>> for ShortId {
+    fn from(number: Option<NonZeroU32>) -> ShortId {
+        number.map_or(ShortId::LocallyUnique, ShortId::Fixed)
+    }
+}
+
+impl fmt::Display for ShortId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShortId::LocallyUnique => formatter.write_str("Unique"),
+            ShortId::Fixed(number) => write!(formatter, "{number:#x}"),
+        }
+    }
+}
+
+/// The version of an application binary; a higher one is newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BinaryVersion(NonZeroU32);
+
+impl BinaryVersion {
+    /// Wraps the number from the binary's header.
+    pub const fn new(number: NonZeroU32) -> BinaryVersion {
+        BinaryVersion(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_without_identity_equals_nothing() {
+        let fixed = ShortId::from(NonZeroU32::new(7));
+        assert!(fixed == ShortId::from(NonZeroU32::new(7)));
+        assert!(fixed != ShortId::from(NonZeroU32::new(8)));
+        assert!(ShortId::LocallyUnique != ShortId::LocallyUnique);
+        assert!(fixed != ShortId::from(None));
+    }
+
+    #[test]
+    fn newer_binaries_have_greater_versions() {
+        let version = |number| BinaryVersion::new(NonZeroU32::new(number).unwrap());
+        assert!(version(2) > version(1));
+    }
+}
