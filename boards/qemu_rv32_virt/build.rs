@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Hands the board's memory map to the linker when the kernel image itself is built.
+
+fn main() {
+    println!("cargo::rerun-if-changed=layout.ld");
+    let bare_metal = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none");
+    if bare_metal {
+        let directory = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+        println!("cargo::rustc-link-arg-bins=-T{directory}/layout.ld");
+    }
+}
