@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Module `hil`.
+//! Hardware interface layer: what drivers offer and capsules build on.
 
 pub mod entropy;
 pub mod ethernet;
