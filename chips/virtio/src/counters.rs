@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Event counters, for people who ask what a device has been doing.
+//!
+//! Counters wrap, and nothing is decided by them. Each set exists twice: the live one, which is
+//! counted up in place, and the public snapshot that a console prints.
+
+use core::cell::Cell;
+
+/// One live counter.
+pub(crate) struct Counter(Cell<u32>);
+
+impl Counter {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(0))
+    }
+
+    pub(crate) fn bump(&self) {
+        self.0.set(self.0.get().wrapping_add(1));
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        self.0.get()
+    }
+}
+
+/// Declares a public snapshot and the live set behind it, field by field the same.
+macro_rules! counters {
+    ($(#[$about:meta])* $snapshot:ident from $live:ident {
+        $($(#[$what:meta])* $field:ident,)+
+    }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $snapshot {
+            $($(#[$what])* pub $field: u32,)+
+        }
+
+        impl $snapshot {
+            /// Lists names and values in order of declaration, for printing.
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+                [$((stringify!($field), self.$field),)+].into_iter()
+            }
+        }
+
+        pub(crate) struct $live {
+            $(pub(crate) $field: Counter,)+
+        }
+
+        impl $live {
+            pub(crate) const fn new() -> Self {
+                Self { $($field: Counter::new(),)+ }
+            }
+
+            pub(crate) fn snapshot(&self) -> $snapshot {
+                $snapshot { $($field: self.$field.get(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// What one virtqueue has seen.
+    QueueCounters from QueueEvents {
+        /// Available buffer notifications sent to the device.
+        kicks,
+        /// Times that the device had asked not to be notified.
+        kicks_suppressed,
+        /// Times that the queue was looked at for used buffers.
+        scans,
+        /// Scans that found nothing.
+        empty_scans,
+        /// Chains that the device returned.
+        used,
+        /// Violations of the protocol by the device; the first one breaks the queue.
+        rejected,
+        /// Chains refused because too few descriptors were free.
+        full,
+        /// Chains taken back after a reset, without the device having used them.
+        reclaimed,
+    }
+}
+
+counters! {
+    /// What one transport has seen.
+    TransportCounters from TransportEvents {
+        /// Writes to the notification register.
+        notifications,
+        /// Interrupts from the device.
+        interrupts,
+        /// Interrupts without a cause that the standard defines.
+        spurious,
+        /// Interrupts for used buffers when there were none.
+        empty,
+        /// Configuration changes announced.
+        configuration_changes,
+        /// Times that the device asked to be reset.
+        needs_reset,
+        /// Resets by the driver, the one at each initialization included.
+        resets,
+        /// Times that the interrupt source was masked because the device would not be quiet.
+        masked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_snapshot_keeps_its_values_while_the_live_counter_moves_on() {
+        let live = QueueEvents::new();
+        live.used.bump();
+        let before = live.snapshot();
+        live.used.bump();
+        assert_eq!((before.used, live.snapshot().used), (1, 2));
+    }
+
+    #[test]
+    fn counters_wrap_instead_of_panicking() {
+        let counter = Counter(Cell::new(u32::MAX));
+        counter.bump();
+        assert_eq!(counter.get(), 0);
+    }
+
+    #[test]
+    fn entries_carry_the_names_of_the_fields() {
+        let live = TransportEvents::new();
+        live.interrupts.bump();
+        let entries: Vec<_> = live.snapshot().entries().collect();
+        assert_eq!(entries.len(), 8);
+        assert!(entries.contains(&("interrupts", 1)));
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What a transport asks of the driver of one type of device.
+
+use kernel::ErrorCode;
+
+use super::VirtIODeviceType;
+use crate::transports::configuration::Configuration;
+
+/// The driver of one type of device, as the transport sees it.
+///
+/// During [`VirtIOTransport::initialize`](crate::transports::VirtIOTransport::initialize) the
+/// transport calls, in this order: [`device_type`](Self::device_type), [`examine`](Self::examine),
+/// [`negotiate_features`](Self::negotiate_features), [`configure`](Self::configure),
+/// [`pre_device_initialization`](Self::pre_device_initialization) and
+/// [`device_initialized`](Self::device_initialized).
+pub trait VirtIODeviceDriver {
+    /// Picks features out of those the device offers.
+    ///
+    /// `offered_features` holds the bits of the device type alone, 0 to 23 and 50 to 63: the rest
+    /// belongs to the transport and the queues. `None` means that the driver cannot work with what
+    /// is offered. A bit that was not offered, or whose prerequisite is missing, must not be
+    /// returned; the transport refuses the device if one is.
+    fn negotiate_features(&self, offered_features: u64) -> Option<u64>;
+
+    /// The type of device that this driver is for.
+    fn device_type(&self) -> VirtIODeviceType;
+
+    /// Prepares the driver between the set-up of the queues and the start of the device.
+    ///
+    /// Buffers may be put into the queues already; the device is notified of them once it runs.
+    ///
+    /// # Errors
+    ///
+    /// Any error fails the device and reaches the caller of `initialize`.
+    fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+
+    /// Tells the driver that the device runs.
+    ///
+    /// # Errors
+    ///
+    /// Any error reaches the caller of `initialize`; the device runs on.
+    fn device_initialized(&self) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+
+    /// Lets the driver read the configuration space before it decides on features (3.1.1, step 4).
+    ///
+    /// `offered_features` is what [`negotiate_features`](Self::negotiate_features) gets next: a field
+    /// exists only if its feature is offered.
+    fn examine(&self, offered_features: u64, configuration: &Configuration<'_>) {
+        let _ = (offered_features, configuration);
+    }
+
+    /// Lets the driver read the configuration space once features are agreed.
+    ///
+    /// # Errors
+    ///
+    /// Any error fails the device; it reaches the caller of `initialize` as
+    /// [`DriverPreInitializationError`].
+    ///
+    /// [`DriverPreInitializationError`]:
+    ///     crate::transports::VirtIOInitializationError::DriverPreInitializationError
+    fn configure(&self, configuration: &Configuration<'_>) -> Result<(), ErrorCode> {
+        let _ = configuration;
+        Ok(())
+    }
+
+    /// Tells the driver, from an interrupt, that the device changed its configuration space.
+    fn configuration_changed(&self, configuration: &Configuration<'_>) {
+        let _ = configuration;
+    }
+
+    /// Tells the driver that the device is out of service until it is initialized again.
+    ///
+    /// It was reset, so nothing that the driver put into the queues will be used.
+    fn device_stopped(&self) {}
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Virtqueues (VirtIO 1.2, 2.6): what transports need of any kind, and the kinds.
+
+/// One virtqueue, as the transport sees it.
+pub trait Virtqueue {
+    /// Picks a number of elements, at most `device_max_elements`; zero if none will do.
+    fn negotiate_queue_size(&self, device_max_elements: usize) -> usize;
+
+    /// Clears the queue's memory and prepares it as number `queue_number`, with `queue_elements`
+    /// elements.
+    ///
+    /// The device does not know the queue at this time: it never did, or was reset.
+    fn initialize(&self, queue_number: u32, queue_elements: usize);
+
+    /// Says where in memory the three parts of the queue are.
+    fn physical_addresses(&self) -> VirtqueueAddresses;
+
+    /// Takes what the device has used, on a used buffer notification.
+    fn used_interrupt(&self);
+
+    /// As [`used_interrupt`](Self::used_interrupt), and says whether there was anything to take.
+    ///
+    /// A queue that cannot tell answers yes.
+    fn serve(&self) -> bool {
+        self.used_interrupt();
+        true
+    }
+
+    /// The features that this queue can use, out of those that belong to queues (24 to 40).
+    fn features(&self) -> u64 {
+        0
+    }
+
+    /// Tells the queue, before [`initialize`](Self::initialize), which features were agreed on.
+    fn set_features(&self, accepted: u64) {
+        let _ = accepted;
+    }
+
+    /// Whether the device broke the rules, so that the queue has stopped.
+    fn is_broken(&self) -> bool {
+        false
+    }
+
+    /// Takes back every buffer, after a reset of the device.
+    ///
+    /// # Safety
+    ///
+    /// The device has been reset, and was seen to have completed the reset, since it last knew this
+    /// queue: it accesses neither the queue nor the buffers in it.
+    unsafe fn device_was_reset(&self) {}
+}
+
+/// Where in memory the parts of a queue are, as the device addresses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VirtqueueAddresses {
+    /// The descriptor table, or the descriptor ring of a packed queue.
+    pub descriptor_area: u64,
+    /// What the driver writes: the available ring, or driver event suppression.
+    pub driver_area: u64,
+    /// What the device writes: the used ring, or device event suppression.
+    pub device_area: u64,
+}

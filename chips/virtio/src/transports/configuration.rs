@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The configuration space of a device (VirtIO 1.2, 2.5).
+//!
+//! Offsets are checked here; the values read are the device's word and for the caller to judge.
+
+/// How often a changing configuration space is read again before giving up.
+const ATTEMPTS: usize = 8;
+
+/// Why a field of the configuration space could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigurationError {
+    /// The field does not lie inside the window of the transport.
+    OutOfRange {
+        /// Where the field starts.
+        offset: usize,
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// The offset is not a multiple of the width of the field.
+    Misaligned {
+        /// Where the field starts.
+        offset: usize,
+    },
+    /// The device changed the space at each of several attempts to read it.
+    Unstable,
+}
+
+/// What a transport offers for the configuration space: raw reads, of fields that lie inside.
+pub trait ConfigurationWindow {
+    /// The length of the window in bytes.
+    fn len_bytes(&self) -> usize;
+
+    /// Reads the byte at `offset`.
+    fn byte(&self, offset: usize) -> u8;
+
+    /// Reads the little-endian 16 bits at `offset`, a multiple of two.
+    fn half(&self, offset: usize) -> u16;
+
+    /// Reads the little-endian 32 bits at `offset`, a multiple of four.
+    fn word(&self, offset: usize) -> u32;
+
+    /// Reads the number that changes whenever the space does.
+    fn generation(&self) -> u32;
+}
+
+/// A device's configuration space, for the length of one driver call.
+#[derive(Clone, Copy)]
+pub struct Configuration<'a> {
+    window: &'a dyn ConfigurationWindow,
+}
+
+impl<'a> Configuration<'a> {
+    pub(crate) fn new(window: &'a dyn ConfigurationWindow) -> Self {
+        Self { window }
+    }
+
+    /// Reads a field of 8 bits.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError::OutOfRange`] if the field does not lie inside the window.
+    pub fn read_u8(&self, offset: usize) -> Result<u8, ConfigurationError> {
+        self.check(offset, 1, 1)?;
+        Ok(self.window.byte(offset))
+    }
+
+    /// Reads a field of 16 bits.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError::OutOfRange`] or [`ConfigurationError::Misaligned`].
+    pub fn read_u16(&self, offset: usize) -> Result<u16, ConfigurationError> {
+        self.check(offset, 2, 2)?;
+        Ok(self.window.half(offset))
+    }
+
+    /// Reads a field of 32 bits.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError::OutOfRange`] or [`ConfigurationError::Misaligned`].
+    pub fn read_u32(&self, offset: usize) -> Result<u32, ConfigurationError> {
+        self.check(offset, 4, 4)?;
+        Ok(self.window.word(offset))
+    }
+
+    /// Reads a field of 64 bits, as two halves (2.5.3): use it inside [`Self::consistently`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError::OutOfRange`] or [`ConfigurationError::Misaligned`].
+    pub fn read_u64(&self, offset: usize) -> Result<u64, ConfigurationError> {
+        self.check(offset, 8, 4)?;
+        let low = self.window.word(offset);
+        let high = self.window.word(offset.wrapping_add(4));
+        Ok(u64::from(high) << 32 | u64::from(low))
+    }
+
+    /// Reads a field that is an array of bytes: use it inside [`Self::consistently`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError::OutOfRange`]; `bytes` is unchanged then.
+    pub fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> Result<(), ConfigurationError> {
+        self.check(offset, bytes.len(), 1)?;
+        for (place, byte) in (offset..).zip(bytes) {
+            *byte = self.window.byte(place);
+        }
+        Ok(())
+    }
+
+    /// Runs `read` until the space did not change meanwhile (2.5.1).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError::Unstable`] after several changes in a row, else the error of `read`.
+    pub fn consistently<T>(
+        &self,
+        mut read: impl FnMut(&Self) -> Result<T, ConfigurationError>,
+    ) -> Result<T, ConfigurationError> {
+        for _ in 0..ATTEMPTS {
+            let before = self.window.generation();
+            let value = read(self)?;
+            if self.window.generation() == before {
+                return Ok(value);
+            }
+        }
+        Err(ConfigurationError::Unstable)
+    }
+
+    fn check(&self, offset: usize, len: usize, align: usize) -> Result<(), ConfigurationError> {
+        if !offset.is_multiple_of(align) {
+            return Err(ConfigurationError::Misaligned { offset });
+        }
+        match offset.checked_add(len) {
+            Some(end) if end <= self.window.len_bytes() => Ok(()),
+            _ => Err(ConfigurationError::OutOfRange { offset, len }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    /// Bytes that count up, in a space that changes during the first `restless` reads.
+    struct Space {
+        restless: Cell<u32>,
+        generation: Cell<u32>,
+    }
+
+    impl Space {
+        fn restless(times: u32) -> Self {
+            Self {
+                restless: Cell::new(times),
+                generation: Cell::new(0),
+            }
+        }
+    }
+
+    impl ConfigurationWindow for Space {
+        fn len_bytes(&self) -> usize {
+            16
+        }
+
+        fn byte(&self, offset: usize) -> u8 {
+            if self.restless.get() > 0 {
+                self.restless.set(self.restless.get() - 1);
+                self.generation.set(self.generation.get() + 1);
+            }
+            offset as u8
+        }
+
+        fn half(&self, offset: usize) -> u16 {
+            u16::from_le_bytes([self.byte(offset), self.byte(offset + 1)])
+        }
+
+        fn word(&self, offset: usize) -> u32 {
+            u32::from(self.half(offset)) | u32::from(self.half(offset + 2)) << 16
+        }
+
+        fn generation(&self) -> u32 {
+            self.generation.get()
+        }
+    }
+
+    #[test]
+    fn fields_of_every_width_are_little_endian() {
+        let space = Space::restless(0);
+        let space = Configuration::new(&space);
+        assert_eq!(space.read_u8(15), Ok(15));
+        assert_eq!(space.read_u16(2), Ok(0x0302));
+        assert_eq!(space.read_u32(4), Ok(0x0706_0504));
+        assert_eq!(space.read_u64(8), Ok(0x0F0E_0D0C_0B0A_0908));
+        let mut bytes = [0; 3];
+        assert_eq!(space.read_bytes(1, &mut bytes), Ok(()));
+        assert_eq!(bytes, [1, 2, 3]);
+    }
+
+    #[test]
+    fn fields_that_leave_the_window_are_refused() {
+        let space = Space::restless(0);
+        let space = Configuration::new(&space);
+        let outside = |offset, len| ConfigurationError::OutOfRange { offset, len };
+        assert_eq!(space.read_u8(16), Err(outside(16, 1)));
+        assert_eq!(space.read_u32(16), Err(outside(16, 4)));
+        assert_eq!(space.read_u64(12), Err(outside(12, 8)));
+        assert_eq!(space.read_u8(usize::MAX), Err(outside(usize::MAX, 1)));
+        let mut bytes = [7; 4];
+        assert_eq!(space.read_bytes(13, &mut bytes), Err(outside(13, 4)));
+        assert_eq!(bytes, [7; 4]);
+    }
+
+    #[test]
+    fn fields_off_their_alignment_are_refused() {
+        let space = Space::restless(0);
+        let space = Configuration::new(&space);
+        assert_eq!(
+            space.read_u16(3),
+            Err(ConfigurationError::Misaligned { offset: 3 })
+        );
+        assert_eq!(
+            space.read_u32(2),
+            Err(ConfigurationError::Misaligned { offset: 2 })
+        );
+    }
+
+    #[test]
+    fn a_change_during_the_read_leads_to_another_read() {
+        let space = Space::restless(3);
+        let reads = Cell::new(0);
+        let value = Configuration::new(&space).consistently(|space| {
+            reads.set(reads.get() + 1);
+            space.read_u8(5)
+        });
+        assert_eq!((value, reads.get()), (Ok(5), 4));
+    }
+
+    #[test]
+    fn a_space_that_never_rests_is_given_up() {
+        let space = Space::restless(u32::MAX);
+        let reads = Cell::new(0);
+        let value = Configuration::new(&space).consistently(|space| {
+            reads.set(reads.get() + 1);
+            space.read_u8(5)
+        });
+        assert_eq!(value, Err(ConfigurationError::Unstable));
+        assert_eq!(reads.get(), ATTEMPTS);
+    }
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! One memory-mapped device: what is known about it, and what boards and queues ask of it.
+
+use core::cell::Cell;
+
+use kernel::utilities::StaticRef;
+
+use super::access::{Readable, RegisterAccess, Writable};
+use super::registers::{CONFIGURATION_LEN, MAGIC, VERSION, VirtIOMMIODeviceRegisters, interrupt};
+use crate::barriers::{Barriers, MachineBarriers};
+use crate::counters::{TransportCounters, TransportEvents};
+use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
+use crate::queues::Virtqueue;
+use crate::transports::configuration::ConfigurationWindow;
+use crate::transports::{InterruptLine, VirtIOInitializationError, VirtIOTransport};
+
+/// What to do with a notification.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not initialized, or out of service: there is nobody to notify.
+    Down,
+    /// Being initialized: the device must not be notified yet, so note the queue.
+    Starting,
+    /// In service.
+    Running,
+}
+
+/// A device behind the memory-mapped transport.
+///
+/// The board makes one for each slot and calls [`handle_interrupt`](Self::handle_interrupt) from its
+/// interrupt table, whether or not the slot turns out to hold a device.
+pub struct VirtIOMMIODevice<
+    R: RegisterAccess = StaticRef<VirtIOMMIODeviceRegisters>,
+    B: Barriers = MachineBarriers,
+> {
+    pub(super) registers: R,
+    pub(super) barriers: B,
+    pub(super) stage: Cell<Stage>,
+    /// Queues to notify as soon as the device runs, one bit each.
+    pub(super) owed_notifications: Cell<u32>,
+    pub(super) driver: Cell<Option<&'static dyn VirtIODeviceDriver>>,
+    pub(super) queues: Cell<&'static [&'static dyn Virtqueue]>,
+    pub(super) line: Cell<Option<&'static dyn InterruptLine>>,
+    /// Whether the line is masked because of a storm.
+    pub(super) masked: Cell<bool>,
+    /// Interrupts without work since the last [`poll`](Self::poll).
+    pub(super) idle_interrupts: Cell<u32>,
+    pub(super) events: TransportEvents,
+}
+
+impl VirtIOMMIODevice {
+    /// Describes the device at `base` without touching it.
+    pub const fn new(base: StaticRef<VirtIOMMIODeviceRegisters>) -> Self {
+        Self::with_parts(base, MachineBarriers)
+    }
+}
+
+impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
+    pub(crate) const fn with_parts(registers: R, barriers: B) -> Self {
+        Self {
+            registers,
+            barriers,
+            stage: Cell::new(Stage::Down),
+            owed_notifications: Cell::new(0),
+            driver: Cell::new(None),
+            queues: Cell::new(&[]),
+            line: Cell::new(None),
+            masked: Cell::new(false),
+            idle_interrupts: Cell::new(0),
+            events: TransportEvents::new(),
+        }
+    }
+
+    /// Finds out what is in this slot.
+    ///
+    /// # Errors
+    ///
+    /// The raw number of a device type this crate does not know, which is 0 for an empty slot. A slot
+    /// without a device that [`Self::identify`] accepts counts as empty.
+    pub fn query(&self) -> Result<VirtIODeviceType, u32> {
+        self.identify().map_err(|error| match error {
+            VirtIOInitializationError::UnknownDeviceType(id) => id,
+            _ => 0,
+        })
+    }
+
+    /// Finds out what is in this slot, or why it cannot be used, by reading three registers.
+    ///
+    /// # Errors
+    ///
+    /// - [`NotAVirtIODevice`](VirtIOInitializationError::NotAVirtIODevice): wrong magic number.
+    /// - [`UnknownDeviceType`](VirtIOInitializationError::UnknownDeviceType): with number 0, an
+    ///   empty slot.
+    /// - [`InvalidTransportVersion`](VirtIOInitializationError::InvalidTransportVersion): a device,
+    ///   but with another register layout, the legacy one for example.
+    pub fn identify(&self) -> Result<VirtIODeviceType, VirtIOInitializationError> {
+        if self.registers.read(Readable::MagicValue) != MAGIC {
+            return Err(VirtIOInitializationError::NotAVirtIODevice);
+        }
+        let version = self.registers.read(Readable::Version);
+        let id = self.registers.read(Readable::DeviceId);
+        match VirtIODeviceType::from_device_id(id) {
+            // An empty slot is empty in every version.
+            _ if id == 0 => Err(VirtIOInitializationError::UnknownDeviceType(0)),
+            _ if version != VERSION => Err(VirtIOInitializationError::InvalidTransportVersion),
+            Some(device_type) => Ok(device_type),
+            None => Err(VirtIOInitializationError::UnknownDeviceType(id)),
+        }
+    }
+
+    /// Names the interrupt source of this device, which is masked during an interrupt storm.
+    ///
+    /// Only with a caller of [`poll`](Self::poll), which is what ends the masking.
+    pub fn set_interrupt_line(&self, line: &'static dyn InterruptLine) {
+        self.line.set(Some(line));
+    }
+
+    /// Whether the device is in service.
+    pub fn is_running(&self) -> bool {
+        self.stage.get() == Stage::Running
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> TransportCounters {
+        self.events.snapshot()
+    }
+
+    fn ring_doorbell(&self, queue: u32) {
+        self.events.notifications.bump();
+        self.barriers.doorbell();
+        self.registers.write(Writable::QueueNotify, queue);
+    }
+
+    /// Sends the notifications that were asked for too early.
+    pub(super) fn pay_notifications(&self) {
+        let mut owed = self.owed_notifications.take();
+        while owed != 0 {
+            let queue = owed.trailing_zeros();
+            owed &= !(1 << queue);
+            self.ring_doorbell(queue);
+        }
+    }
+
+    /// Reads and acknowledges the causes of an interrupt; unknown causes are left alone.
+    pub(super) fn take_causes(&self) -> u32 {
+        let known = interrupt::USED_BUFFER | interrupt::CONFIGURATION;
+        let causes = self.registers.read(Readable::InterruptStatus) & known;
+        if causes != 0 {
+            self.registers.write(Writable::InterruptAck, causes);
+        }
+        causes
+    }
+}
+
+impl<R: RegisterAccess, B: Barriers> VirtIOTransport for VirtIOMMIODevice<R, B> {
+    fn initialize(
+        &self,
+        driver: &'static dyn VirtIODeviceDriver,
+        queues: &'static [&'static dyn Virtqueue],
+    ) -> Result<VirtIODeviceType, VirtIOInitializationError> {
+        self.bring_up(driver, queues)
+    }
+
+    fn queue_notify(&self, queue_id: u32) {
+        match self.stage.get() {
+            Stage::Running => self.ring_doorbell(queue_id),
+            Stage::Starting => {
+                let bit = 1u32.checked_shl(queue_id).unwrap_or(0);
+                self.owed_notifications
+                    .set(self.owed_notifications.get() | bit);
+            }
+            Stage::Down => {}
+        }
+    }
+}
+
+impl<R: RegisterAccess, B: Barriers> ConfigurationWindow for VirtIOMMIODevice<R, B> {
+    fn len_bytes(&self) -> usize {
+        CONFIGURATION_LEN
+    }
+
+    fn byte(&self, offset: usize) -> u8 {
+        self.registers.configuration_byte(offset)
+    }
+
+    fn half(&self, offset: usize) -> u16 {
+        self.registers.configuration_half(offset)
+    }
+
+    fn word(&self, offset: usize) -> u32 {
+        self.registers.configuration_word(offset)
+    }
+
+    fn generation(&self) -> u32 {
+        self.registers.read(Readable::ConfigGeneration)
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Bringing a device into service, and taking it out (VirtIO 1.2, 3.1.1 and 4.2.3.1).
+
+use super::access::{Readable, RegisterAccess, Writable};
+use super::device::{Stage, VirtIOMMIODevice};
+use super::registers::status;
+use crate::barriers::Barriers;
+use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
+use crate::features;
+use crate::queues::Virtqueue;
+use crate::transports::VirtIOInitializationError;
+use crate::transports::configuration::Configuration;
+
+/// How often the status is read while a reset is under way. QEMU needs one read; a device that is
+/// still not done after this many is given up.
+const RESET_POLLS: usize = 10_000;
+
+/// Notifications that come too early are noted in a word with one bit for each queue.
+const MAX_QUEUES: usize = 32;
+
+impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
+    /// Initializes the device, following the numbered steps of 3.1.1.
+    pub(super) fn bring_up(
+        &self,
+        driver: &'static dyn VirtIODeviceDriver,
+        queues: &'static [&'static dyn Virtqueue],
+    ) -> Result<VirtIODeviceType, VirtIOInitializationError> {
+        let device_type = self.identify()?;
+        if driver.device_type() != device_type {
+            return Err(VirtIOInitializationError::IncompatibleDriverDeviceType(
+                device_type,
+            ));
+        }
+        if queues.len() > MAX_QUEUES {
+            return Err(VirtIOInitializationError::VirtqueueNotAvailable(MAX_QUEUES));
+        }
+
+        if !self.reset() {
+            return Err(VirtIOInitializationError::DeviceError);
+        }
+        self.driver.set(Some(driver));
+        self.queues.set(queues);
+
+        if let Err(error) = self.negotiate_and_start(driver, queues) {
+            self.fail();
+            return Err(error);
+        }
+        self.pay_notifications();
+        driver.device_initialized().map_err(|code| {
+            VirtIOInitializationError::DriverInitializationError(device_type, code)
+        })?;
+        Ok(device_type)
+    }
+
+    /// Steps 2 to 8. Every error that this returns ends in the status FAILED.
+    fn negotiate_and_start(
+        &self,
+        driver: &'static dyn VirtIODeviceDriver,
+        queues: &'static [&'static dyn Virtqueue],
+    ) -> Result<(), VirtIOInitializationError> {
+        self.stage.set(Stage::Starting);
+        self.owed_notifications.set(0);
+        self.add_status(status::ACKNOWLEDGE);
+        self.add_status(status::DRIVER);
+
+        let accepted = self.negotiate(driver, queues)?;
+        driver
+            .configure(&Configuration::new(self))
+            .map_err(VirtIOInitializationError::DriverPreInitializationError)?;
+        for (number, queue) in queues.iter().enumerate() {
+            queue.set_features(accepted);
+            self.set_up_queue(number, *queue)?;
+        }
+        driver
+            .pre_device_initialization()
+            .map_err(VirtIOInitializationError::DriverPreInitializationError)?;
+
+        self.barriers.doorbell();
+        self.add_status(status::DRIVER_OK);
+        if self.registers.read(Readable::Status) & status::DEVICE_NEEDS_RESET != 0 {
+            return Err(VirtIOInitializationError::DeviceError);
+        }
+        self.stage.set(Stage::Running);
+        Ok(())
+    }
+
+    /// Steps 4 to 6: returns the features that the device has taken.
+    fn negotiate(
+        &self,
+        driver: &'static dyn VirtIODeviceDriver,
+        queues: &'static [&'static dyn Virtqueue],
+    ) -> Result<u64, VirtIOInitializationError> {
+        let offered = self.offered_features();
+        if offered & features::VERSION_1 == 0 {
+            return Err(VirtIOInitializationError::InvalidVirtIOVersion);
+        }
+        let for_driver = offered & features::DEVICE_TYPE;
+        driver.examine(for_driver, &Configuration::new(self));
+        let by_driver = driver.negotiate_features(for_driver).ok_or(
+            VirtIOInitializationError::FeatureNegotiationFailed {
+                offered,
+                accepted: None,
+            },
+        )?;
+        // A feature that concerns all queues is used if each of them can.
+        let by_queues = queues
+            .iter()
+            .fold(features::QUEUE, |common, queue| common & queue.features());
+        let accepted = by_driver | (offered & (features::TRANSPORT | by_queues));
+        let refused = VirtIOInitializationError::FeatureNegotiationFailed {
+            offered,
+            accepted: Some(accepted),
+        };
+        if by_driver & !for_driver != 0 {
+            return Err(refused);
+        }
+        self.write_features(accepted);
+        self.add_status(status::FEATURES_OK);
+        if self.registers.read(Readable::Status) & status::FEATURES_OK == 0 {
+            return Err(refused);
+        }
+        Ok(accepted)
+    }
+
+    fn offered_features(&self) -> u64 {
+        let word = |selector| {
+            self.registers.write(Writable::DeviceFeaturesSel, selector);
+            u64::from(self.registers.read(Readable::DeviceFeatures))
+        };
+        let low = word(0);
+        word(1) << 32 | low
+    }
+
+    fn write_features(&self, accepted: u64) {
+        let [low, high] = halves(accepted);
+        for (selector, word) in [(0, low), (1, high)] {
+            self.registers.write(Writable::DriverFeaturesSel, selector);
+            self.registers.write(Writable::DriverFeatures, word);
+        }
+    }
+
+    /// Shows one queue to the device (4.2.3.2).
+    fn set_up_queue(
+        &self,
+        number: usize,
+        queue: &dyn Virtqueue,
+    ) -> Result<(), VirtIOInitializationError> {
+        let unavailable = VirtIOInitializationError::VirtqueueNotAvailable(number);
+        // Lossless: the caller has bounded the number of queues.
+        let number = number as u32;
+        self.registers.write(Writable::QueueSel, number);
+        if self.registers.read(Readable::QueueReady) != 0 {
+            return Err(unavailable);
+        }
+        let max = self.registers.read(Readable::QueueNumMax);
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        let size = queue.negotiate_queue_size(max);
+        if size == 0 || size > max {
+            return Err(unavailable);
+        }
+        let size_word = u32::try_from(size).map_err(|_| unavailable)?;
+        self.registers.write(Writable::QueueNum, size_word);
+        queue.initialize(number, size);
+
+        let parts = queue.physical_addresses();
+        let address = |low_register, high_register, address| {
+            let [low, high] = halves(address);
+            self.registers.write(low_register, low);
+            self.registers.write(high_register, high);
+        };
+        use Writable::*;
+        address(QueueDescLow, QueueDescHigh, parts.descriptor_area);
+        address(QueueDriverLow, QueueDriverHigh, parts.driver_area);
+        address(QueueDeviceLow, QueueDeviceHigh, parts.device_area);
+        // The device may read the rings from here on, so their contents go first.
+        self.barriers.doorbell();
+        self.registers.write(QueueReady, 1);
+        Ok(())
+    }
+
+    /// Resets the device and, once it has, gives the queues their buffers back (2.4).
+    ///
+    /// Returns whether the device completed the reset. If not, it may still access memory, so the
+    /// queues keep what they have.
+    pub(super) fn reset(&self) -> bool {
+        self.stage.set(Stage::Down);
+        self.events.resets.bump();
+        self.registers.write(Writable::Status, 0);
+        let done = (0..RESET_POLLS).any(|_| self.registers.read(Readable::Status) == 0);
+        if done {
+            self.barriers.registers_and_memory();
+            for queue in self.queues.get() {
+                // SAFETY: the status has read zero since the device last knew this queue, which is
+                // how it reports that a reset is complete (2.4.1). It was not set up again since.
+                unsafe { queue.device_was_reset() };
+            }
+        }
+        done
+    }
+
+    /// Takes a device out of service that broke the rules or asked for it.
+    pub(super) fn stop(&self) {
+        if self.stage.get() != Stage::Running {
+            return;
+        }
+        self.reset();
+        if let Some(driver) = self.driver.get() {
+            driver.device_stopped();
+        }
+    }
+
+    /// Tells the device that the driver has given up on it.
+    fn fail(&self) {
+        self.stage.set(Stage::Down);
+        self.add_status(status::FAILED);
+    }
+
+    /// Adds status bits; bits are only ever cleared by a reset (2.1.1).
+    fn add_status(&self, bits: u32) {
+        let before = self.registers.read(Readable::Status);
+        self.registers.write(Writable::Status, before | bits);
+    }
+
+    pub(super) fn needs_reset(&self) -> bool {
+        self.registers.read(Readable::Status) & status::DEVICE_NEEDS_RESET != 0
+    }
+}
+
+/// Splits 64 bits into the low and the high word.
+fn halves(value: u64) -> [u32; 2] {
+    [value as u32, (value >> 32) as u32]
+}
