@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
+# Each target is a thin wrapper: the work is done by cargo, tools/runner and the scripts in tools/.
+
+APPS ?= random web
+TBF ?=
+NET ?= user
+RNG ?= on
+QEMU ?= qemu-system-riscv32
+PORT ?= 8080
+
+TARGET := riscv32imac-unknown-none-elf
+# rustup's installer changes PATH only for shells that start later.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export QEMU
+
+BOARD = cargo run --quiet --package board-runner --
+RUN_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup runner run debug kernel apps image test test-host test-boot deep-check check contract clean
+
+help: ## list the targets
+	@echo 'make TARGET [OPTION=value ...]'
+	@echo
+	@sed -n -E 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	    while IFS="$$(printf '\t')" read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+	@echo
+	@echo 'options of run and debug, with their defaults:'
+	@echo '  APPS="random web"           apps from userland/apps'
+	@echo '  TBF="a.tbf b.tbf"           binaries built elsewhere, placed by their fixed addresses (none)'
+	@echo '  NET=user|none|dgram:L:R     network cards, several with commas (user)'
+	@echo '  RNG=on|off                  entropy device (on)'
+	@echo '  PORT=8080                   port of this machine for the web server on the board'
+	@echo '  QEMU=path                   the QEMU program (qemu-system-riscv32)'
+
+setup: ## install what is missing: Rust target, C compiler, QEMU
+	@tools/setup.sh
+
+runner: setup
+	@cargo build --package board-runner
+
+run: runner ## build everything and run the board in this terminal; Ctrl-C ends it
+	@$(BOARD) run $(RUN_OPTIONS)
+
+debug: runner ## the same, waiting for gdb
+	@$(BOARD) debug $(RUN_OPTIONS)
+
+kernel: setup ## build the kernel: target/riscv32imac-unknown-none-elf/release/qemu_rv32_virt
+	@cargo build --release --package qemu_rv32_virt --target $(TARGET)
+
+apps: runner ## build the apps
+	@$(BOARD) apps
+
+image: runner ## build the app flash image and print where it is
+	@$(BOARD) image $(APPS) $(addprefix --tbf ,$(TBF))
+
+test: test-host test-boot ## run the tests on this machine, then those under QEMU
+
+test-host: setup
+	@cargo test
+	@cd userland && cargo test
+
+test-boot: runner
+	@cargo test --package boot-tests
+
+deep-check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
+	@tools/deep-check.sh
+
+check: setup ## check formatting and lints
+	@cargo fmt --all --check
+	@cd userland && cargo fmt --all --check
+	@cargo clippy --workspace --exclude qemu_rv32_virt --all-targets -- -D warnings
+	@cargo clippy --package qemu_rv32_virt --target $(TARGET) -- -D warnings
+	@cd userland && cargo clippy --all-targets -- -D warnings
+	@cd userland && cargo clippy --workspace --target $(TARGET) -- -D warnings
+
+contract: setup ## check the kernel's interface against tools/contract
+	@tools/check-contract.sh
+
+clean: ## remove everything that was built
+	@cargo clean
+	@cd userland && cargo clean

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+#
+# Runs the host tests of the crates with unsafe code under Miri, which sees undefined behaviour that
+# a passing test hides. Property tests run few cases there: each step is interpreted.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if ! cargo +nightly miri --version >/dev/null 2>&1; then
+    cat >&2 <<'TEXT'
+deep-check: Miri is missing. It comes with a nightly toolchain:
+    rustup toolchain install nightly --profile minimal --component miri --component rust-src
+TEXT
+    exit 1
+fi
+
+export MIRIFLAGS="-Zmiri-disable-isolation ${MIRIFLAGS-}"
+export PROPTEST_CASES=${PROPTEST_CASES:-8}
+for crate in tock-cells tock-tbf kernel virtio; do
+    echo "deep-check: $crate under Miri"
+    cargo +nightly miri test --package "$crate"
+done

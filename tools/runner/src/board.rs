@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The subcommands: from options to a running board.
+
+use crate::app_build::build_apps;
+use crate::bundle::Bundle;
+use crate::cli::{Action, AppOptions, Cli, RunOptions, Switch};
+use crate::error::Error;
+use crate::port::ensure_free;
+use crate::qemu::{Machine, Qemu};
+use crate::session;
+use crate::workspace::{Binary, Workspace};
+
+/// Port at which QEMU waits for a debugger.
+const DEBUGGER_PORT: u16 = 1234;
+
+/// Does what the command line asks for and returns the exit status.
+///
+/// # Errors
+///
+/// Anything that keeps the board from being built or run.
+pub fn execute(cli: Cli) -> Result<u8, Error> {
+    let workspace = Workspace::of_this_tool();
+    match cli.command {
+        Action::Run(options) => run(&workspace, &options, false),
+        Action::Debug(options) => run(&workspace, &options, true),
+        Action::Kernel => {
+            println!("{}", workspace.build_kernel()?.display());
+            Ok(0)
+        }
+        Action::Apps { names } => apps(&workspace, &names),
+        Action::Image(options) => image(&workspace, &options),
+    }
+}
+
+fn run(workspace: &Workspace, options: &RunOptions, debug: bool) -> Result<u8, Error> {
+    // What takes no time comes first, so that a mistake shows before the build.
+    let qemu = Qemu::probe(&options.qemu)?;
+    if !qemu.is_tested() {
+        let version = qemu.version();
+        eprintln!(
+            "board: QEMU {}.{} is older than tested",
+            version.major, version.minor
+        );
+    }
+    if options.net.forwards_port() {
+        ensure_free(options.port, "PORT=number")?;
+    }
+    let bundle = Bundle::build(workspace, &options.apps.names, &options.apps.files)?;
+    let machine = Machine {
+        cpu: qemu.protected_cpu().to_owned(),
+        kernel: workspace.build_kernel()?,
+        flash_image: bundle.write_image(workspace)?,
+        entropy: options.rng == Switch::On,
+        network: options.net.clone(),
+        port: options.port,
+        legacy: false,
+    };
+    let mut arguments = machine.arguments();
+    if debug {
+        ensure_free(
+            DEBUGGER_PORT,
+            "gdb's own port cannot be changed: end the other debug session",
+        )?;
+        arguments.extend(["-gdb".to_owned(), format!("tcp:127.0.0.1:{DEBUGGER_PORT}")]);
+        arguments.push("-S".to_owned());
+        eprintln!("board: waiting for a debugger; in another terminal run");
+        eprintln!("  {}", debugger_line(&machine, &bundle));
+    } else if options.net.forwards_port() {
+        let port = options.port;
+        eprintln!("board: the board's port 80 is at http://localhost:{port}; Ctrl-C stops it");
+    } else {
+        eprintln!("board: Ctrl-C stops the board");
+    }
+    session::run(&qemu, &arguments)
+}
+
+fn debugger_line(machine: &Machine, bundle: &Bundle) -> String {
+    let mut line = format!(
+        "gdb-multiarch {} -ex 'target remote 127.0.0.1:{DEBUGGER_PORT}'",
+        machine.kernel.display()
+    );
+    for app in &bundle.apps {
+        line.push_str(&format!(" -ex 'add-symbol-file {}'", app.elf.display()));
+    }
+    line
+}
+
+fn apps(workspace: &Workspace, names: &[String]) -> Result<u8, Error> {
+    let known = workspace.known_apps()?;
+    if names.is_empty() {
+        // One at a time: all of them together may not fit, and need not.
+        for app in &known {
+            print_built(workspace, std::slice::from_ref(app))?;
+        }
+    } else {
+        let bundle = Bundle::build(workspace, names, &[])?;
+        bundle.apps.iter().for_each(print_app);
+    }
+    Ok(0)
+}
+
+fn print_built(workspace: &Workspace, apps: &[Binary]) -> Result<(), Error> {
+    build_apps(workspace, &[], apps)?.iter().for_each(print_app);
+    Ok(())
+}
+
+fn print_app(app: &crate::app_build::BuiltApp) {
+    println!(
+        "{} flash {:#010x} RAM {:#010x} {} bytes {}",
+        app.name,
+        app.object.start,
+        app.ram_start,
+        app.object.bytes.len(),
+        app.elf.display()
+    );
+}
+
+fn image(workspace: &Workspace, options: &AppOptions) -> Result<u8, Error> {
+    let bundle = Bundle::build(workspace, &options.names, &options.files)?;
+    match bundle.write_image(workspace)? {
+        Some(path) => println!("{}", path.display()),
+        None => eprintln!("board: no app was named, so there is no image"),
+    }
+    Ok(0)
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Network cards of the board: the `NET` option and the QEMU arguments it stands for.
+
+use std::str::FromStr;
+
+/// Address that QEMU's user network leases to the first card that asks.
+const GUEST_ADDRESS: &str = "10.0.2.15";
+/// Port on which the web app listens.
+const GUEST_PORT: u16 = 80;
+
+/// What a card is plugged into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Card {
+    /// QEMU's user network, with a port of this machine forwarded to the guest's web server.
+    User,
+    /// A program on this machine: each frame is a UDP datagram on the loopback interface.
+    Datagram {
+        /// Port at which QEMU receives frames.
+        local: u16,
+        /// Port to which QEMU sends frames.
+        remote: u16,
+    },
+}
+
+/// The cards of the board, in the order in which they are plugged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    cards: Vec<Card>,
+}
+
+/// A `NET` option that names no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` names no network: use user, none, dgram:LOCALPORT:REMOTEPORT, or several with commas"
+)]
+pub struct BadNetwork(String);
+
+impl Network {
+    /// A board without a card.
+    pub const NONE: Network = Network { cards: Vec::new() };
+
+    /// Makes a board with these cards.
+    #[must_use]
+    pub fn new(cards: Vec<Card>) -> Network {
+        Network { cards }
+    }
+
+    /// Whether QEMU will listen on the forwarded port.
+    #[must_use]
+    pub fn forwards_port(&self) -> bool {
+        self.cards.contains(&Card::User)
+    }
+
+    /// QEMU's arguments for the cards; the first user network forwards `port`.
+    #[must_use]
+    pub fn arguments(&self, port: u16) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut forward = Some(format!(
+            ",hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:{GUEST_PORT}"
+        ));
+        for (index, card) in self.cards.iter().enumerate() {
+            let backend = match card {
+                Card::User => format!("user,id=net{index}{}", forward.take().unwrap_or_default()),
+                Card::Datagram { local, remote } => format!(
+                    "socket,id=net{index},udp=127.0.0.1:{remote},localaddr=127.0.0.1:{local}"
+                ),
+            };
+            arguments.extend(["-netdev".to_owned(), backend]);
+            arguments.push("-device".to_owned());
+            arguments.push(format!("virtio-net-device,netdev=net{index}"));
+        }
+        arguments
+    }
+}
+
+impl FromStr for Network {
+    type Err = BadNetwork;
+
+    fn from_str(text: &str) -> Result<Network, BadNetwork> {
+        if text == "none" {
+            return Ok(Network::NONE);
+        }
+        let card = |word: &str| match word.split(':').collect::<Vec<_>>()[..] {
+            ["user"] => Some(Card::User),
+            ["dgram", local, remote] => Some(Card::Datagram {
+                local: local.parse().ok()?,
+                remote: remote.parse().ok()?,
+            }),
+            _ => None,
+        };
+        let cards: Option<Vec<Card>> = text.split(',').map(card).collect();
+        cards
+            .map(Network::new)
+            .ok_or_else(|| BadNetwork(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_name_any_number_of_cards() {
+        let datagram = Card::Datagram {
+            local: 5000,
+            remote: 5001,
+        };
+        assert_eq!("none".parse(), Ok(Network::NONE));
+        assert_eq!("user".parse(), Ok(Network::new(vec![Card::User])));
+        assert_eq!("dgram:5000:5001".parse(), Ok(Network::new(vec![datagram])));
+        let both = Network::new(vec![Card::User, datagram]);
+        assert_eq!("user,dgram:5000:5001".parse(), Ok(both));
+    }
+
+    #[test]
+    fn options_that_name_no_network_are_refused() {
+        for text in [
+            "",
+            "tap",
+            "user,",
+            "none,user",
+            "dgram",
+            "dgram:1",
+            "dgram:x:1",
+            "dgram:1:70000",
+        ] {
+            assert_eq!(text.parse::<Network>(), Err(BadNetwork(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn only_the_first_user_network_forwards_the_port() {
+        let arguments = Network::new(vec![Card::User, Card::User]).arguments(8080);
+        assert_eq!(
+            arguments[1],
+            "user,id=net0,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80"
+        );
+        assert_eq!(arguments[5], "user,id=net1");
+        assert_eq!(arguments[7], "virtio-net-device,netdev=net1");
+    }
+}
