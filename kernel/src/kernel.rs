@@ -1,20 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The kernel object.
+//! The kernel object: the process table and the count of grants.
+//!
+//! It is created once by the board and lives for ever. The main loop is in `kernel/main_loop.rs`.
 
 use core::cell::Cell;
 
-/// What must be unique across processes.
+use crate::capabilities::{ExternalProcessCapability, ProcessManagementCapability};
+use crate::process::{Process, ProcessId, ProcessSlot};
+
+/// The process table, and what must be unique across processes.
 pub struct Kernel {
+    processes: &'static [ProcessSlot],
     /// Identifiers handed out so far; the next process start takes this number.
     identifiers_used: Cell<usize>,
+    grant_count: Cell<usize>,
+    /// Set when the first process is created, because its grant table has a fixed length.
+    grants_final: Cell<bool>,
 }
 
 impl Kernel {
+    /// Creates the kernel over a process table.
+    pub const fn new(processes: &'static [ProcessSlot]) -> Kernel {
+        Kernel {
+            processes,
+            identifiers_used: Cell::new(0),
+            grant_count: Cell::new(0),
+            grants_final: Cell::new(false),
+        }
+    }
+
+    /// Returns the number of grants; none can be created afterwards.
+    pub(crate) fn get_grant_count_and_finalize(&self) -> usize {
+        self.grants_final.set(true);
+        self.grant_count.get()
+    }
+
+    /// Returns the number of grants, for loaders outside the kernel; none can be created
+    /// afterwards.
+    pub fn get_grant_count_and_finalize_external(
+        &self,
+        _capability: &dyn ExternalProcessCapability,
+    ) -> usize {
+        self.get_grant_count_and_finalize()
+    }
+
     /// Takes an identifier that no process start had before.
-    pub fn create_process_identifier(&self) -> usize {
+    pub(crate) fn create_process_identifier(&self) -> usize {
         let identifier = self.identifiers_used.get();
         self.identifiers_used.set(identifier.wrapping_add(1));
         identifier
+    }
+
+    /// Returns the process table.
+    pub(crate) fn process_slots(&self) -> &'static [ProcessSlot] {
+        self.processes
+    }
+
+    /// Finds a process by its identifier. `None` if it has restarted since.
+    #[inline]
+    pub(crate) fn get_process(&self, process_id: ProcessId) -> Option<&'static dyn Process> {
+        let process = self.processes.get(process_id.slot_index())?.get()?;
+        (process.processid() == process_id).then_some(process)
+    }
+
+    /// Runs `work` on a process, or returns `default` if the identifier is stale.
+    #[inline]
+    pub(crate) fn process_map_or<F, R>(&self, default: R, process_id: ProcessId, work: F) -> R
+    where
+        F: FnOnce(&dyn Process) -> R,
+    {
+        match self.get_process(process_id) {
+            Some(process) => work(process),
+            None => default,
+        }
+    }
+
+    /// Runs `work` on a process, or returns `default` if the identifier is stale.
+    pub fn process_map_or_external<F, R>(
+        &self,
+        default: R,
+        process_id: ProcessId,
+        work: F,
+        _capability: &dyn ProcessManagementCapability,
+    ) -> R
+    where
+        F: FnOnce(&dyn Process) -> R,
+    {
+        self.process_map_or(default, process_id, work)
+    }
+
+    /// Iterates over all processes, in the order of the table.
+    pub(crate) fn get_process_iter(&self) -> ProcessIter {
+        ProcessIter {
+            slots: self.processes.iter(),
+        }
+    }
+
+    /// Iterates over all processes, in the order of the table.
+    pub fn process_iter_capability(
+        &'static self,
+        _capability: &dyn ProcessManagementCapability,
+    ) -> impl Iterator<Item = &'static dyn Process> {
+        self.get_process_iter()
+    }
+
+    /// Runs `work` on every process, in the order of the table.
+    pub fn process_each_capability<F>(
+        &'static self,
+        _capability: &dyn ProcessManagementCapability,
+        mut work: F,
+    ) where
+        F: FnMut(&'static dyn Process),
+    {
+        for process in self.get_process_iter() {
+            work(process);
+        }
+    }
+
+    /// Declares every process faulty, which applies each one's fault policy.
+    pub fn hardfault_all_apps<C: ProcessManagementCapability>(&self, _capability: &C) {
+        for process in self.get_process_iter() {
+            process.set_fault_state();
+        }
+    }
+}
+
+/// Iterates over the processes in a table, past empty slots.
+pub(crate) struct ProcessIter {
+    slots: core::slice::Iter<'static, ProcessSlot>,
+}
+
+impl Iterator for ProcessIter {
+    type Item = &'static dyn Process;
+
+    fn next(&mut self) -> Option<&'static dyn Process> {
+        self.slots.find_map(ProcessSlot::get)
     }
 }

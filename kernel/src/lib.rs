@@ -26,7 +26,6 @@ pub mod platform;
 pub mod process;
 pub mod process_checker;
 pub mod processbuffer;
-pub mod scheduler;
 pub mod storage_permissions;
 pub mod syscall;
 mod syscall_driver;
@@ -36,3 +35,12 @@ pub mod utilities;
 pub use crate::kernel::Kernel;
 pub use errorcode::ErrorCode;
 pub use process::ProcessId;
+
+/// Major version of the interface to processes.
+pub const KERNEL_MAJOR_VERSION: u16 = 2;
+/// Minor version of the interface to processes.
+pub const KERNEL_MINOR_VERSION: u16 = 3;
+/// Patch version.
+pub const KERNEL_PATCH_VERSION: u16 = 0;
+/// Number of the development version that precedes the release; zero is the release.
+pub const KERNEL_PRERELEASE_VERSION: u16 = 1;

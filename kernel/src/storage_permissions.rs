@@ -25,7 +25,11 @@ struct IdList {
 impl IdList {
     /// Keeps the first `count` of `ids`, as far as there are that many.
     const fn new(ids: [u32; LIST_LENGTH], count: usize) -> Self {
-        let count = if count < LIST_LENGTH { count } else { LIST_LENGTH };
+        let count = if count < LIST_LENGTH {
+            count
+        } else {
+            LIST_LENGTH
+        };
         Self { ids, count }
     }
 
@@ -159,7 +163,10 @@ impl StoragePermissions {
     /// Returns the identifier to store new objects under, `None` when that is not permitted.
     pub fn get_write_id(&self) -> Option<u32> {
         match self.access {
-            Access::OwnOnly(id) | Access::Listed { id, write: true, .. } => Some(id.get()),
+            Access::OwnOnly(id)
+            | Access::Listed {
+                id, write: true, ..
+            } => Some(id.get()),
             Access::Kernel => Some(KERNEL_WRITE_ID),
             Access::Null | Access::Listed { write: false, .. } => None,
         }
@@ -215,7 +222,8 @@ mod tests {
 
     #[test]
     fn lists_are_apart_from_each_other_and_from_the_own_identifier() {
-        let listed = StoragePermissions::new_listed(ID, false, false, &[1, 2], &[2, 3], &Capability);
+        let listed =
+            StoragePermissions::new_listed(ID, false, false, &[1, 2], &[2, 3], &Capability);
         assert_eq!(rights(listed, 1), (true, false, None));
         assert_eq!(rights(listed, 2), (true, true, None));
         assert_eq!(rights(listed, 3), (false, true, None));
@@ -228,7 +236,16 @@ mod tests {
     #[test]
     fn unused_places_of_a_list_permit_nothing() {
         let fixed = |count| {
-            StoragePermissions::new_fixed_size(ID, true, false, count, [5; 8], 0, [0; 8], &Capability)
+            StoragePermissions::new_fixed_size(
+                ID,
+                true,
+                false,
+                count,
+                [5; 8],
+                0,
+                [0; 8],
+                &Capability,
+            )
         };
         assert_eq!(rights(fixed(0), 5), (false, false, Some(7)));
         assert_eq!(rights(fixed(1), 5), (true, false, Some(7)));

@@ -131,7 +131,11 @@ mod tests {
 
     #[test]
     fn a_chip_without_peripherals_serves_no_interrupt() {
-        assert!([0, 1, u32::MAX].iter().all(|&number| !().service_interrupt(number)));
+        assert!(
+            [0, 1, u32::MAX]
+                .iter()
+                .all(|&number| !().service_interrupt(number))
+        );
     }
 
     #[test]

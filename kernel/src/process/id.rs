@@ -5,8 +5,10 @@
 use core::fmt;
 use core::num::NonZeroU32;
 
+use super::process_trait::Process;
 use crate::capabilities::ExternalProcessCapability;
 use crate::kernel::Kernel;
+use crate::storage_permissions::StoragePermissions;
 
 /// Names one run of one process.
 ///
@@ -60,7 +62,13 @@ impl ProcessId {
         self.identifier
     }
 
-    /// Returns the slot this process had when the identifier was made.
+    /// Finds the process. `None` if it has restarted since, or is of another kernel.
+    #[inline]
+    pub(crate) fn resolve(&self) -> Option<&'static dyn Process> {
+        self.kernel.get_process(*self)
+    }
+
+    /// Returns the slot of the process in the process table.
     pub(crate) fn slot_index(&self) -> usize {
         self.index
     }
@@ -68,6 +76,30 @@ impl ProcessId {
     /// Returns the kernel that the process belongs to.
     pub(crate) fn kernel(&self) -> &'static Kernel {
         self.kernel
+    }
+
+    /// Returns the application's short identifier, [`ShortId::LocallyUnique`] when stale.
+    pub fn short_app_id(&self) -> ShortId {
+        self.kernel
+            .process_map_or(ShortId::LocallyUnique, *self, |process| {
+                process.short_app_id()
+            })
+    }
+
+    /// Returns the start and end address of the flash that the application may change: its own
+    /// image after the protected part. `(0, 0)` when stale.
+    pub fn get_editable_flash_range(&self) -> (usize, usize) {
+        self.kernel.process_map_or((0, 0), *self, |process| {
+            let addresses = process.get_addresses();
+            (addresses.flash_non_protected_start, addresses.flash_end)
+        })
+    }
+
+    /// Returns what the application may store and read back, `None` when stale.
+    pub fn get_storage_permissions(&self) -> Option<StoragePermissions> {
+        self.kernel.process_map_or(None, *self, |process| {
+            Some(process.get_storage_permissions())
+        })
     }
 }
 

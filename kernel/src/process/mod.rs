@@ -3,16 +3,38 @@
 //! Processes: what they are, how they are loaded, and what the kernel keeps about each.
 //!
 //! A process owns an image in flash and one block of RAM. It is not trusted: what comes from it
-//! is checked before use, and whatever it does harms itself at most.
+//! is checked before use, and whatever it does harms itself at most. `process_trait` is what the
+//! rest of the kernel sees of it.
 
 mod addresses;
+mod binary;
+mod breaks;
+mod debug_info;
 mod error;
+mod flash_walk;
+mod grant_table;
 mod id;
+mod layout;
+mod load_error;
+mod policy;
+mod printer;
+mod process_trait;
+mod ram;
+mod slot;
 mod state;
 mod task;
+mod task_queue;
 
+pub use crate::process_checker::{AcceptedCredential, ProcessCheckError};
 pub use addresses::{ProcessAddresses, ProcessSizes};
+pub use binary::ProcessBinary;
+pub use debug_info::{ProcessStandardDebug, ProcessStandardDebugFull};
 pub use error::Error;
 pub use id::{BinaryVersion, ProcessId, ShortId};
+pub use load_error::{ProcessBinaryError, ProcessLoadError};
+pub use policy::{FaultAction, ProcessFaultPolicy};
+pub use printer::{ProcessPrinter, ProcessPrinterContext};
+pub use process_trait::{Process, ProcessCustomGrantIdentifier};
+pub use slot::{ProcessArray, ProcessSlot};
 pub use state::{State, StoppedExecutingReason, StoppedState};
 pub use task::{FunctionCall, FunctionCallSource, ReturnArguments, Task};

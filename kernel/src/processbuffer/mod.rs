@@ -8,8 +8,8 @@
 //! The buffer types also keep the owner's identifier, which is checked each time the bytes are
 //! asked for, so that a buffer outlives its process without harm.
 
-mod byte_range;
 mod buffer;
+mod byte_range;
 mod readable_slice;
 mod writeable_slice;
 

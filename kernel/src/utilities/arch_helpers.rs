@@ -232,7 +232,12 @@ pub fn encode_syscall_return_trd104(
     use TRD104SyscallReturnVariant as Variant;
     // Pointers and lengths of a 32-bit process fit; `as` only narrows on other hosts.
     let failure_with_two = |e: ErrorCode, p: usize, n: usize| {
-        (Variant::FailureU32U32, e as u32, Some(p as u32), Some(n as u32))
+        (
+            Variant::FailureU32U32,
+            e as u32,
+            Some(p as u32),
+            Some(n as u32),
+        )
     };
     let success_with_two =
         |p: usize, n: usize| (Variant::SuccessU32U32, p as u32, Some(n as u32), None);

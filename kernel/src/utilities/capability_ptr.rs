@@ -164,6 +164,9 @@ mod tests {
     fn pointers_are_ordered_and_printed_by_address() {
         assert!(CapabilityPtr::from(8) < CapabilityPtr::from(0x8000));
         let pointer = CapabilityPtr::from(0xBEEF);
-        assert_eq!(format!("{pointer:x} {pointer:X} {pointer:?}"), "beef BEEF 0xbeef");
+        assert_eq!(
+            format!("{pointer:x} {pointer:X} {pointer:?}"),
+            "beef BEEF 0xbeef"
+        );
     }
 }

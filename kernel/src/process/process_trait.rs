@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What the kernel, capsules and tools can ask of a process.
+//!
+//! The kernel ships one implementation, `ProcessStandard`; the main loop, grants and consoles see
+//! only this trait, so processes of another make can stand beside it.
+
+use core::fmt::Write;
+use core::ptr::NonNull;
+
+use tock_tbf::types::CommandPermissions;
+
+use super::addresses::{ProcessAddresses, ProcessSizes};
+use super::error::Error;
+use super::id::{BinaryVersion, ProcessId, ShortId};
+use super::state::State;
+use super::task::{FunctionCall, Task};
+use crate::capabilities::ProcessStartCapability;
+use crate::errorcode::ErrorCode;
+use crate::platform::mpu;
+use crate::process_checker::AcceptedCredential;
+use crate::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
+use crate::storage_permissions::StoragePermissions;
+use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn};
+use crate::upcall::UpcallId;
+use crate::utilities::capability_ptr::CapabilityPtr;
+
+/// Names one custom grant of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessCustomGrantIdentifier {
+    /// Distance of the allocation from the end of the process's RAM block, in bytes.
+    pub(crate) offset: usize,
+}
+
+/// A process: an application in flash, a block of RAM, and the kernel's records about both.
+///
+/// A process is *active* unless it has faulted or terminated. What an operation does to an
+/// inactive process is said where it matters.
+pub trait Process {
+    // ---- identity -------------------------------------------------------
+
+    /// Returns the identifier of the current run.
+    fn processid(&self) -> ProcessId;
+
+    /// Returns the application's identity over restarts.
+    fn short_app_id(&self) -> ShortId;
+
+    /// Returns the version in the binary's header, unless it has none or it is zero.
+    fn binary_version(&self) -> Option<BinaryVersion>;
+
+    /// Returns the credential that the loader accepted for this binary.
+    fn get_credential(&self) -> Option<AcceptedCredential>;
+
+    /// Counts the starts after the first.
+    fn get_restart_count(&self) -> usize;
+
+    /// Returns the package name, empty when the header has none. Names need not be unique.
+    fn get_process_name(&self) -> &'static str;
+
+    /// Returns how the process last ended: `None` if it never did, `Some(None)` if it ended
+    /// without a completion code, as by a fault.
+    fn get_completion_code(&self) -> Option<Option<u32>>;
+
+    // ---- queue of tasks -------------------------------------------------
+
+    /// Tells whether anything is queued.
+    fn has_tasks(&self) -> bool;
+
+    /// Counts what is queued.
+    fn pending_tasks(&self) -> usize;
+
+    /// Tells whether something is queued that runs code in the process, unlike events for
+    /// which the process registered no function.
+    fn has_callable_tasks(&self) -> bool {
+        self.has_tasks()
+    }
+
+    /// Appends a task.
+    ///
+    /// # Errors
+    ///
+    /// - `NOMEM`: the queue is full; the task is dropped, and counted.
+    /// - `NODEVICE`: the process is not active.
+    fn enqueue_task(&self, task: Task) -> Result<(), ErrorCode>;
+
+    /// Removes and returns the oldest task.
+    fn dequeue_task(&self) -> Option<Task>;
+
+    /// Removes and returns the oldest task that this event queued.
+    fn remove_upcall(&self, upcall_id: UpcallId) -> Option<Task>;
+
+    /// Removes all tasks that this event queued, and counts them.
+    fn remove_pending_upcalls(&self, upcall_id: UpcallId) -> usize;
+
+    // ---- state ----------------------------------------------------------
+
+    /// Returns the current state.
+    fn get_state(&self) -> State;
+
+    /// Tells whether running the process would get anywhere: it is running, or what it waits for
+    /// is queued.
+    fn ready(&self) -> bool;
+
+    /// Tells whether the process is in [`State::Running`].
+    fn is_running(&self) -> bool;
+
+    /// Makes a running process wait for any upcall.
+    fn set_yielded_state(&self);
+
+    /// Makes a running process wait for one event.
+    fn set_yielded_for_state(&self, upcall_id: UpcallId);
+
+    /// Suspends an active process; its queue keeps filling.
+    fn stop(&self);
+
+    /// Lets a suspended process go on.
+    fn resume(&self);
+
+    /// Declares the process faulty and applies its fault policy.
+    fn set_fault_state(&self);
+
+    /// Starts a terminated process afresh.
+    fn start(&self, cap: &dyn ProcessStartCapability);
+
+    /// Terminates the process, unless it is already, and starts it afresh under a new identifier.
+    ///
+    /// If it cannot be set up again, it stays terminated.
+    fn try_restart(&self, completion_code: Option<u32>);
+
+    /// Ends the process for good: its queue and its grants are gone.
+    fn terminate(&self, completion_code: Option<u32>);
+
+    // ---- memory that the process asks for -------------------------------
+
+    /// Moves the end of the RAM that the process can access, and returns where it was.
+    ///
+    /// Memory that becomes accessible reads as zero.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InactiveApp`].
+    /// - [`Error::AddressOutOfBounds`]: above the kernel's part, or below a buffer that the
+    ///   process has shared in this run.
+    /// - [`Error::OutOfMemory`]: memory protection cannot express the border.
+    fn brk(&self, new_break: *const u8) -> Result<CapabilityPtr, Error>;
+
+    /// Like [`brk`](Self::brk), relative to the current end.
+    fn sbrk(&self, increment: isize) -> Result<CapabilityPtr, Error>;
+
+    /// Counts the parts of its image that the application declares writeable.
+    fn number_writeable_flash_regions(&self) -> usize;
+
+    /// Returns offset from the start of the image and size of a writeable part, zeroes if there
+    /// is no such part.
+    fn get_writeable_flash_region(&self, region_index: usize) -> (usize, usize);
+
+    /// Notes where the process puts its stack. For diagnostics only.
+    fn update_stack_start_pointer(&self, stack_pointer: *const u8);
+
+    /// Notes where the process puts its heap. For diagnostics only.
+    fn update_heap_start_pointer(&self, heap_pointer: *const u8);
+
+    /// Checks a buffer that the process shares for reading and writing.
+    ///
+    /// Any address goes with length zero.
+    ///
+    /// # Errors
+    ///
+    /// - `FAIL`: the process is not active.
+    /// - `INVAL`: not wholly in RAM that the process can access.
+    fn build_readwrite_process_buffer(
+        &self,
+        buf_start_addr: *mut u8,
+        size: usize,
+    ) -> Result<ReadWriteProcessBuffer, ErrorCode>;
+
+    /// Checks a buffer that the process shares for reading.
+    ///
+    /// As [`build_readwrite_process_buffer`](Self::build_readwrite_process_buffer), but the
+    /// buffer may instead lie wholly in the unprotected part of the application's flash.
+    fn build_readonly_process_buffer(
+        &self,
+        buf_start_addr: *const u8,
+        size: usize,
+    ) -> Result<ReadOnlyProcessBuffer, ErrorCode>;
+
+    /// Writes one byte of process RAM; returns whether `addr` is one that the process can access.
+    ///
+    /// # Safety
+    ///
+    /// No Rust reference to the byte may exist, other than shared ones to cells.
+    unsafe fn set_byte(&self, addr: *mut u8, value: u8) -> bool;
+
+    // ---- permissions ----------------------------------------------------
+
+    /// Returns the permissions in the header for commands `64 * offset` and up of a driver.
+    fn get_command_permissions(&self, driver_num: usize, offset: usize) -> CommandPermissions;
+
+    /// Returns what the process may store and read back.
+    fn get_storage_permissions(&self) -> StoragePermissions;
+
+    // ---- memory protection ----------------------------------------------
+
+    /// Loads this process's memory protection. Needed before every entry, and cheap if nothing
+    /// has changed since the last.
+    fn setup_mpu(&self);
+
+    /// Gives the process access to memory outside its own, as for inter-process buffers.
+    ///
+    /// The region has at least `min_region_size` bytes of the area given. `None` if protection
+    /// cannot express such a region, or has none left.
+    fn add_mpu_region(
+        &self,
+        unallocated_memory_start: *const u8,
+        unallocated_memory_size: usize,
+        min_region_size: usize,
+    ) -> Option<mpu::Region>;
+
+    /// Takes back what [`add_mpu_region`](Self::add_mpu_region) gave.
+    ///
+    /// # Errors
+    ///
+    /// - `INVAL`: the process has no such region.
+    fn remove_mpu_region(&self, region: mpu::Region) -> Result<(), ErrorCode>;
+
+    // ---- grants ---------------------------------------------------------
+
+    /// Allocates the memory of a grant, and notes that it belongs to this driver number.
+    ///
+    /// The memory is not initialised. Fails if the process is not active, if it has no room, if
+    /// it has the grant already, or if another of its grants has the driver number.
+    #[expect(
+        clippy::result_unit_err,
+        reason = "implementations outside the kernel rely on it"
+    )]
+    fn allocate_grant(
+        &self,
+        grant_num: usize,
+        driver_num: usize,
+        size: usize,
+        align: usize,
+    ) -> Result<(), ()>;
+
+    /// Tells whether a grant has memory; `None` if the process is not active or there is no such
+    /// grant.
+    fn grant_is_allocated(&self, grant_num: usize) -> Option<bool>;
+
+    /// Allocates grant memory that is reached through the identifier returned.
+    ///
+    /// The memory is not initialised. Fails if the process is not active or has no room.
+    #[expect(
+        clippy::result_unit_err,
+        reason = "implementations outside the kernel rely on it"
+    )]
+    fn allocate_custom_grant(
+        &self,
+        size: usize,
+        align: usize,
+    ) -> Result<(ProcessCustomGrantIdentifier, NonNull<u8>), ()>;
+
+    /// Returns a grant's memory and marks it as entered, until [`leave_grant`](Self::leave_grant).
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InactiveApp`].
+    /// - [`Error::KernelError`]: no such grant, or it has no memory.
+    /// - [`Error::AlreadyInUse`]: entered already.
+    fn enter_grant(&self, grant_num: usize) -> Result<NonNull<u8>, Error>;
+
+    /// Returns a custom grant's memory.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InactiveApp`].
+    /// - [`Error::AddressOutOfBounds`]: the identifier is not of this run of this process.
+    fn enter_custom_grant(
+        &self,
+        identifier: ProcessCustomGrantIdentifier,
+    ) -> Result<*mut u8, Error>;
+
+    /// Ends what [`enter_grant`](Self::enter_grant) began.
+    ///
+    /// # Safety
+    ///
+    /// No reference into the grant's memory may outlive this call.
+    unsafe fn leave_grant(&self, grant_num: usize);
+
+    /// Counts the grants that have memory; `None` if the process is not active.
+    fn grant_allocated_count(&self) -> Option<usize>;
+
+    /// Finds the grant that belongs to a driver number.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InactiveApp`].
+    /// - [`Error::OutOfMemory`]: no grant with this driver number has memory.
+    fn lookup_grant_from_driver_num(&self, driver_num: usize) -> Result<usize, Error>;
+
+    /// Tells whether an upcall function of this process may start at an address.
+    fn is_valid_upcall_function_pointer(&self, upcall_fn: *const ()) -> bool;
+
+    // ---- context --------------------------------------------------------
+
+    /// Hands the result of a system call to the process.
+    ///
+    /// A process that waits in a wait-for call runs again. One that cannot take the result
+    /// faults.
+    fn set_syscall_return_value(&self, return_value: SyscallReturn);
+
+    /// Makes the process run a function when it is entered next, and sets it running. One whose
+    /// memory does not allow it faults.
+    fn set_process_function(&self, callback: FunctionCall);
+
+    /// Runs the process until it traps. `None` if it is not running.
+    fn switch_to(&self) -> Option<ContextSwitchReason>;
+
+    // ---- diagnostics ----------------------------------------------------
+
+    /// Returns where the parts of the process lie.
+    fn get_addresses(&self) -> ProcessAddresses;
+
+    /// Returns how much of the RAM block the kernel's records take.
+    fn get_sizes(&self) -> ProcessSizes;
+
+    /// Writes the saved registers, in a form that the architecture defines, and returns how many
+    /// bytes that took.
+    ///
+    /// # Errors
+    ///
+    /// - `SIZE`: `out` is too short.
+    /// - `FAIL`: there is no saved state.
+    fn get_stored_state(&self, out: &mut [u8]) -> Result<usize, ErrorCode>;
+
+    /// Writes all that is known about the process, for a panic or a crash report.
+    fn print_full_process(&self, writer: &mut dyn Write);
+
+    /// Counts system calls since the last start.
+    fn debug_syscall_count(&self) -> usize;
+
+    /// Counts events that found the queue full since the last start.
+    fn debug_dropped_upcall_count(&self) -> usize;
+
+    /// Counts time slices used up since the last start.
+    fn debug_timeslice_expiration_count(&self) -> usize;
+
+    /// Notes that a time slice is used up.
+    fn debug_timeslice_expired(&self);
+
+    /// Notes a system call.
+    fn debug_syscall_called(&self, last_syscall: Syscall);
+
+    /// Returns the last system call since the last start.
+    fn debug_syscall_last(&self) -> Option<Syscall>;
+}
