@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The system call boundary: registers of a process, and what they mean (TRD 104).
+//!
+//! On `ecall`, a4 holds the class and a0 to a3 the arguments; on return only the registers that
+//! the returned variant defines are written. The instructions around this are in `trap.rs`.
+
+use crate::pmp::restore_flash_rule;
+use crate::print::{self, cause};
+use crate::trap::enter_user;
+use core::fmt::Write;
+use kernel::ErrorCode;
+use kernel::process::FunctionCall;
+use kernel::syscall::{ContextSwitchReason, SyscallReturn, UserspaceKernelBoundary};
+use kernel::utilities::arch_helpers::{
+    TRD104SyscallReturn, encode_syscall_return_trd104, syscall_from_register_arguments_trd104,
+    undecodable_syscall,
+};
+
+/// Places in [`StoredState::registers`], which starts with `x1`.
+const RA: usize = 0;
+const SP: usize = 1;
+const A0: usize = 9;
+const A4: usize = 13;
+
+/// `ecall` has no compressed form.
+const ECALL_BYTES: u32 = 4;
+
+/// Registers of a process while it does not run.
+#[derive(Default)]
+#[repr(C)]
+pub struct StoredState {
+    /// `x1` to `x31`.
+    pub(crate) registers: [u32; 31],
+    /// Where the process goes on.
+    pub(crate) pc: u32,
+    /// Why it ended its last run.
+    pub(crate) mcause: u32,
+    /// The address or instruction that belongs to `mcause`.
+    pub(crate) mtval: u32,
+    /// The kernel's stack pointer during a run; for `trap.rs` alone.
+    pub(crate) kernel_sp: u32,
+}
+
+impl StoredState {
+    /// Returns a0 to a3.
+    fn arguments(&mut self) -> [&mut u32; 4] {
+        let [_, _, _, _, _, _, _, _, _, a0, a1, a2, a3, ..] = &mut self.registers;
+        [a0, a1, a2, a3]
+    }
+
+    /// Reads the system call from the registers and moves the process past its `ecall`.
+    ///
+    /// A class that does not exist leaves the process at the instruction, as a fault.
+    #[inline(always)]
+    fn take_call(&mut self) -> ContextSwitchReason {
+        let argument = |index: usize| self.registers[index] as usize;
+        let class = self.registers[A4] as u8;
+        let call = syscall_from_register_arguments_trd104(
+            class,
+            argument(A0),
+            argument(A0 + 1).into(),
+            argument(A0 + 2).into(),
+            argument(A0 + 3).into(),
+        );
+        let reason = match call {
+            Some(syscall) => ContextSwitchReason::SyscallFired { syscall },
+            None => undecodable_syscall(class),
+        };
+        if reason != ContextSwitchReason::Fault {
+            self.pc = self.pc.wrapping_add(ECALL_BYTES);
+        }
+        reason
+    }
+}
+
+/// Bytes that [`UserspaceKernelBoundary::store_context`] writes: a format number, the registers,
+/// `pc`, `mcause` and `mtval`, each as a little-endian word.
+pub const STORED_CONTEXT_BYTES: usize = 4 * (1 + 31 + 3);
+
+/// Format number of the stored context.
+const CONTEXT_FORMAT: u32 = 1;
+
+/// The boundary between kernel and processes.
+pub struct SysCall {
+    _private: (),
+}
+
+impl SysCall {
+    /// Creates the boundary.
+    ///
+    /// # Safety
+    ///
+    /// The trap vector is set, as start-up does, and the kernel runs with interrupts disabled.
+    pub const unsafe fn new() -> Self {
+        SysCall { _private: () }
+    }
+}
+
+impl UserspaceKernelBoundary for SysCall {
+    type StoredState = StoredState;
+
+    /// A process starts without memory of its own: nothing is kept on its stack by the kernel.
+    fn initial_process_app_brk_size(&self) -> usize {
+        0
+    }
+
+    unsafe fn initialize_process(
+        &self,
+        accessible_memory_start: *const u8,
+        _app_brk: *const u8,
+        state: &mut StoredState,
+    ) -> Result<(), ()> {
+        *state = StoredState::default();
+        state.registers[SP] = u32::try_from(accessible_memory_start.addr()).map_err(|_| ())?;
+        Ok(())
+    }
+
+    #[inline]
+    unsafe fn set_syscall_return_value(
+        &self,
+        _accessible_memory_start: *const u8,
+        _app_brk: *const u8,
+        state: &mut StoredState,
+        return_value: SyscallReturn,
+    ) -> Result<(), ()> {
+        let [a0, a1, a2, a3] = state.arguments();
+        let answer = TRD104SyscallReturn::from(return_value);
+        encode_syscall_return_trd104(&answer, a0, a1, a2, a3);
+        Ok(())
+    }
+
+    unsafe fn set_process_function(
+        &self,
+        _accessible_memory_start: *const u8,
+        _app_brk: *const u8,
+        state: &mut StoredState,
+        upcall: FunctionCall,
+    ) -> Result<(), ()> {
+        // Returning from the function goes on behind the `ecall`; before the first entry that is 0.
+        state.registers[RA] = state.pc;
+        let [a0, a1, a2, a3] = state.arguments();
+        *a0 = upcall.argument0 as u32;
+        *a1 = upcall.argument1 as u32;
+        *a2 = upcall.argument2 as u32;
+        *a3 = upcall.argument3.as_usize() as u32;
+        state.pc = upcall.pc.addr() as u32;
+        Ok(())
+    }
+
+    #[inline]
+    unsafe fn switch_to_process(
+        &self,
+        _accessible_memory_start: *const u8,
+        _app_brk: *const u8,
+        state: &mut StoredState,
+    ) -> (ContextSwitchReason, Option<*const u8>) {
+        restore_flash_rule();
+        // SAFETY: the caller loaded this process's memory rules and lends its state.
+        let mcause = unsafe { enter_user(state) };
+        let reason = if mcause == cause::USER_CALL {
+            state.take_call()
+        } else if mcause & cause::INTERRUPT != 0 {
+            ContextSwitchReason::Interrupted
+        } else {
+            ContextSwitchReason::Fault
+        };
+        let stack = core::ptr::with_exposed_provenance(state.registers[SP] as usize);
+        (reason, Some(stack))
+    }
+
+    unsafe fn print_context(
+        &self,
+        _accessible_memory_start: *const u8,
+        _app_brk: *const u8,
+        state: &StoredState,
+        writer: &mut dyn Write,
+    ) {
+        print::registers(
+            writer,
+            &state.registers,
+            state.pc,
+            state.mcause,
+            state.mtval,
+        );
+    }
+
+    fn store_context(&self, state: &StoredState, out: &mut [u8]) -> Result<usize, ErrorCode> {
+        let out = out.get_mut(..STORED_CONTEXT_BYTES).ok_or(ErrorCode::SIZE)?;
+        let words = core::iter::once(CONTEXT_FORMAT)
+            .chain(state.registers)
+            .chain([state.pc, state.mcause, state.mtval]);
+        for (place, word) in out.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        Ok(STORED_CONTEXT_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests;
