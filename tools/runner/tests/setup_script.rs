@@ -18,7 +18,7 @@ use tempfile::TempDir;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const SYSTEM_TOOLS: [&str; 9] = [
-    "bash", "cat", "chmod", "dirname", "env", "mkdir", "sed", "tr",
+    "bash", "cat", "chmod", "dirname", "env", "mkdir", "sed", "tr", "true",
 ];
 
 struct Machine {
