@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Module `platform`.
+//! What a chip and a board provide to the kernel.
 
 pub mod chip;
 pub mod dma_fence;

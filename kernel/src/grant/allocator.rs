@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Further allocations in a process's grant region, beside the grant itself.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use super::handle::GrantData;
+use crate::process::{Error, ProcessCustomGrantIdentifier, ProcessId};
+
+/// Allocates grant memory in one process.
+pub struct GrantRegionAllocator {
+    processid: ProcessId,
+}
+
+impl GrantRegionAllocator {
+    pub(super) fn new(processid: ProcessId) -> Self {
+        Self { processid }
+    }
+
+    /// Allocates memory for the value that `init` makes.
+    ///
+    /// The memory is given back when the process ends, and not before.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchApp`]: the process is gone or has been restarted.
+    /// - [`Error::OutOfMemory`]: the process has no memory left.
+    pub fn alloc_with<T, F>(&mut self, init: F) -> Result<CustomGrant<T>, Error>
+    where
+        F: FnOnce() -> T,
+    {
+        let (identifier, place) = self.allocate::<T>()?;
+        // SAFETY: the place has just been allocated for a `Guarded<T>`.
+        unsafe { place.write(Guarded::new(init())) };
+        Ok(self.custom_grant(identifier))
+    }
+
+    /// Allocates memory for an array whose elements `init` makes, each from its index.
+    ///
+    /// # Errors
+    ///
+    /// As for [`alloc_with`](Self::alloc_with).
+    pub fn alloc_n_with<T, F, const NUM_ITEMS: usize>(
+        &mut self,
+        init: F,
+    ) -> Result<CustomGrant<[T; NUM_ITEMS]>, Error>
+    where
+        F: FnMut(usize) -> T,
+    {
+        self.alloc_with(|| core::array::from_fn(init))
+    }
+
+    fn allocate<T>(&self) -> Result<(ProcessCustomGrantIdentifier, NonNull<Guarded<T>>), Error> {
+        let process = self.processid.kernel().get_process(self.processid);
+        let (identifier, place) = process
+            .ok_or(Error::NoSuchApp)?
+            .allocate_custom_grant(size_of::<Guarded<T>>(), align_of::<Guarded<T>>())
+            .map_err(|()| Error::OutOfMemory)?;
+        Ok((identifier, place.cast()))
+    }
+
+    fn custom_grant<T>(&self, identifier: ProcessCustomGrantIdentifier) -> CustomGrant<T> {
+        CustomGrant {
+            identifier,
+            processid: self.processid,
+            marker: PhantomData,
+        }
+    }
+}
+
+/// A value with a note whether somebody is using it.
+#[repr(C)]
+struct Guarded<T> {
+    entered: Cell<bool>,
+    value: T,
+}
+
+impl<T> Guarded<T> {
+    fn new(value: T) -> Self {
+        Self {
+            entered: Cell::new(false),
+            value,
+        }
+    }
+}
+
+/// A `T` in a process's grant region, made by a [`GrantRegionAllocator`].
+pub struct CustomGrant<T> {
+    identifier: ProcessCustomGrantIdentifier,
+    processid: ProcessId,
+    marker: PhantomData<*mut T>,
+}
+
+impl<T> CustomGrant<T> {
+    /// Returns the process.
+    pub fn processid(&self) -> ProcessId {
+        self.processid
+    }
+
+    /// Lends the value to `fun`.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchApp`]: the process is gone or has been restarted.
+    /// - [`Error::InactiveApp`]: the process has exited or faulted.
+    /// - [`Error::AlreadyInUse`]: the value is lent already.
+    pub fn enter<F, R>(&self, fun: F) -> Result<R, Error>
+    where
+        F: FnOnce(GrantData<'_, T>) -> R,
+    {
+        let process = self
+            .processid
+            .kernel()
+            .get_process(self.processid)
+            .ok_or(Error::NoSuchApp)?;
+        let guarded: *mut Guarded<T> = process.enter_custom_grant(self.identifier)?.cast();
+        // SAFETY: this run of the process goes on, so the identifier leads to the memory that
+        // `alloc_with` filled. The note is in a cell, and never borrowed exclusively.
+        let entered = unsafe { &(*guarded).entered };
+        if entered.replace(true) {
+            return Err(Error::AlreadyInUse);
+        }
+        let _leave = Leave(entered);
+        // SAFETY: the note says that nobody else is using the value.
+        let value = unsafe { &mut (*guarded).value };
+        Ok(fun(GrantData::new(value)))
+    }
+}
+
+/// Clears the note when dropped.
+struct Leave<'a>(&'a Cell<bool>);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}

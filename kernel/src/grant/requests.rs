@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Subscribe and allow calls, from the driver lookup to the answer.
+//!
+//! The order of checks decides which error a process sees when several apply; it is that of Tock 2
+//! (the filter comes before all of this).
+
+use super::entry::Entered;
+use super::layout::{GrantMemory, SavedBuffer, SavedUpcall};
+use crate::errorcode::ErrorCode;
+use crate::process::{Error, Process};
+use crate::syscall::{SyscallDriver, SyscallReturn};
+use crate::upcall::UpcallId;
+use crate::utilities::capability_ptr::CapabilityPtr;
+use crate::utilities::machine_register::MachineRegister;
+
+/// Replaces upcall `subscribe_num` of a driver, which is `None` if there is no such driver.
+///
+/// Upcalls of that number which are still queued were meant for the previous function, so they
+/// are removed.
+pub(crate) fn subscribe(
+    process: &dyn Process,
+    driver: Option<&dyn SyscallDriver>,
+    upcall_id: UpcallId,
+    function: CapabilityPtr,
+    appdata: MachineRegister,
+) -> SyscallReturn {
+    let new = SavedUpcall { appdata, function };
+    match replace_upcall(process, driver, upcall_id, new) {
+        Ok(old) => {
+            process.remove_pending_upcalls(upcall_id);
+            SyscallReturn::SubscribeSuccess(old.function.as_ptr(), old.appdata.as_usize())
+        }
+        Err(code) => SyscallReturn::SubscribeFailure(code, function.as_ptr(), appdata.as_usize()),
+    }
+}
+
+fn replace_upcall(
+    process: &dyn Process,
+    driver: Option<&dyn SyscallDriver>,
+    upcall_id: UpcallId,
+    new: SavedUpcall,
+) -> Result<SavedUpcall, ErrorCode> {
+    let function: *const () = new.function.as_ptr();
+    if !function.is_null() && !process.is_valid_upcall_function_pointer(function) {
+        return Err(ErrorCode::INVAL);
+    }
+    let driver = driver.ok_or(ErrorCode::NODEVICE)?;
+    let entered = enter(process, driver, upcall_id.driver_num)?;
+    let memory = entered.memory();
+    let place = memory.upcall(upcall_id.subscribe_num);
+    Ok(place.ok_or(ErrorCode::NOSUPPORT)?.replace(new))
+}
+
+/// Replaces read-only buffer `number` of a driver, which is `None` if there is no such driver.
+pub(crate) fn allow_read_only(
+    process: &dyn Process,
+    driver: Option<&dyn SyscallDriver>,
+    driver_num: usize,
+    number: usize,
+    address: *const u8,
+    length: usize,
+) -> SyscallReturn {
+    let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
+        let (address, length) = process
+            .build_readonly_process_buffer(address, length)?
+            .into_parts();
+        let new = SavedBuffer {
+            address: address.cast_mut(),
+            length,
+        };
+        replace_buffer(process, driver, driver_num, new, |memory, new| {
+            Some(memory.read_only(number)?.replace(new))
+        })
+    });
+    match replaced {
+        Ok(old) => SyscallReturn::AllowReadOnlySuccess(old.address, old.length),
+        Err(code) => SyscallReturn::AllowReadOnlyFailure(code, address, length),
+    }
+}
+
+/// Replaces read-write buffer `number` of a driver, which is `None` if there is no such driver.
+pub(crate) fn allow_read_write(
+    process: &dyn Process,
+    driver: Option<&dyn SyscallDriver>,
+    driver_num: usize,
+    number: usize,
+    address: *mut u8,
+    length: usize,
+) -> SyscallReturn {
+    let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
+        let (address, length) = process
+            .build_readwrite_process_buffer(address, length)?
+            .into_parts();
+        let new = SavedBuffer { address, length };
+        replace_buffer(process, driver, driver_num, new, |memory, new| {
+            Some(memory.read_write(number)?.replace(new))
+        })
+    });
+    match replaced {
+        Ok(old) => SyscallReturn::AllowReadWriteSuccess(old.address, old.length),
+        Err(code) => SyscallReturn::AllowReadWriteFailure(code, address, length),
+    }
+}
+
+/// Hands a userspace-readable buffer to its driver, which is `None` if there is no such driver.
+pub(crate) fn allow_userspace_readable(
+    process: &dyn Process,
+    driver: Option<&dyn SyscallDriver>,
+    number: usize,
+    address: *mut u8,
+    length: usize,
+) -> SyscallReturn {
+    let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
+        let new = process.build_readwrite_process_buffer(address, length)?;
+        driver
+            .allow_userspace_readable(process.processid(), number, new)
+            .map_err(|(_refused, code)| code)
+    });
+    match replaced {
+        Ok(old) => {
+            let (address, length) = old.into_parts();
+            SyscallReturn::UserspaceReadableAllowSuccess(address, length)
+        }
+        Err(code) => SyscallReturn::UserspaceReadableAllowFailure(code, address, length),
+    }
+}
+
+#[inline]
+fn replace_buffer(
+    process: &dyn Process,
+    driver: &dyn SyscallDriver,
+    driver_num: usize,
+    new: SavedBuffer,
+    replace: impl FnOnce(&GrantMemory, SavedBuffer) -> Option<SavedBuffer>,
+) -> Result<SavedBuffer, ErrorCode> {
+    let entered = enter(process, driver, driver_num)?;
+    replace(&entered.memory(), new).ok_or(ErrorCode::NOSUPPORT)
+}
+
+/// Enters the driver's grant, for which the driver allocates memory if it has none yet.
+///
+/// # Errors
+///
+/// - [`ErrorCode::NOMEM`]: the process has no memory for the grant.
+/// - [`ErrorCode::NOSUPPORT`]: the driver has no grant, so no upcalls or buffers either.
+/// - [`ErrorCode::FAIL`]: the process has exited or faulted.
+#[inline]
+fn enter<'a>(
+    process: &'a dyn Process,
+    driver: &dyn SyscallDriver,
+    driver_num: usize,
+) -> Result<Entered<'a>, ErrorCode> {
+    match process.lookup_grant_from_driver_num(driver_num) {
+        Ok(grant_num) => Ok(Entered::existing(process, grant_num)?),
+        Err(Error::InactiveApp) => Err(Error::InactiveApp.into()),
+        Err(_) => allocate_and_enter(process, driver, driver_num),
+    }
+}
+
+#[cold]
+fn allocate_and_enter<'a>(
+    process: &'a dyn Process,
+    driver: &dyn SyscallDriver,
+    driver_num: usize,
+) -> Result<Entered<'a>, ErrorCode> {
+    driver.allocate_grant(process.processid())?;
+    let grant_num = process
+        .lookup_grant_from_driver_num(driver_num)
+        .map_err(|_| ErrorCode::NOSUPPORT)?;
+    Ok(Entered::existing(process, grant_num)?)
+}
