@@ -191,18 +191,23 @@ mod tests {
 
     #[test]
     fn a_destructor_may_use_the_cell_that_drops_its_value() {
-        struct Refill(&'static MapCell<Refill>, u8);
+        struct Refill(Rc<MapCell<Refill>>, u8);
         impl Drop for Refill {
             fn drop(&mut self) {
                 if let Some(next) = self.1.checked_sub(1) {
-                    self.0.put(Refill(self.0, next));
+                    self.0.put(Refill(self.0.clone(), next));
                 }
             }
         }
-        let cell: &'static MapCell<Refill> = Box::leak(Box::new(MapCell::empty()));
-        cell.put(Refill(cell, 3));
-        cell.put(Refill(cell, 0));
-        assert_eq!(cell.map(|refill| refill.1), Some(2));
+        let cell = Rc::new(MapCell::empty());
+        cell.put(Refill(cell.clone(), 3));
+        cell.put(Refill(cell.clone(), 0));
+        assert_eq!(
+            cell.map(|refill| core::mem::replace(&mut refill.1, 0)),
+            Some(2)
+        );
+        cell.take();
+        assert_eq!(Rc::strong_count(&cell), 1);
     }
 
     #[test]

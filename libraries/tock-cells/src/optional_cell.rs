@@ -225,17 +225,15 @@ mod tests {
 
     #[test]
     fn content_may_look_at_the_cell_while_it_is_dropped() {
-        struct Looker<'a>(&'a OptionalCell<Looker<'a>>, &'a Cell<Option<bool>>);
-        impl Drop for Looker<'_> {
+        struct Looker(Rc<OptionalCell<Looker>>, Rc<Cell<Option<bool>>>);
+        impl Drop for Looker {
             fn drop(&mut self) {
                 self.1.set(Some(self.0.is_some()));
             }
         }
-        let seen = Cell::new(None);
-        let cell = OptionalCell::empty();
-        // Leaked so that the cell may outlive what points into it.
-        let cell: &OptionalCell<Looker<'_>> = std::boxed::Box::leak(std::boxed::Box::new(cell));
-        cell.set(Looker(cell, &seen));
+        let seen = Rc::new(Cell::new(None));
+        let cell = Rc::new(OptionalCell::empty());
+        cell.set(Looker(cell.clone(), seen.clone()));
         cell.clear();
         assert_eq!(seen.get(), Some(false));
     }

@@ -30,6 +30,11 @@
 )]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
 mod bytes;
 pub mod parse;
+#[cfg(test)]
+mod testing;
 pub mod types;

@@ -108,3 +108,7 @@ pub fn parse_tbf_footer(
     let length = u32::try_from(entry.data.len()).map_err(|_| TbfParseError::InternalError)?;
     Ok((credentials, length))
 }
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

@@ -9,3 +9,6 @@ mod header;
 pub use error::{InitialTbfParseError, TbfParseError};
 pub use footer::{TbfFooterV2Credentials, TbfFooterV2CredentialsType};
 pub use header::{CommandPermissions, TbfHeader};
+
+#[cfg(test)]
+mod header_tests;
