@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Virtqueues (VirtIO 1.2, 2.6): what transports need of any kind, and the kinds.
+//! Virtqueues (VirtIO 1.2, 2.6): what transports and drivers need of any kind, and the kinds.
+
+mod buffer;
+mod buffer_queue;
+mod error;
+pub mod split_queue;
+
+pub use buffer_queue::BufferQueue;
+pub use error::{QueueError, Violation};
 
 /// One virtqueue, as the transport sees it.
 pub trait Virtqueue {
