@@ -26,6 +26,7 @@ pub mod platform;
 pub mod process;
 pub mod process_checker;
 pub mod processbuffer;
+pub mod scheduler;
 pub mod storage_permissions;
 pub mod syscall;
 mod syscall_driver;
@@ -35,6 +36,7 @@ pub mod utilities;
 pub use crate::kernel::Kernel;
 pub use errorcode::ErrorCode;
 pub use process::ProcessId;
+pub use scheduler::Scheduler;
 
 /// Major version of the interface to processes.
 pub const KERNEL_MAJOR_VERSION: u16 = 2;

@@ -7,3 +7,11 @@ pub mod dma_fence;
 pub mod mpu;
 pub mod scheduler_timer;
 pub mod watchdog;
+
+mod resources;
+mod tbf_filter;
+
+pub use resources::{
+    ContextSwitchCallback, KernelResources, ProcessFault, SyscallDriverLookup, SyscallFilter,
+};
+pub use tbf_filter::TbfHeaderFilterDefaultAllow;

@@ -29,7 +29,8 @@ impl SyscallFilter for TbfHeaderFilterDefaultAllow {
                 subdriver_number,
                 ..
             } => permits_command(
-                process.get_command_permissions(driver_number, subdriver_number / COMMANDS_PER_WORD),
+                process
+                    .get_command_permissions(driver_number, subdriver_number / COMMANDS_PER_WORD),
                 subdriver_number % COMMANDS_PER_WORD,
             ),
             Syscall::Subscribe { driver_number, .. }
