@@ -6,7 +6,10 @@
 
 use core::cell::Cell;
 
-use crate::capabilities::{ExternalProcessCapability, ProcessManagementCapability};
+use crate::capabilities::{
+    ExternalProcessCapability, MemoryAllocationCapability, ProcessManagementCapability,
+};
+use crate::grant::{AllowRoSize, AllowRwSize, Grant, UpcallSize};
 use crate::process::{Process, ProcessId, ProcessSlot};
 
 /// The process table, and what must be unique across processes.
@@ -28,6 +31,31 @@ impl Kernel {
             grant_count: Cell::new(0),
             grants_final: Cell::new(false),
         }
+    }
+
+    /// Creates a grant for the driver with this number.
+    ///
+    /// # Panics
+    ///
+    /// When a process exists already, because processes are laid out for a known number of
+    /// grants. Boards create all grants before they load processes.
+    pub fn create_grant<
+        T: Default,
+        Upcalls: UpcallSize,
+        AllowROs: AllowRoSize,
+        AllowRWs: AllowRwSize,
+    >(
+        &'static self,
+        driver_num: usize,
+        _capability: &dyn MemoryAllocationCapability,
+    ) -> Grant<T, Upcalls, AllowROs, AllowRWs> {
+        assert!(
+            !self.grants_final.get(),
+            "grants must be created before processes"
+        );
+        let grant_num = self.grant_count.get();
+        self.grant_count.set(grant_num + 1);
+        Grant::new(self, driver_num, grant_num)
     }
 
     /// Returns the number of grants; none can be created afterwards.
