@@ -18,13 +18,13 @@
 pub mod alarm;
 pub mod console;
 pub mod error;
-//pub mod ethernet;
+pub mod ethernet;
 pub mod low_level_debug;
 pub mod memory;
 pub mod rng;
 pub mod share;
 pub mod singleton;
-//pub mod streaming;
+pub mod streaming;
 pub mod syscall;
 pub mod trespass;
 pub mod upcall;

@@ -27,7 +27,10 @@ impl<T> Singleton<T> {
     }
 
     /// Returns the value the first time, and nothing ever after.
-    #[allow(clippy::mut_from_ref, reason = "the flag makes the one reference exclusive")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "the flag makes the one reference exclusive"
+    )]
     pub fn take(&'static self) -> Option<&'static mut T> {
         if self.taken.swap(true, Ordering::Acquire) {
             return None;
