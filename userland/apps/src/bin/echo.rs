@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Sends every frame back to where it came from.
+
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use tock_app::ethernet::{Buffers, Tap, exists};
+use tock_app::{ErrorCode, Singleton, println};
+
+tock_app::entry!(main, stack = 2048);
+
+/// Room for several frames of any size, so that a burst survives while one is sent.
+const RECEIVE_BYTES: usize = 16 * 1024;
+
+static BUFFERS: Singleton<Buffers<RECEIVE_BYTES>> = Singleton::new(Buffers::new());
+
+fn main() -> Result<(), ErrorCode> {
+    if !exists() {
+        println!("echo: no network card; start the board with NET=user or another network");
+        return Err(ErrorCode::NoDevice);
+    }
+    let buffers = BUFFERS.take().ok_or(ErrorCode::Already)?;
+    let Tap {
+        mut receiver,
+        mut transmitter,
+    } = Tap::open(buffers)?;
+    println!("echo: returning every frame to its sender");
+    loop {
+        receiver.wait();
+        while let Some(frame) = receiver.receive() {
+            let Some((destination, rest)) = frame.split_first_chunk::<6>() else {
+                continue;
+            };
+            let Some((source, rest)) = rest.split_first_chunk::<6>() else {
+                continue;
+            };
+            let sent = transmitter.transmit_with(frame.len(), |reply| {
+                for (to, from) in reply
+                    .iter_mut()
+                    .zip(source.iter().chain(destination).chain(rest))
+                {
+                    *to = *from;
+                }
+            });
+            if let Err(error) = sent {
+                println!("echo: a frame was not sent ({error:?})");
+            }
+        }
+        // The card's reason for losing a frame is worth a line, too.
+        if let Err(error) = transmitter.flush() {
+            println!("echo: a frame was lost ({error:?})");
+        }
+    }
+}
