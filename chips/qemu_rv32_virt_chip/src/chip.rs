@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The chip as the kernel sees it.
+//!
+//! Interrupts are disabled while the kernel runs and trap from user mode only. The main loop asks
+//! whether any is pending and serves them here, one after another, in its own thread; none is ever
+//! masked for later, so the CPU never sleeps on a masked source.
+
+use crate::clint::Clint;
+use crate::plic::Plic;
+use core::fmt::Write;
+use kernel::platform::chip::{Chip, InterruptService, ThreadIdProvider};
+use kernel::utilities::registers::interfaces::Readable;
+use riscv::pmp::Pmp;
+use riscv::syscall::SysCall;
+use riscv::{print, support};
+use riscv_csr::Mip;
+
+const TIMER: u32 = 1 << 7;
+const EXTERNAL: u32 = 1 << 11;
+
+/// Interrupts served before the main loop gets a chance to run deferred calls.
+const SERVICE_BATCH: usize = 64;
+
+/// The one thread there is: interrupts are served where they are polled.
+pub struct SingleThread;
+
+// SAFETY: the kernel runs on hart 0 alone (start-up parks the others) with interrupts disabled, so
+// no kernel code ever interrupts other kernel code.
+unsafe impl ThreadIdProvider for SingleThread {
+    fn running_thread_id() -> usize {
+        0
+    }
+}
+
+/// QEMU's `virt` machine with one hart.
+pub struct QemuRv32VirtChip<'a, I: InterruptService + 'a> {
+    boundary: SysCall,
+    mpu: Pmp,
+    plic: &'a Plic,
+    timer: &'a Clint<'a>,
+    peripherals: &'a I,
+    pending: Mip,
+}
+
+impl<'a, I: InterruptService + 'a> QemuRv32VirtChip<'a, I> {
+    /// Puts the chip together.
+    ///
+    /// # Safety
+    ///
+    /// Call it once, on hart 0 in machine mode with interrupts disabled, as start-up leaves it.
+    pub unsafe fn new(mpu: Pmp, plic: &'a Plic, timer: &'a Clint<'a>, peripherals: &'a I) -> Self {
+        QemuRv32VirtChip {
+            // SAFETY: start-up set the trap vector, and the caller vouches for the rest.
+            boundary: unsafe { SysCall::new() },
+            mpu,
+            plic,
+            timer,
+            peripherals,
+            // SAFETY: the register is only read.
+            pending: unsafe { Mip::new() },
+        }
+    }
+
+    /// Returns the interrupt controller, to mask single sources or to read its counters.
+    pub fn plic(&self) -> &'a Plic {
+        self.plic
+    }
+
+    fn serve_external(&self) {
+        let Some(source) = self.plic.claim() else {
+            return;
+        };
+        if self.peripherals.service_interrupt(source.get()) {
+            self.plic.complete(source);
+        } else {
+            self.plic.reject(source);
+        }
+    }
+}
+
+impl<'a, I: InterruptService + 'a> Chip for QemuRv32VirtChip<'a, I> {
+    type MPU = Pmp;
+    type ThreadIdProvider = SingleThread;
+    type UserspaceKernelBoundary = SysCall;
+
+    /// Lets timer and external interrupts wake the CPU and interrupt processes.
+    fn init() {
+        support::enable_interrupt_sources();
+    }
+
+    fn service_pending_interrupts(&self) {
+        for _ in 0..SERVICE_BATCH {
+            let pending = self.pending.get();
+            if pending & EXTERNAL != 0 {
+                self.serve_external();
+            }
+            if pending & TIMER != 0 {
+                self.timer.handle_interrupt();
+            }
+            if pending & (TIMER | EXTERNAL) == 0 {
+                break;
+            }
+        }
+    }
+
+    #[inline]
+    fn has_pending_interrupts(&self) -> bool {
+        self.pending.get() & (TIMER | EXTERNAL) != 0
+    }
+
+    #[inline]
+    fn mpu(&self) -> &Pmp {
+        &self.mpu
+    }
+
+    #[inline]
+    fn userspace_kernel_boundary(&self) -> &SysCall {
+        &self.boundary
+    }
+
+    fn sleep(&self) {
+        support::wfi();
+    }
+
+    fn with_interrupts_disabled<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce() -> R,
+    {
+        support::with_interrupts_disabled(f)
+    }
+
+    unsafe fn print_state(this: Option<&Self>, writer: &mut dyn Write) {
+        print::machine_state(writer);
+        if let Some(chip) = this {
+            let counters = chip.plic.counters();
+            let _ = writer.write_str("PLIC empty claims: ");
+            print::hex(writer, counters.empty_claims);
+            let _ = writer.write_str(", unknown sources: ");
+            print::hex(writer, counters.unknown_sources);
+            let _ = writer.write_str("\r\n");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The machine timer (CLINT): the alarm of the kernel and the time slices of the scheduler.
+//!
+//! Both live on one comparator, which holds the earlier deadline. It is moved at once when a
+//! deadline comes nearer; a deadline that goes away leaves it alone until it fires, because a
+//! write costs three device accesses and time slices are armed and disarmed at every system call.
+
+use crate::deadlines::{Deadlines, NEVER};
+use core::cell::Cell;
+use core::num::NonZeroU32;
+use kernel::ErrorCode;
+use kernel::hil::time::{Alarm, AlarmClient, Freq10MHz, Ticks, Ticks64, Time, Timestamp};
+use kernel::platform::scheduler_timer::SchedulerTimer;
+use kernel::utilities::cells::OptionalCell;
+use kernel::utilities::registers::interfaces::{Readable, Writeable};
+use kernel::utilities::registers::{ReadOnly, ReadWrite, register_structs};
+use kernel::utilities::static_ref::StaticRef;
+
+const TICKS_PER_US: u32 = 10;
+
+register_structs! {
+    /// Registers for hart 0; each takes whole words.
+    pub ClintRegisters {
+        /// Software interrupt.
+        (0x0000 => msip: ReadWrite<u32>),
+        (0x0004 => _reserved0),
+        /// Comparator, low half. The interrupt is pending while the time is not below it.
+        (0x4000 => compare_low: ReadWrite<u32>),
+        /// Comparator, high half.
+        (0x4004 => compare_high: ReadWrite<u32>),
+        (0x4008 => _reserved1),
+        /// Time, low half.
+        (0xBFF8 => time_low: ReadOnly<u32>),
+        /// Time, high half.
+        (0xBFFC => time_high: ReadOnly<u32>),
+        (0xC000 => @END),
+    }
+}
+
+/// What the driver needs of the registers.
+pub trait TimerAccess {
+    /// Reads the time.
+    fn now(&self) -> u64;
+    /// Moves the comparator.
+    fn set_compare(&self, at: u64);
+}
+
+impl TimerAccess for StaticRef<ClintRegisters> {
+    fn now(&self) -> u64 {
+        loop {
+            let (high, low) = (self.time_high.get(), self.time_low.get());
+            // The low half has not wrapped in between.
+            if high == self.time_high.get() {
+                return u64::from(high) << 32 | u64::from(low);
+            }
+        }
+    }
+
+    fn set_compare(&self, at: u64) {
+        // With the low half at its largest, no mix of old and new lies before both.
+        self.compare_low.set(u32::MAX);
+        self.compare_high.set((at >> 32) as u32);
+        self.compare_low.set(at as u32);
+    }
+}
+
+/// The machine timer.
+pub struct Clint<'a, A: TimerAccess = StaticRef<ClintRegisters>> {
+    registers: A,
+    client: OptionalCell<&'a dyn AlarmClient>,
+    deadlines: Cell<Deadlines>,
+    /// What the comparator holds.
+    programmed: Cell<u64>,
+    /// The alarm's time given last, fired or not.
+    last_alarm: Cell<u64>,
+}
+
+impl<'a, A: TimerAccess> Clint<'a, A> {
+    /// Creates the driver and silences the timer, which is pending after reset.
+    pub fn new(registers: A) -> Self {
+        registers.set_compare(NEVER);
+        Clint {
+            registers,
+            client: OptionalCell::empty(),
+            deadlines: Cell::new(Deadlines::NONE),
+            programmed: Cell::new(NEVER),
+            last_alarm: Cell::new(0),
+        }
+    }
+
+    /// Serves the timer interrupt.
+    ///
+    /// The end of a time slice needs no more than being noticed: the kernel asks for the rest of
+    /// the slice when the process is back.
+    pub fn handle_interrupt(&self) {
+        let now = self.registers.now();
+        let mut deadlines = self.deadlines.get();
+        let alarm_due = deadlines.alarm <= now;
+        if alarm_due {
+            deadlines.alarm = NEVER;
+        }
+        if deadlines.slice <= now {
+            deadlines.slice_armed = false;
+        }
+        self.deadlines.set(deadlines);
+        if alarm_due {
+            self.client.map(|client| client.alarm());
+        }
+        self.program(self.deadlines.get().next());
+    }
+
+    fn program(&self, at: u64) {
+        self.programmed.set(at);
+        self.registers.set_compare(at);
+    }
+
+    /// Replaces the deadlines; the comparator follows only if the next one came nearer.
+    #[inline]
+    fn update(&self, deadlines: Deadlines) {
+        self.deadlines.set(deadlines);
+        let next = deadlines.next();
+        if next < self.programmed.get() {
+            self.program(next);
+        }
+    }
+}
+
+impl<A: TimerAccess> Time for Clint<'_, A> {
+    type Frequency = Freq10MHz;
+    type Ticks = Ticks64;
+
+    #[inline]
+    fn now(&self) -> Ticks64 {
+        self.registers.now().into()
+    }
+}
+
+impl<A: TimerAccess> Timestamp for Clint<'_, A> {}
+
+impl<'a, A: TimerAccess> Alarm<'a> for Clint<'a, A> {
+    fn set_alarm_client(&self, client: &'a dyn AlarmClient) {
+        self.client.set(client);
+    }
+
+    fn set_alarm(&self, reference: Ticks64, dt: Ticks64) {
+        self.last_alarm.set(reference.wrapping_add(dt).into_u64());
+        let now = self.registers.now();
+        let alarm = Deadlines::alarm_time(now, reference.into_u64(), dt.into_u64());
+        self.update(Deadlines {
+            alarm,
+            ..self.deadlines.get()
+        });
+    }
+
+    fn get_alarm(&self) -> Ticks64 {
+        self.last_alarm.get().into()
+    }
+
+    fn disarm(&self) -> Result<(), ErrorCode> {
+        self.update(Deadlines {
+            alarm: NEVER,
+            ..self.deadlines.get()
+        });
+        Ok(())
+    }
+
+    fn is_armed(&self) -> bool {
+        self.deadlines.get().alarm != NEVER
+    }
+
+    /// One tick: the comparator also fires for a time that has passed.
+    fn minimum_dt(&self) -> Ticks64 {
+        Ticks64::from(1u32)
+    }
+}
+
+impl<A: TimerAccess> SchedulerTimer for Clint<'_, A> {
+    fn start(&self, us: NonZeroU32) {
+        let length = u64::from(us.get()) * u64::from(TICKS_PER_US);
+        let slice = self.registers.now().wrapping_add(length);
+        self.update(Deadlines {
+            slice,
+            slice_armed: false,
+            ..self.deadlines.get()
+        });
+    }
+
+    fn reset(&self) {
+        self.update(Deadlines {
+            slice: NEVER,
+            slice_armed: false,
+            ..self.deadlines.get()
+        });
+    }
+
+    #[inline]
+    fn arm(&self) {
+        self.update(Deadlines {
+            slice_armed: true,
+            ..self.deadlines.get()
+        });
+    }
+
+    #[inline]
+    fn disarm(&self) {
+        self.deadlines.set(Deadlines {
+            slice_armed: false,
+            ..self.deadlines.get()
+        });
+    }
+
+    #[inline]
+    fn get_remaining_us(&self) -> Option<NonZeroU32> {
+        let slice = self.deadlines.get().slice;
+        if slice == NEVER {
+            return None;
+        }
+        let ticks = slice.checked_sub(self.registers.now())?;
+        // Slices above seven minutes are rare enough for a 64-bit division.
+        let us = match u32::try_from(ticks) {
+            Ok(ticks) => ticks / TICKS_PER_US,
+            Err(_) => u32::try_from(ticks / u64::from(TICKS_PER_US)).unwrap_or(u32::MAX),
+        };
+        NonZeroU32::new(us)
+    }
+}
+
+#[cfg(test)]
+mod tests;

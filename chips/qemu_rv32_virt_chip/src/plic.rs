@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The interrupt controller (PLIC), as seen by machine mode of hart 0.
+//!
+//! QEMU's model latches a request until it is claimed, even when the device has dropped its line,
+//! and does not look at the lines again on completion. So a claim may find nothing to do, and a
+//! device is served before completion, never after.
+
+use core::cell::Cell;
+use core::num::NonZeroU32;
+use kernel::utilities::registers::interfaces::{Readable, Writeable};
+use kernel::utilities::registers::{ReadOnly, ReadWrite, register_structs};
+use kernel::utilities::static_ref::StaticRef;
+use virtio::transports::InterruptLine;
+
+/// Sources the driver knows: 1 to 95. QEMU has no more on this machine.
+pub const SOURCES: u32 = 96;
+const WORDS: usize = SOURCES as usize / 32;
+
+register_structs! {
+    /// Registers of the controller.
+    pub PlicRegisters {
+        /// Priority of each source; 0 silences it.
+        (0x000000 => priority: [ReadWrite<u32>; 1024]),
+        /// Pending sources, one bit each.
+        (0x001000 => pending: [ReadOnly<u32>; 32]),
+        (0x001080 => _reserved0),
+        /// Sources enabled for machine mode of hart 0, one bit each.
+        (0x002000 => enable: [ReadWrite<u32>; 32]),
+        (0x002080 => _reserved1),
+        /// Only sources of a higher priority are delivered.
+        (0x200000 => threshold: ReadWrite<u32>),
+        /// Reading claims a source, writing completes it.
+        (0x200004 => claim: ReadWrite<u32>),
+        (0x200008 => @END),
+    }
+}
+
+/// What the driver needs of the registers.
+pub trait PlicAccess {
+    /// Sets the priority of a source.
+    fn set_priority(&self, source: u32, priority: u32);
+    /// Sets the enable bits of sources `32 * word` and following.
+    fn set_enabled(&self, word: usize, bits: u32);
+    /// Sets the threshold.
+    fn set_threshold(&self, threshold: u32);
+    /// Claims a source; 0 for none.
+    fn claim(&self) -> u32;
+    /// Completes a source.
+    fn complete(&self, source: u32);
+}
+
+impl PlicAccess for StaticRef<PlicRegisters> {
+    fn set_priority(&self, source: u32, priority: u32) {
+        if let Some(register) = self.priority.get(source as usize) {
+            register.set(priority);
+        }
+    }
+
+    fn set_enabled(&self, word: usize, bits: u32) {
+        if let Some(register) = self.enable.get(word) {
+            register.set(bits);
+        }
+    }
+
+    fn set_threshold(&self, threshold: u32) {
+        self.threshold.set(threshold);
+    }
+
+    fn claim(&self) -> u32 {
+        self.claim.get()
+    }
+
+    fn complete(&self, source: u32) {
+        self.claim.set(source);
+    }
+}
+
+/// What went unexpectedly, counted since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlicCounters {
+    /// The controller asked for service and then had no source.
+    pub empty_claims: u32,
+    /// A source that no driver serves; it was masked.
+    pub unknown_sources: u32,
+}
+
+/// The interrupt controller.
+pub struct Plic<A: PlicAccess = StaticRef<PlicRegisters>> {
+    registers: A,
+    enabled: [Cell<u32>; WORDS],
+    counters: Cell<PlicCounters>,
+}
+
+impl<A: PlicAccess> Plic<A> {
+    /// Creates the driver without touching the device.
+    pub const fn new(registers: A) -> Self {
+        Plic {
+            registers,
+            enabled: [const { Cell::new(0) }; WORDS],
+            counters: Cell::new(PlicCounters {
+                empty_claims: 0,
+                unknown_sources: 0,
+            }),
+        }
+    }
+
+    /// Masks every source and lets those enabled later come through.
+    pub fn initialize(&self) {
+        for (word, enabled) in self.enabled.iter().enumerate() {
+            enabled.set(0);
+            self.registers.set_enabled(word, 0);
+        }
+        for source in 1..SOURCES {
+            self.registers.set_priority(source, 1);
+        }
+        self.registers.set_threshold(0);
+    }
+
+    /// Lets interrupts of `source` through. Numbers without a source are ignored.
+    pub fn enable(&self, source: u32) {
+        self.change(source, |bits, bit| bits | bit);
+    }
+
+    /// Stops interrupts of `source`. What comes meanwhile is pending when it is enabled again.
+    pub fn disable(&self, source: u32) {
+        self.change(source, |bits, bit| bits & !bit);
+    }
+
+    fn change(&self, source: u32, combine: impl Fn(u32, u32) -> u32) {
+        let word = source as usize / 32;
+        if source != 0
+            && let Some(enabled) = self.enabled.get(word)
+        {
+            enabled.set(combine(enabled.get(), 1 << (source % 32)));
+            self.registers.set_enabled(word, enabled.get());
+            // An enable bit alone does not make QEMU look at pending sources again.
+            self.registers.set_threshold(0);
+        }
+    }
+
+    /// Claims the next source. It stays claimed until [`complete`](Self::complete).
+    pub fn claim(&self) -> Option<NonZeroU32> {
+        let source = NonZeroU32::new(self.registers.claim());
+        if source.is_none() {
+            self.count(|counters| &mut counters.empty_claims);
+        }
+        source
+    }
+
+    /// Gives a claimed source back, after its device was served.
+    pub fn complete(&self, source: NonZeroU32) {
+        self.registers.complete(source.get());
+    }
+
+    /// Silences a claimed source that no driver serves, since it would come again at once.
+    pub fn reject(&self, source: NonZeroU32) {
+        self.count(|counters| &mut counters.unknown_sources);
+        self.disable(source.get());
+        self.complete(source);
+    }
+
+    /// Returns what went unexpectedly.
+    pub fn counters(&self) -> PlicCounters {
+        self.counters.get()
+    }
+
+    fn count(&self, field: impl Fn(&mut PlicCounters) -> &mut u32) {
+        let mut counters = self.counters.get();
+        let counter = field(&mut counters);
+        *counter = counter.saturating_add(1);
+        self.counters.set(counters);
+    }
+}
+
+/// One source of the controller, for a transport that masks a device by itself.
+pub struct PlicLine<'a, A: PlicAccess = StaticRef<PlicRegisters>> {
+    plic: &'a Plic<A>,
+    source: u32,
+}
+
+impl<'a, A: PlicAccess> PlicLine<'a, A> {
+    /// Names `source` of `plic`.
+    pub const fn new(plic: &'a Plic<A>, source: u32) -> Self {
+        PlicLine { plic, source }
+    }
+}
+
+impl<A: PlicAccess> InterruptLine for PlicLine<'_, A> {
+    fn mask(&self) {
+        self.plic.disable(self.source);
+    }
+
+    fn unmask(&self) {
+        self.plic.enable(self.source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::RefCell;
+    use std::vec::Vec;
+
+    /// QEMU's model: pending is latched, and delivery is decided when the threshold is written.
+    #[derive(Default)]
+    struct FakePlic {
+        priority: RefCell<[[u32; 32]; 3]>,
+        enabled: Cell<[u32; 3]>,
+        pending: RefCell<Vec<u32>>,
+        claimed: RefCell<Vec<u32>>,
+        delivered: Cell<bool>,
+    }
+
+    impl FakePlic {
+        fn is_deliverable(&self, source: u32) -> bool {
+            self.enabled.get()[source as usize / 32] >> (source % 32) & 1 == 1
+                && self.priority.borrow()[source as usize / 32][source as usize % 32] > 0
+        }
+
+        fn raise(&self, source: u32) {
+            self.pending.borrow_mut().push(source);
+            self.evaluate();
+        }
+
+        fn evaluate(&self) {
+            let pending = self.pending.borrow();
+            self.delivered
+                .set(pending.iter().any(|source| self.is_deliverable(*source)));
+        }
+    }
+
+    impl PlicAccess for &FakePlic {
+        fn set_priority(&self, source: u32, priority: u32) {
+            self.priority.borrow_mut()[source as usize / 32][source as usize % 32] = priority;
+        }
+
+        fn set_enabled(&self, word: usize, bits: u32) {
+            let mut enabled = self.enabled.get();
+            enabled[word] = bits;
+            self.enabled.set(enabled);
+        }
+
+        fn set_threshold(&self, threshold: u32) {
+            assert_eq!(threshold, 0);
+            self.evaluate();
+        }
+
+        fn claim(&self) -> u32 {
+            let at = self
+                .pending
+                .borrow()
+                .iter()
+                .position(|source| self.is_deliverable(*source));
+            let source = at.map_or(0, |at| self.pending.borrow_mut().remove(at));
+            if source != 0 {
+                self.claimed.borrow_mut().push(source);
+            }
+            self.evaluate();
+            source
+        }
+
+        fn complete(&self, source: u32) {
+            self.claimed
+                .borrow_mut()
+                .retain(|claimed| *claimed != source);
+        }
+    }
+
+    #[test]
+    fn a_request_from_before_enabling_is_delivered() {
+        let device = FakePlic::default();
+        let plic = Plic::new(&device);
+        plic.initialize();
+        device.raise(10);
+        assert!(!device.delivered.get());
+        plic.enable(10);
+        assert!(device.delivered.get());
+        assert_eq!(plic.claim(), NonZeroU32::new(10));
+        assert_eq!(plic.claim(), None);
+        assert_eq!(plic.counters().empty_claims, 1);
+    }
+
+    #[test]
+    fn masking_one_source_leaves_its_neighbours() {
+        let device = FakePlic::default();
+        let plic = Plic::new(&device);
+        plic.initialize();
+        plic.enable(8);
+        plic.enable(10);
+        plic.enable(64);
+        let line = PlicLine::new(&plic, 8);
+        line.mask();
+        assert_eq!(device.enabled.get(), [1 << 10, 0, 1]);
+        device.raise(8);
+        assert!(!device.delivered.get());
+        line.unmask();
+        assert!(device.delivered.get());
+    }
+
+    #[test]
+    fn a_source_nobody_serves_is_silenced_and_completed() {
+        let device = FakePlic::default();
+        let plic = Plic::new(&device);
+        plic.initialize();
+        plic.enable(33);
+        device.raise(33);
+        plic.reject(plic.claim().unwrap());
+        assert_eq!(device.enabled.get(), [0; 3]);
+        assert!(device.claimed.borrow().is_empty());
+        assert_eq!(plic.counters().unknown_sources, 1);
+    }
+
+    #[test]
+    fn numbers_that_are_no_source_are_ignored() {
+        let device = FakePlic::default();
+        let plic = Plic::new(&device);
+        plic.initialize();
+        for source in [0, SOURCES, 1023, u32::MAX] {
+            plic.enable(source);
+        }
+        assert_eq!(device.enabled.get(), [0; 3]);
+    }
+}
