@@ -89,6 +89,7 @@ fn debugger_line(machine: &Machine, bundle: &Bundle) -> String {
 fn apps(workspace: &Workspace, names: &[String]) -> Result<u8, Error> {
     let known = workspace.known_apps()?;
     if names.is_empty() {
+        let _turn = workspace.lock()?;
         // One at a time: all of them together may not fit, and need not.
         for app in &known {
             print_built(workspace, std::slice::from_ref(app))?;

@@ -3,6 +3,7 @@
 //! The source tree this tool belongs to, and building parts of it with cargo.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,6 +50,22 @@ impl Workspace {
     #[must_use]
     pub fn output(&self) -> PathBuf {
         self.root.join("target").join("board")
+    }
+
+    /// Waits until no other run of this tool builds apps, and keeps others waiting until the result
+    /// is dropped: the builds of one app for different places take turns in one output file.
+    ///
+    /// # Errors
+    ///
+    /// The lock file cannot be written.
+    pub fn lock(&self) -> Result<File, Error> {
+        let directory = self.output();
+        let path = directory.join("lock");
+        let failed = |source| Error::file("lock", &path, source);
+        fs::create_dir_all(&directory).map_err(failed)?;
+        let file = File::create(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
     }
 
     /// Builds the kernel and returns its ELF file.

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Descriptions of boards to boot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use board_runner::bundle::Bundle;
+use board_runner::flash_image::{self, PlacedObject};
+use board_runner::network::{Card, Network};
+use board_runner::qemu::{Machine, Qemu};
+use board_runner::workspace::Workspace;
+use tempfile::TempDir;
+
+use crate::guest::Guest;
+use crate::peer::Peer;
+
+/// Runs `test` on each QEMU the environment names.
+pub fn each_qemu(test: impl Fn(&Qemu)) {
+    let default = std::env::var_os("QEMU").unwrap_or_else(|| "qemu-system-riscv32".into());
+    for program in [Some(default), std::env::var_os("QEMU_NEW")]
+        .into_iter()
+        .flatten()
+    {
+        let qemu = Qemu::probe(Path::new(&program)).unwrap_or_else(|error| panic!("{error}"));
+        test(&qemu);
+    }
+}
+
+/// The kernel, built once.
+fn kernel() -> PathBuf {
+    static KERNEL: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        Workspace::of_this_tool()
+            .build_kernel()
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
+    KERNEL.get_or_init(build).clone()
+}
+
+/// Builds `apps` and places them in this order; tests may damage the objects.
+#[must_use]
+pub fn app_objects(apps: &[&str]) -> Vec<PlacedObject> {
+    let names: Vec<String> = apps.iter().map(|name| (*name).to_owned()).collect();
+    let bundle = Bundle::build(&Workspace::of_this_tool(), &names, &[]);
+    bundle.unwrap_or_else(|error| panic!("{error}")).objects()
+}
+
+/// A board that has not been started yet: by default with protected CPU, without devices and apps.
+pub struct Board<'a> {
+    qemu: &'a Qemu,
+    machine: Machine,
+    image: Vec<u8>,
+    cables: Vec<Peer>,
+    more: Vec<String>,
+    directory: TempDir,
+}
+
+impl<'a> Board<'a> {
+    /// Describes a bare board on `qemu`.
+    #[must_use]
+    pub fn on(qemu: &'a Qemu) -> Board<'a> {
+        let machine = Machine {
+            cpu: qemu.protected_cpu().to_owned(),
+            kernel: kernel(),
+            flash_image: None,
+            entropy: false,
+            network: Network::NONE,
+            // QEMU takes a free one.
+            port: 0,
+            legacy: false,
+        };
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Board {
+            qemu,
+            machine,
+            image: Vec::new(),
+            cables: Vec::new(),
+            more: Vec::new(),
+            directory,
+        }
+    }
+
+    /// Puts `apps` into flash.
+    #[must_use]
+    pub fn apps(self, apps: &[&str]) -> Board<'a> {
+        let image = flash_image::build(app_objects(apps));
+        self.image(image.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Puts these bytes at the start of flash.
+    #[must_use]
+    pub fn image(mut self, image: Vec<u8>) -> Board<'a> {
+        self.image = image;
+        self
+    }
+
+    /// Plugs in an entropy device.
+    #[must_use]
+    pub fn entropy(mut self) -> Board<'a> {
+        self.machine.entropy = true;
+        self
+    }
+
+    /// Plugs in a card on QEMU's user network.
+    #[must_use]
+    pub fn user_network(mut self) -> Board<'a> {
+        self.machine.network = Network::new(vec![Card::User]);
+        self
+    }
+
+    /// Plugs in a card with a cable to a [`Peer`]. The netdev is called `cable`.
+    #[must_use]
+    pub fn cable(mut self) -> Board<'a> {
+        let directory = self.directory.path();
+        let netdev = Peer::netdev(directory, "cable");
+        self.cables.push(Peer::new(directory, "cable"));
+        self.with(&[
+            "-netdev",
+            &netdev,
+            "-device",
+            "virtio-net-device,netdev=cable",
+        ])
+    }
+
+    /// Uses another CPU than the one with machine-mode protection.
+    #[must_use]
+    pub fn cpu(mut self, cpu: &str) -> Board<'a> {
+        self.machine.cpu = cpu.to_owned();
+        self
+    }
+
+    /// Gives VirtIO devices the legacy interface.
+    #[must_use]
+    pub fn legacy_devices(mut self) -> Board<'a> {
+        self.machine.legacy = true;
+        self
+    }
+
+    /// Adds QEMU arguments.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Board<'a> {
+        self.more
+            .extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// Starts the board.
+    #[must_use]
+    pub fn boot(self) -> Guest {
+        self.boot_with_peers().0
+    }
+
+    /// Starts the board and returns the far end of its cable too.
+    #[must_use]
+    pub fn boot_with_peer(self) -> (Guest, Peer) {
+        let (guest, mut peers) = self.boot_with_peers();
+        (guest, peers.pop().expect("the board has a cable"))
+    }
+
+    fn boot_with_peers(mut self) -> (Guest, Vec<Peer>) {
+        if !self.image.is_empty() {
+            let path = self.directory.path().join("apps.bin");
+            fs::write(&path, &self.image).expect("a flash image");
+            self.machine.flash_image = Some(path);
+        }
+        let mut arguments = self.machine.arguments();
+        arguments.extend(self.more);
+        (
+            Guest::start(self.qemu, &arguments, self.directory),
+            self.cables,
+        )
+    }
+}

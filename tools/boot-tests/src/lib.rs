@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Booting the board under QEMU and talking to it: over the serial port, QEMU's monitor protocol,
+//! raw Ethernet frames and HTTP.
+//!
+//! Waiting is always for an event; a deadline only turns a hang into a failure. A failure prints
+//! what the guest had printed. Tests run on the QEMU in `QEMU`, or in `PATH`, and once more on the
+//! one in `QEMU_NEW` if that is set.
+
+mod board;
+mod guest;
+mod http;
+mod peer;
+mod qmp;
+mod transcript;
+
+pub use board::{Board, app_objects, each_qemu};
+pub use guest::Guest;
+pub use http::{Response, connect, get, read_response, send};
+pub use peer::Peer;
+pub use qmp::Qmp;
+
+use std::time::Duration;
+
+/// How long an event may take before the test counts it as never coming: far beyond what a loaded
+/// machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
