@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Capsules over fake hardware, wired as a board wires them.
+
+mod support;
+mod virtual_uart;
