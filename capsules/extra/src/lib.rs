@@ -1,5 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The `extra` crate.
+//! Drivers for the hardware that only some boards have.
+//!
+//! Like all capsules they are safe code that never panics. The first file to read is
+//! `ethernet_tap.rs`.
 
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod ethernet_tap;

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A received frame as a process finds it in its streaming slice.
+//!
+//! Each frame follows a header of 12 bytes, in the byte order of the machine: flags (2 bytes, bit
+//! 0: the timestamp is valid), length of the frame (2), timestamp (8). Nothing in the slice is
+//! trusted: its own header was written by the process.
+
+use kernel::ErrorCode;
+use kernel::processbuffer::WriteableProcessSlice;
+use kernel::utilities::streaming_process_slice::StreamingProcessSlice;
+
+const HEADER_LEN: usize = 12;
+
+/// The header of a streaming slice: version, flags, and the offset of the next chunk.
+const SLICE_HEADER_LEN: usize = 8;
+/// The low byte of the flags, which are big-endian.
+const SLICE_FLAGS: usize = 3;
+const SLICE_OFFSET: core::ops::Range<usize> = 4..8;
+/// Set by the kernel when a chunk did not fit.
+const EXCEEDED: u8 = 1;
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It is in the slice.
+    Yes {
+        /// Whether the slice was empty.
+        first: bool,
+    },
+    /// It is not, and the slice holds what it held.
+    No {
+        /// Whether the slice is marked as exceeded only now.
+        newly_exceeded: bool,
+    },
+}
+
+/// A received frame with its header.
+pub(super) struct FrameChunk<'f> {
+    header: [u8; HEADER_LEN],
+    frame: &'f [u8],
+}
+
+impl<'f> FrameChunk<'f> {
+    /// Makes a chunk of a frame; none when the header cannot tell its length.
+    pub(super) fn new(frame: &'f [u8], timestamp: Option<u64>) -> Option<Self> {
+        let length = u16::try_from(frame.len()).ok()?.to_ne_bytes();
+        let flags = u16::from(timestamp.is_some()).to_ne_bytes();
+        let time = timestamp.unwrap_or(0).to_ne_bytes();
+        let mut header = [0; HEADER_LEN];
+        let fields = flags.into_iter().chain(length).chain(time);
+        for (place, byte) in header.iter_mut().zip(fields) {
+            *place = byte;
+        }
+        Some(FrameChunk { header, frame })
+    }
+
+    /// Appends header and frame, or neither.
+    pub(super) fn append_to(&self, slice: &WriteableProcessSlice) -> Stored {
+        let exceeded = is_exceeded(slice);
+        if self.fits(slice) {
+            return match self.append_parts(slice) {
+                Ok(first) => Stored::Yes { first },
+                Err(_) => Stored::No {
+                    newly_exceeded: false,
+                },
+            };
+        }
+        if !exceeded {
+            // Does not fit either, and marks the slice if its header is sound.
+            let chunk = self.header.iter().chain(self.frame).copied();
+            let _ = StreamingProcessSlice::new(slice).append_chunk_from_iter(chunk);
+        }
+        Stored::No {
+            newly_exceeded: !exceeded && is_exceeded(slice),
+        }
+    }
+
+    /// Two block copies. The room for both is certain, so only the first can be refused.
+    fn append_parts(&self, slice: &WriteableProcessSlice) -> Result<bool, ErrorCode> {
+        let stream = StreamingProcessSlice::new(slice);
+        let (first, _) = stream.append_chunk(&self.header)?;
+        StreamingProcessSlice::new(slice).append_chunk(self.frame)?;
+        Ok(first)
+    }
+
+    fn fits(&self, slice: &WriteableProcessSlice) -> bool {
+        offset(slice)
+            .and_then(|used| used.checked_add(SLICE_HEADER_LEN + HEADER_LEN))
+            .and_then(|start| start.checked_add(self.frame.len()))
+            .is_some_and(|end| end <= slice.len())
+    }
+}
+
+fn is_exceeded(slice: &WriteableProcessSlice) -> bool {
+    slice
+        .get(SLICE_FLAGS)
+        .is_some_and(|flags| flags.get() & EXCEEDED != 0)
+}
+
+/// Bytes that the slice holds by its own account, none for one without a header.
+fn offset(slice: &WriteableProcessSlice) -> Option<usize> {
+    let mut bytes = [0; 4];
+    slice
+        .get(SLICE_OFFSET)?
+        .copy_to_slice_or_err(&mut bytes)
+        .ok()?;
+    usize::try_from(u32::from_ne_bytes(bytes)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn empty_slice(room: usize) -> Vec<u8> {
+        vec![0; SLICE_HEADER_LEN + room]
+    }
+
+    fn append(memory: &mut [u8], frame: &[u8]) -> Stored {
+        FrameChunk::new(frame, None)
+            .unwrap()
+            .append_to(memory.into())
+    }
+
+    fn used(memory: &[u8]) -> usize {
+        u32::from_ne_bytes(memory[SLICE_OFFSET].try_into().unwrap()) as usize
+    }
+
+    const HALT: u8 = 2;
+
+    #[test]
+    fn a_frame_follows_its_header() {
+        let mut memory = empty_slice(100);
+        let chunk = FrameChunk::new(b"frame", Some(0x0102_0304_0506_0708)).unwrap();
+        let stored = chunk.append_to(memory.as_mut_slice().into());
+        assert_eq!(stored, Stored::Yes { first: true });
+        assert_eq!(used(&memory), 17);
+        let data = &memory[SLICE_HEADER_LEN..];
+        assert_eq!(data[..2], 1u16.to_ne_bytes());
+        assert_eq!(data[2..4], 5u16.to_ne_bytes());
+        assert_eq!(data[4..12], 0x0102_0304_0506_0708u64.to_ne_bytes());
+        assert_eq!(&data[12..17], b"frame");
+        assert_eq!(data[17..], [0; 83]);
+    }
+
+    #[test]
+    fn frames_follow_each_other_without_a_gap() {
+        let mut memory = empty_slice(2 * HEADER_LEN + 3 + 4);
+        assert_eq!(append(&mut memory, b"abc"), Stored::Yes { first: true });
+        assert_eq!(append(&mut memory, b"defg"), Stored::Yes { first: false });
+        assert_eq!(&memory[SLICE_HEADER_LEN + 12..][..3], b"abc");
+        assert_eq!(memory[SLICE_HEADER_LEN + 15..][..2], [0, 0]);
+        assert_eq!(&memory[SLICE_HEADER_LEN + 27..], b"defg");
+        assert_eq!(memory[SLICE_FLAGS] & EXCEEDED, 0);
+    }
+
+    #[test]
+    fn a_frame_that_does_not_fit_leaves_no_header_behind() {
+        // Room for the header, or for the frame, but not for both.
+        for room in [0, 11, 12, 13, 12 + 59] {
+            let mut memory = empty_slice(room);
+            let stored = append(&mut memory, &[7; 60]);
+            assert_eq!(
+                stored,
+                Stored::No {
+                    newly_exceeded: true
+                },
+                "room {room}"
+            );
+            assert_eq!(used(&memory), 0);
+            assert_eq!(memory[SLICE_FLAGS], EXCEEDED);
+        }
+    }
+
+    #[test]
+    fn a_second_miss_is_not_new() {
+        let mut memory = empty_slice(40);
+        append(&mut memory, &[1; 20]);
+        let before = used(&memory);
+        assert_eq!(
+            append(&mut memory, &[2; 20]),
+            Stored::No {
+                newly_exceeded: true
+            }
+        );
+        assert_eq!(
+            append(&mut memory, &[2; 20]),
+            Stored::No {
+                newly_exceeded: false
+            }
+        );
+        assert_eq!(used(&memory), before);
+    }
+
+    #[test]
+    fn a_smaller_frame_still_goes_in_after_a_miss_unless_halted() {
+        for halt in [0, HALT] {
+            let mut memory = empty_slice(60);
+            memory[SLICE_FLAGS] = halt;
+            append(&mut memory, &[1; 20]);
+            append(&mut memory, &[2; 20]);
+            let last = append(&mut memory, &[3; 4]);
+            let expected = if halt == 0 {
+                Stored::Yes { first: false }
+            } else {
+                Stored::No {
+                    newly_exceeded: false,
+                }
+            };
+            assert_eq!(last, expected);
+        }
+    }
+
+    #[test]
+    fn a_slice_with_a_bad_header_is_left_alone() {
+        let mut short = vec![0u8; 7];
+        assert_eq!(
+            append(&mut short, &[1; 20]),
+            Stored::No {
+                newly_exceeded: false
+            }
+        );
+        assert_eq!(short, [0; 7]);
+        for (at, value) in [(0, 1), (1, 1), (2, 0x80), (3, 0x04), (4, 0xFF), (7, 0xFF)] {
+            let mut memory = empty_slice(100);
+            memory[at] = value;
+            let before = memory.clone();
+            let stored = append(&mut memory, &[1; 20]);
+            assert!(matches!(stored, Stored::No { .. }), "byte {at}");
+            assert_eq!(memory[SLICE_HEADER_LEN..], before[SLICE_HEADER_LEN..]);
+            assert_eq!(used(&memory), used(&before));
+        }
+        let mut memory = empty_slice(100);
+        memory[SLICE_OFFSET].fill(0xFF);
+        assert!(matches!(append(&mut memory, &[1; 20]), Stored::No { .. }));
+    }
+
+    #[test]
+    fn a_frame_longer_than_the_header_can_tell_makes_no_chunk() {
+        assert!(FrameChunk::new(&vec![0; 65_535], None).is_some());
+        assert!(FrameChunk::new(&vec![0; 65_536], None).is_none());
+    }
+}
