@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The saved registers: results and calls that go in, and the switch to the process.
+
+use super::ProcessStandard;
+use crate::errorcode::ErrorCode;
+use crate::platform::chip::Chip;
+use crate::process::debug_info::ProcessStandardDebug;
+use crate::process::state::State;
+use crate::process::task::FunctionCall;
+use crate::syscall::{ContextSwitchReason, SyscallReturn, UserspaceKernelBoundary};
+
+impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
+    /// Start and end of the memory that the process can access.
+    #[inline]
+    fn bounds(&self) -> (*const u8, *const u8) {
+        let breaks = self.ram.breaks();
+        (self.ram.at(breaks.start()), self.ram.at(breaks.app_break()))
+    }
+
+    #[inline]
+    pub(super) fn store_return_value(&self, return_value: SyscallReturn) {
+        let (start, app_break) = self.bounds();
+        let stored = self.stored_state.map(|state| {
+            // SAFETY: the bounds and the state are those of this process, and nobody holds a
+            // reference into what it can access.
+            unsafe {
+                self.chip
+                    .userspace_kernel_boundary()
+                    .set_syscall_return_value(start, app_break, state, return_value)
+            }
+        });
+        match stored {
+            Some(Ok(())) => {
+                if let State::YieldedFor(_) = self.state.get() {
+                    self.state.set(State::Running);
+                }
+            }
+            Some(Err(())) => self.fault(),
+            None => {}
+        }
+    }
+
+    pub(super) fn store_function(&self, callback: FunctionCall) {
+        let (start, app_break) = self.bounds();
+        let stored = self.stored_state.map(|state| {
+            // SAFETY: as for return values.
+            unsafe {
+                self.chip
+                    .userspace_kernel_boundary()
+                    .set_process_function(start, app_break, state, callback)
+            }
+        });
+        match stored {
+            Some(Ok(())) => self.state.set(State::Running),
+            Some(Err(())) => self.fault(),
+            None => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn run(&self) -> Option<ContextSwitchReason> {
+        if self.state.get() != State::Running {
+            return None;
+        }
+        let (start, app_break) = self.bounds();
+        let (reason, stack_pointer) = self.stored_state.map(|state| {
+            // SAFETY: the bounds and the state are those of this process. It can change what is
+            // between the bounds, and nobody holds references there but shared ones to cells.
+            unsafe {
+                self.chip
+                    .userspace_kernel_boundary()
+                    .switch_to_process(start, app_break, state)
+            }
+        })?;
+        if let Some(stack_pointer) = stack_pointer {
+            self.debug.note_stack_pointer(stack_pointer.addr());
+        }
+        Some(reason)
+    }
+
+    pub(super) fn copy_stored_state(&self, out: &mut [u8]) -> Result<usize, ErrorCode> {
+        self.stored_state
+            .map(|state| {
+                self.chip
+                    .userspace_kernel_boundary()
+                    .store_context(state, out)
+            })
+            .unwrap_or(Err(ErrorCode::FAIL))
+    }
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! [`ProcessStandard`] as a [`Process`].
+
+use core::fmt::Write;
+use core::num::NonZeroU32;
+use core::ptr::NonNull;
+
+use tock_tbf::types::CommandPermissions;
+
+use super::ProcessStandard;
+use crate::capabilities::ProcessStartCapability;
+use crate::errorcode::ErrorCode;
+use crate::platform::chip::Chip;
+use crate::platform::mpu;
+use crate::process::addresses::{ProcessAddresses, ProcessSizes};
+use crate::process::debug_info::ProcessStandardDebug;
+use crate::process::error::Error;
+use crate::process::id::{BinaryVersion, ProcessId, ShortId};
+use crate::process::process_trait::{Process, ProcessCustomGrantIdentifier};
+use crate::process::state::State;
+use crate::process::task::{FunctionCall, Task};
+use crate::process_checker::AcceptedCredential;
+use crate::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
+use crate::storage_permissions::StoragePermissions;
+use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn};
+use crate::upcall::UpcallId;
+use crate::utilities::capability_ptr::CapabilityPtr;
+
+impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
+    fn processid(&self) -> ProcessId {
+        self.process_id.get()
+    }
+
+    fn short_app_id(&self) -> ShortId {
+        self.app_id
+    }
+
+    fn binary_version(&self) -> Option<BinaryVersion> {
+        NonZeroU32::new(self.header.get_binary_version()).map(BinaryVersion::new)
+    }
+
+    fn get_credential(&self) -> Option<AcceptedCredential> {
+        self.credential
+    }
+
+    fn get_restart_count(&self) -> usize {
+        self.restart_count.get()
+    }
+
+    fn get_process_name(&self) -> &'static str {
+        self.name()
+    }
+
+    fn get_completion_code(&self) -> Option<Option<u32>> {
+        self.completion_code.get()
+    }
+
+    fn has_tasks(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    fn pending_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn has_callable_tasks(&self) -> bool {
+        self.tasks.has_callable()
+    }
+
+    fn enqueue_task(&self, task: Task) -> Result<(), ErrorCode> {
+        if !self.is_active() {
+            return Err(ErrorCode::NODEVICE);
+        }
+        if !self.tasks.push(task) {
+            self.debug.note_dropped_upcall();
+            return Err(ErrorCode::NOMEM);
+        }
+        Ok(())
+    }
+
+    fn dequeue_task(&self) -> Option<Task> {
+        self.tasks.pop()
+    }
+
+    fn remove_upcall(&self, upcall_id: UpcallId) -> Option<Task> {
+        self.tasks.remove_first(upcall_id)
+    }
+
+    fn remove_pending_upcalls(&self, upcall_id: UpcallId) -> usize {
+        self.tasks.remove_all(upcall_id)
+    }
+
+    fn get_state(&self) -> State {
+        self.state.get()
+    }
+
+    fn ready(&self) -> bool {
+        self.is_ready()
+    }
+
+    fn is_running(&self) -> bool {
+        self.state.get() == State::Running
+    }
+
+    fn set_yielded_state(&self) {
+        if self.is_running() {
+            self.state.set(State::Yielded);
+        }
+    }
+
+    fn set_yielded_for_state(&self, upcall_id: UpcallId) {
+        if self.is_running() {
+            self.state.set(State::YieldedFor(upcall_id));
+        }
+    }
+
+    fn stop(&self) {
+        self.stop_process();
+    }
+
+    fn resume(&self) {
+        self.resume_process();
+    }
+
+    fn set_fault_state(&self) {
+        self.fault();
+    }
+
+    fn start(&self, _cap: &dyn ProcessStartCapability) {
+        self.start_process();
+    }
+
+    fn try_restart(&self, completion_code: Option<u32>) {
+        self.restart_process(completion_code);
+    }
+
+    fn terminate(&self, completion_code: Option<u32>) {
+        self.terminate_process(completion_code);
+    }
+
+    fn brk(&self, new_break: *const u8) -> Result<CapabilityPtr, Error> {
+        self.move_break(new_break.addr())
+    }
+
+    fn sbrk(&self, increment: isize) -> Result<CapabilityPtr, Error> {
+        self.move_break_by(increment)
+    }
+
+    fn number_writeable_flash_regions(&self) -> usize {
+        self.header.number_writeable_flash_regions()
+    }
+
+    fn get_writeable_flash_region(&self, region_index: usize) -> (usize, usize) {
+        self.header.get_writeable_flash_region(region_index)
+    }
+
+    fn update_stack_start_pointer(&self, stack_pointer: *const u8) {
+        let breaks = self.ram.breaks();
+        if (breaks.start()..=breaks.end()).contains(&stack_pointer.addr()) {
+            self.debug.set_stack_top(stack_pointer.addr());
+        }
+    }
+
+    fn update_heap_start_pointer(&self, heap_pointer: *const u8) {
+        let breaks = self.ram.breaks();
+        if (breaks.start()..=breaks.end()).contains(&heap_pointer.addr()) {
+            self.debug.set_heap_start(heap_pointer.addr());
+        }
+    }
+
+    fn build_readwrite_process_buffer(
+        &self,
+        buf_start_addr: *mut u8,
+        size: usize,
+    ) -> Result<ReadWriteProcessBuffer, ErrorCode> {
+        self.read_write_buffer(buf_start_addr, size)
+    }
+
+    fn build_readonly_process_buffer(
+        &self,
+        buf_start_addr: *const u8,
+        size: usize,
+    ) -> Result<ReadOnlyProcessBuffer, ErrorCode> {
+        self.read_only_buffer(buf_start_addr, size)
+    }
+
+    unsafe fn set_byte(&self, addr: *mut u8, value: u8) -> bool {
+        // SAFETY: the caller knows that there are no other references to the byte.
+        unsafe { self.ram.write_byte(addr.addr(), value) }
+    }
+
+    fn get_command_permissions(&self, driver_num: usize, offset: usize) -> CommandPermissions {
+        self.header.get_command_permissions(driver_num, offset)
+    }
+
+    fn get_storage_permissions(&self) -> StoragePermissions {
+        self.storage_policy.get_permissions(self)
+    }
+
+    fn setup_mpu(&self) {
+        self.load_mpu();
+    }
+
+    fn add_mpu_region(
+        &self,
+        unallocated_memory_start: *const u8,
+        unallocated_memory_size: usize,
+        min_region_size: usize,
+    ) -> Option<mpu::Region> {
+        self.add_region(
+            unallocated_memory_start,
+            unallocated_memory_size,
+            min_region_size,
+        )
+    }
+
+    fn remove_mpu_region(&self, region: mpu::Region) -> Result<(), ErrorCode> {
+        self.remove_region(region)
+    }
+
+    fn allocate_grant(
+        &self,
+        grant_num: usize,
+        driver_num: usize,
+        size: usize,
+        align: usize,
+    ) -> Result<(), ()> {
+        self.give_grant(grant_num, driver_num, size, align)
+    }
+
+    fn grant_is_allocated(&self, grant_num: usize) -> Option<bool> {
+        if !self.is_active() {
+            return None;
+        }
+        self.grants.is_allocated(grant_num)
+    }
+
+    fn allocate_custom_grant(
+        &self,
+        size: usize,
+        align: usize,
+    ) -> Result<(ProcessCustomGrantIdentifier, NonNull<u8>), ()> {
+        self.give_custom_grant(size, align)
+    }
+
+    fn enter_grant(&self, grant_num: usize) -> Result<NonNull<u8>, Error> {
+        if !self.is_active() {
+            return Err(Error::InactiveApp);
+        }
+        self.grants.enter(grant_num)
+    }
+
+    fn enter_custom_grant(
+        &self,
+        identifier: ProcessCustomGrantIdentifier,
+    ) -> Result<*mut u8, Error> {
+        self.custom_grant(identifier)
+    }
+
+    unsafe fn leave_grant(&self, grant_num: usize) {
+        self.grants.leave(grant_num);
+    }
+
+    fn grant_allocated_count(&self) -> Option<usize> {
+        self.is_active().then(|| self.grants.allocated_count())
+    }
+
+    fn lookup_grant_from_driver_num(&self, driver_num: usize) -> Result<usize, Error> {
+        if !self.is_active() {
+            return Err(Error::InactiveApp);
+        }
+        self.grants.find(driver_num).ok_or(Error::OutOfMemory)
+    }
+
+    fn is_valid_upcall_function_pointer(&self, upcall_fn: *const ()) -> bool {
+        self.is_function(upcall_fn.addr())
+    }
+
+    fn set_syscall_return_value(&self, return_value: SyscallReturn) {
+        self.store_return_value(return_value);
+    }
+
+    fn set_process_function(&self, callback: FunctionCall) {
+        self.store_function(callback);
+    }
+
+    fn switch_to(&self) -> Option<ContextSwitchReason> {
+        self.run()
+    }
+
+    fn get_addresses(&self) -> ProcessAddresses {
+        self.addresses()
+    }
+
+    fn get_sizes(&self) -> ProcessSizes {
+        self.sizes()
+    }
+
+    fn get_stored_state(&self, out: &mut [u8]) -> Result<usize, ErrorCode> {
+        self.copy_stored_state(out)
+    }
+
+    fn print_full_process(&self, writer: &mut dyn Write) {
+        // A writer that fails cannot be told about it.
+        let _ = self.print_all(writer);
+    }
+
+    fn debug_syscall_count(&self) -> usize {
+        self.debug.syscall_count()
+    }
+
+    fn debug_dropped_upcall_count(&self) -> usize {
+        self.debug.dropped_upcall_count()
+    }
+
+    fn debug_timeslice_expiration_count(&self) -> usize {
+        self.debug.timeslice_expiration_count()
+    }
+
+    fn debug_timeslice_expired(&self) {
+        self.debug.note_timeslice_expiration();
+    }
+
+    fn debug_syscall_called(&self, last_syscall: Syscall) {
+        self.debug.note_syscall(last_syscall);
+    }
+
+    fn debug_syscall_last(&self) -> Option<Syscall> {
+        self.debug.last_syscall()
+    }
+}
