@@ -121,7 +121,12 @@ fn memory_map(
     part(out, "control block", control_start, queue_start)?;
     part(out, "grants", addresses.sram_grant_start, control_start)?;
     border(out, addresses.sram_grant_start)?;
-    part(out, "unused", addresses.sram_app_brk, addresses.sram_grant_start)?;
+    part(
+        out,
+        "unused",
+        addresses.sram_app_brk,
+        addresses.sram_grant_start,
+    )?;
     border(out, addresses.sram_app_brk)?;
     match (heap_start, stack_top) {
         (Some(heap), Some(stack)) => {
@@ -280,7 +285,9 @@ mod tests {
             ("app flash", 0xf80),
             ("protected (headers)", 0x80),
         ] {
-            let row = text.lines().find(|line| line.trim_start().starts_with(name));
+            let row = text
+                .lines()
+                .find(|line| line.trim_start().starts_with(name));
             let shown = row.and_then(|row| row.split_whitespace().last().map(String::from));
             assert_eq!(shown, Some(std::format!("{bytes}")), "{name}");
         }

@@ -59,10 +59,9 @@ impl<C: Chip> Scheduler<C> for RoundRobinSched {
 
     fn result(&self, result: StoppedExecutingReason, execution_time_us: Option<u32>) {
         let left_us = match result {
-            StoppedExecutingReason::KernelPreemption => remaining(
-                self.granted_us.get(),
-                execution_time_us.unwrap_or(u32::MAX),
-            ),
+            StoppedExecutingReason::KernelPreemption => {
+                remaining(self.granted_us.get(), execution_time_us.unwrap_or(u32::MAX))
+            }
             _ => None,
         };
         if left_us.is_none() {
