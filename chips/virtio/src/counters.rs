@@ -102,6 +102,46 @@ counters! {
     }
 }
 
+counters! {
+    /// What the entropy driver has seen.
+    RngCounters from RngEvents {
+        /// Buffers that came back with bytes.
+        filled,
+        /// Buffers that came back without a byte, which the standard forbids.
+        empty,
+        /// Calls of the client with random words.
+        deliveries,
+        /// Calls of the client with an error.
+        failures,
+    }
+}
+
+counters! {
+    /// What the network driver has seen.
+    NetCounters from NetEvents {
+        /// Frames handed to the client.
+        received,
+        /// Frames that the device has sent.
+        transmitted,
+        /// Received: too short for the device's header and an Ethernet header.
+        dropped_runt,
+        /// Received: longer than the MTU allows.
+        dropped_overlong,
+        /// Received: asks for something that was not agreed on.
+        dropped_malformed,
+        /// Received while nobody wanted frames.
+        dropped_unwanted,
+        /// Frames not accepted for sending.
+        refused,
+        /// Frames accepted for sending and lost with a reset of the device.
+        lost,
+        /// Changes between link up and link down.
+        link_changes,
+        /// Configuration that could not be read, or made no sense.
+        bad_configuration,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

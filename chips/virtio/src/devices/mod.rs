@@ -2,8 +2,13 @@
 
 //! Device types, what a transport asks of a device driver, and the drivers.
 
+mod buffer_stack;
 mod device_type;
 mod driver;
+mod net_configuration;
+mod random_pool;
+pub mod virtio_net;
+pub mod virtio_rng;
 
 pub use device_type::VirtIODeviceType;
 pub use driver::VirtIODeviceDriver;

@@ -2,4 +2,5 @@
 
 //! Stand-ins for the device and the machine, for host tests.
 
+pub(crate) mod configuration;
 pub(crate) mod fence;

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Random bytes that the device has delivered and nobody has drawn yet.
+//!
+//! Each byte is handed out at most once and erased as it is, and none is thrown away: what does not
+//! fill a word waits for the next buffer.
+
+use core::cell::Cell;
+
+use super::buffer_stack::BufferStack;
+
+/// A buffer with undrawn bytes at `next..end`.
+struct Filled<'b> {
+    buffer: &'b mut [u8],
+    next: usize,
+    end: usize,
+}
+
+impl Filled<'_> {
+    fn remaining(&self) -> usize {
+        self.end.saturating_sub(self.next)
+    }
+
+    /// Draws and erases the next `LEN` bytes, or none if there are fewer.
+    #[inline]
+    fn draw<const LEN: usize>(&mut self) -> Option<[u8; LEN]>
+    where
+        [u8; LEN]: Default,
+    {
+        let bytes = self
+            .buffer
+            .get_mut(self.next..self.end)?
+            .first_chunk_mut::<LEN>()?;
+        self.next += LEN;
+        Some(core::mem::take(bytes))
+    }
+}
+
+/// Up to `N` buffers with random bytes, drawn from in the order in which they came.
+pub(super) struct RandomPool<'b, const N: usize> {
+    places: [Cell<Option<Filled<'b>>>; N],
+    first: Cell<usize>,
+    len: Cell<usize>,
+    /// Undrawn bytes in all of `places`.
+    bytes: Cell<usize>,
+}
+
+impl<'b, const N: usize> RandomPool<'b, N> {
+    pub(super) const fn new() -> Self {
+        Self {
+            places: [const { Cell::new(None) }; N],
+            first: Cell::new(0),
+            len: Cell::new(0),
+            bytes: Cell::new(0),
+        }
+    }
+
+    /// Adds a buffer of which the first `len` bytes are random. One too many is lost, which a driver
+    /// with `N` buffers cannot have.
+    pub(super) fn push(&self, buffer: &'b mut [u8], len: usize) {
+        let end = len.min(buffer.len());
+        let used = self.len.get();
+        if used < N {
+            self.len.set(used + 1);
+            let filled = Filled {
+                buffer,
+                next: 0,
+                end,
+            };
+            self.put(self.first.get() + used, filled);
+        }
+    }
+
+    /// Whether a word can be drawn.
+    pub(super) fn has_word(&self) -> bool {
+        self.bytes.get() >= size_of::<u32>()
+    }
+
+    /// Draws words until it is dropped; buffers drawn empty go to `emptied`.
+    pub(super) fn words<'p>(&'p self, emptied: &'p BufferStack<'b, N>) -> Words<'p, 'b, N> {
+        Words {
+            current: self.pop(),
+            pool: self,
+            emptied,
+            drawn: false,
+        }
+    }
+
+    fn put(&self, position: usize, filled: Filled<'b>) {
+        self.bytes
+            .set(self.bytes.get().saturating_add(filled.remaining()));
+        if let Some(place) = position.checked_rem(N).and_then(|at| self.places.get(at)) {
+            place.set(Some(filled));
+        }
+    }
+
+    fn pop(&self) -> Option<Filled<'b>> {
+        let rest = self.len.get().checked_sub(1)?;
+        let filled = self.places.get(self.first.get())?.take()?;
+        self.first.set((self.first.get() + 1).checked_rem(N)?);
+        self.len.set(rest);
+        self.bytes
+            .set(self.bytes.get().saturating_sub(filled.remaining()));
+        Some(filled)
+    }
+
+    fn put_back(&self, filled: Filled<'b>) {
+        let Some(first) = (self.first.get() + N - 1).checked_rem(N) else {
+            return;
+        };
+        self.first.set(first);
+        self.len.set(self.len.get() + 1);
+        self.put(first, filled);
+    }
+}
+
+/// The words of a pool, each drawn once.
+pub(super) struct Words<'p, 'b, const N: usize> {
+    pool: &'p RandomPool<'b, N>,
+    emptied: &'p BufferStack<'b, N>,
+    /// The buffer drawn from, which is out of the pool meanwhile.
+    current: Option<Filled<'b>>,
+    drawn: bool,
+}
+
+impl<const N: usize> Words<'_, '_, N> {
+    /// Whether any word was drawn.
+    pub(super) fn drawn(&self) -> bool {
+        self.drawn
+    }
+
+    /// Draws a word that does not lie in one buffer, if there are enough bytes in all of them.
+    #[cold]
+    fn draw_across(&mut self) -> Option<u32> {
+        let here = self.current.as_ref().map_or(0, Filled::remaining);
+        if here + self.pool.bytes.get() < size_of::<u32>() {
+            return None;
+        }
+        let mut word = [0; size_of::<u32>()];
+        for byte in &mut word {
+            [*byte] = self.draw_byte()?;
+        }
+        Some(u32::from_le_bytes(word))
+    }
+
+    fn draw_byte(&mut self) -> Option<[u8; 1]> {
+        loop {
+            if let Some(byte) = self.current.as_mut().and_then(Filled::draw::<1>) {
+                return Some(byte);
+            }
+            let next = self.pool.pop()?;
+            if let Some(empty) = self.current.replace(next) {
+                self.emptied.push(empty.buffer);
+            }
+        }
+    }
+}
+
+impl<const N: usize> Iterator for Words<'_, '_, N> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let whole = self.current.as_mut().and_then(Filled::draw::<4>);
+        let word = match whole {
+            Some(bytes) => u32::from_le_bytes(bytes),
+            None => self.draw_across()?,
+        };
+        self.drawn = true;
+        Some(word)
+    }
+}
+
+impl<const N: usize> Drop for Words<'_, '_, N> {
+    fn drop(&mut self) {
+        match self.current.take() {
+            Some(current) if current.remaining() == 0 => self.emptied.push(current.buffer),
+            Some(current) => self.pool.put_back(current),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    fn buffer(bytes: &[u8]) -> &'static mut [u8] {
+        Box::leak(bytes.to_vec().into_boxed_slice())
+    }
+
+    fn draw<const N: usize>(
+        pool: &RandomPool<'static, N>,
+        emptied: &BufferStack<'static, N>,
+        words: usize,
+    ) -> Vec<u32> {
+        pool.words(emptied).take(words).collect()
+    }
+
+    #[test]
+    fn words_are_drawn_in_order_and_across_buffers() {
+        let (pool, emptied) = (RandomPool::<3>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 2, 3, 4, 5, 6, 7]), 7);
+        pool.push(buffer(&[8]), 1);
+        pool.push(buffer(&[9, 10, 11]), 3);
+        assert!(pool.has_word());
+        assert_eq!(
+            draw(&pool, &emptied, 9),
+            [
+                u32::from_le_bytes([1, 2, 3, 4]),
+                u32::from_le_bytes([5, 6, 7, 8])
+            ]
+        );
+        assert!(!pool.has_word());
+        assert_eq!(emptied.len(), 2);
+        emptied.pop();
+        pool.push(buffer(&[12]), 1);
+        assert_eq!(
+            draw(&pool, &emptied, 9),
+            [u32::from_le_bytes([9, 10, 11, 12])]
+        );
+    }
+
+    #[test]
+    fn words_not_drawn_stay() {
+        let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 0, 0, 0, 2, 0, 0, 0]), 8);
+        assert_eq!(draw(&pool, &emptied, 1), [1]);
+        assert_eq!(draw(&pool, &emptied, 0), []);
+        assert_eq!(draw(&pool, &emptied, 1), [2]);
+        assert_eq!(emptied.len(), 1);
+    }
+
+    #[test]
+    fn drawn_bytes_are_erased_and_others_are_not() {
+        let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 2, 3, 4, 5, 6, 7, 8]), 6);
+        draw(&pool, &emptied, 1);
+        let filled = pool.pop().unwrap();
+        assert_eq!(filled.buffer, [0, 0, 0, 0, 5, 6, 7, 8]);
+        assert_eq!(filled.remaining(), 2);
+    }
+
+    #[test]
+    fn a_claimed_length_beyond_the_buffer_is_cut_off() {
+        let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 1, 1, 1]), usize::MAX);
+        assert_eq!(draw(&pool, &emptied, 9).len(), 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_byte_is_lost_or_handed_out_twice(
+            lengths in proptest::collection::vec(1usize..40, 1..60),
+            draws in proptest::collection::vec(0usize..12, 1..60),
+        ) {
+            let (pool, emptied) = (RandomPool::<4>::new(), BufferStack::new());
+            let mut counter = 0u8;
+            let mut source = lengths.iter();
+            let mut drawn = Vec::new();
+            for wanted in draws {
+                while pool.len.get() < 4 && let Some(&len) = source.next() {
+                    let bytes: Vec<u8> = (0..len)
+                        .map(|_| { counter = counter.wrapping_add(1); counter })
+                        .collect();
+                    pool.push(buffer(&bytes), len);
+                }
+                drawn.extend(draw(&pool, &emptied, wanted).iter().flat_map(|w| w.to_le_bytes()));
+                while emptied.pop().is_some() {}
+            }
+            let expected: Vec<u8> = (1..=drawn.len()).map(|n| n as u8).collect();
+            proptest::prop_assert_eq!(drawn, expected);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The entropy device (VirtIO 1.2, 5.4) behind the `Rng` interface.
+//!
+//! The driver keeps several buffers with the device, so that random bytes are usually there before
+//! they are asked for. What the bytes are worth is up to the host: the driver checks how many there
+//! are, nothing can check what they are.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+
+use kernel::ErrorCode;
+use kernel::deferred_call::{DeferredCall, DeferredCallClient};
+use kernel::hil::rng::{Client, Continue, Rng};
+use kernel::platform::dma_fence::DmaFence;
+use kernel::utilities::cells::OptionalCell;
+use kernel::utilities::leasable_buffer::SubSliceMut;
+
+use super::buffer_stack::BufferStack;
+use super::random_pool::RandomPool;
+use super::{VirtIODeviceDriver, VirtIODeviceType};
+use crate::counters::{RngCounters, RngEvents};
+use crate::queues::BufferQueue;
+use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer};
+
+/// What can be expected of the device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Off,
+    Running,
+    /// It was reset after it broke the rules, or asked for a reset.
+    Failed,
+}
+
+/// The driver of an entropy device, with up to `DEPTH` buffers.
+pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
+    queue: &'a dyn BufferQueue<'b>,
+    client: OptionalCell<&'a dyn Client>,
+    pool: RandomPool<'b, DEPTH>,
+    /// Buffers without random bytes that the device does not have.
+    spare: BufferStack<'b, DEPTH>,
+    state: Cell<State>,
+    /// Whether the client waits for words.
+    waiting: Cell<bool>,
+    /// Whether the device returned an empty buffer since words were last delivered.
+    came_empty: Cell<bool>,
+    deferred_call: DeferredCall,
+    events: RngEvents,
+    fence: PhantomData<F>,
+}
+
+impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
+    /// Makes a driver for the device whose only queue is `queue`, with `buffers` to fill.
+    ///
+    /// The queue's client has to be set to this driver, and the driver's deferred call to be
+    /// registered, before the device is initialized.
+    pub fn new(queue: &'a dyn BufferQueue<'b>, buffers: [&'b mut [u8]; DEPTH]) -> Self {
+        let spare = BufferStack::new();
+        buffers.into_iter().for_each(|buffer| spare.push(buffer));
+        Self {
+            queue,
+            client: OptionalCell::empty(),
+            pool: RandomPool::new(),
+            spare,
+            state: Cell::new(State::Off),
+            waiting: Cell::new(false),
+            came_empty: Cell::new(false),
+            deferred_call: DeferredCall::new(),
+            events: RngEvents::new(),
+            fence: PhantomData,
+        }
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> RngCounters {
+        self.events.snapshot()
+    }
+
+    /// Gives the device every spare buffer that the queue has room for.
+    fn post_spare(&self) {
+        while let Some(buffer) = self.spare.pop() {
+            let window = SubSliceMut::new(buffer);
+            let mut chain = [Some(VirtqueueBuffer::DeviceWriteable(window))];
+            let provided = self.queue.provide(&mut chain, 0);
+            let [left] = chain;
+            if let Some(VirtqueueBuffer::DeviceWriteable(window)) = left {
+                self.spare.push(window.take());
+            }
+            if provided.is_err() {
+                break;
+            }
+        }
+        self.queue.publish();
+    }
+
+    /// Serves a waiting client, if there is something to tell it.
+    fn serve_client(&self) {
+        if !self.waiting.get() {
+            return;
+        }
+        if self.pool.has_word() {
+            self.deliver();
+        } else if self.came_empty.take() {
+            self.refuse();
+        }
+    }
+
+    fn deliver(&self) {
+        let Some(client) = self.client.get() else {
+            return;
+        };
+        self.came_empty.set(false);
+        // Before the call, since the client may ask again from inside it.
+        self.waiting.set(false);
+        self.events.deliveries.bump();
+        let mut words = self.pool.words(&self.spare);
+        let answer = client.randomness_available(&mut words, Ok(()));
+        let drawn = words.drawn();
+        drop(words);
+        self.post_spare();
+        if answer == Continue::More {
+            self.waiting.set(true);
+            // A client that takes nothing is not called again for the same words.
+            if drawn && self.pool.has_word() {
+                self.deferred_call.set();
+            }
+        }
+    }
+
+    /// Ends a waiting client's request with an error.
+    fn refuse(&self) {
+        if self.waiting.take()
+            && let Some(client) = self.client.get()
+        {
+            self.events.failures.bump();
+            client.randomness_available(&mut core::iter::empty(), Err(ErrorCode::FAIL));
+        }
+    }
+
+    /// Takes the buffers out of a returned chain, with the number of bytes written to each.
+    fn take_buffers(
+        chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
+        mut each: impl FnMut(&'b mut [u8], usize),
+    ) {
+        for returned in chain.iter_mut().filter_map(Option::take) {
+            if let VirtqueueBuffer::DeviceWriteable(window) = returned.virtqueue_buffer {
+                each(window.take(), returned.device_len);
+            }
+        }
+    }
+}
+
+impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH> {
+    fn get(&self) -> Result<(), ErrorCode> {
+        match self.state.get() {
+            State::Off => Err(ErrorCode::OFF),
+            State::Failed => Err(ErrorCode::FAIL),
+            State::Running => {
+                self.waiting.set(true);
+                // Buffers that came back empty get another chance, at the pace of the client.
+                self.post_spare();
+                self.deferred_call.set();
+                Ok(())
+            }
+        }
+    }
+
+    fn cancel(&self) -> Result<(), ErrorCode> {
+        self.waiting.set(false);
+        Ok(())
+    }
+
+    fn set_client(&self, client: &'a dyn Client) {
+        self.client.set(client);
+    }
+}
+
+impl<'b, F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'b> for VirtIORng<'_, 'b, F, DEPTH> {
+    fn buffer_chain_ready(
+        &self,
+        _queue_number: u32,
+        buffer_chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
+        _bytes_used: usize,
+    ) {
+        Self::take_buffers(buffer_chain, |buffer, len| {
+            if len == 0 {
+                self.events.empty.bump();
+                self.came_empty.set(true);
+                self.spare.push(buffer);
+            } else {
+                self.events.filled.bump();
+                self.pool.push(buffer, len);
+            }
+        });
+    }
+
+    fn chains_served(&self, _queue_number: u32) {
+        self.serve_client();
+    }
+
+    fn chain_reclaimed(
+        &self,
+        _queue_number: u32,
+        _context: usize,
+        buffer_chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
+    ) {
+        Self::take_buffers(buffer_chain, |buffer, _| self.spare.push(buffer));
+    }
+}
+
+impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIORng<'_, '_, F, DEPTH> {
+    /// The device has no features of its own (5.4.3).
+    fn negotiate_features(&self, _offered_features: u64) -> Option<u64> {
+        Some(0)
+    }
+
+    fn device_type(&self) -> VirtIODeviceType {
+        VirtIODeviceType::EntropySource
+    }
+
+    fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        self.post_spare();
+        Ok(())
+    }
+
+    fn device_initialized(&self) -> Result<(), ErrorCode> {
+        self.state.set(State::Running);
+        Ok(())
+    }
+
+    fn device_stopped(&self) {
+        self.state.set(State::Failed);
+        self.refuse();
+    }
+}
+
+impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIORng<'_, '_, F, DEPTH> {
+    fn handle_deferred_call(&self) {
+        self.serve_client();
+    }
+
+    fn register(&'static self) {
+        self.deferred_call.register(self);
+    }
+}
