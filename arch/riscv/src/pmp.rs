@@ -18,7 +18,7 @@ mod model;
 use core::cell::Cell;
 use core::fmt;
 use kernel::platform::mpu::{MPU, Permissions, Region};
-use plan::{Borders, FIRST_USER_ENTRY, Plan, USER_PAIRS, borders, move_pair};
+use plan::{Borders, FIRST_USER_ENTRY, PARKED, Plan, USER_PAIRS, borders, move_pair};
 use regions::{AppMemory, AppRegions, FlashRights, Purpose, SPARES};
 use riscv_csr::pmp::{PmpAddresses, PmpConfigurations};
 
@@ -103,7 +103,7 @@ impl Pmp {
                 ram: map.app_ram,
             },
             addresses,
-            borders: Cell::new([(0, 0); USER_PAIRS]),
+            borders: Cell::new([PARKED; USER_PAIRS]),
             flash_rights: Cell::new(FlashRights::ReadExecute),
             loaded: Cell::new(NOTHING_LOADED),
             last_number: Cell::new(NOTHING_LOADED),

@@ -16,6 +16,9 @@ _start:
     // Machine interrupts off, no floating point, and user mode as the target of `mret`.
     csrw mstatus, zero
     csrw mscratch, zero
+    // One hart runs the kernel; the others sleep, with no interrupt enabled to wake them.
+    csrr t0, mhartid
+    bnez t0, 5f
     .option push
     .option norelax
     la   gp, __global_pointer$

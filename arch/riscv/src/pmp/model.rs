@@ -54,7 +54,9 @@ fn matches(plan: &Plan, entry: usize, address: u64) -> bool {
             } else {
                 u64::from(plan.addresses[entry - 1])
             };
-            (below << 2, value << 2)
+            // QEMU, unlike the specification, finds the last byte by subtracting one.
+            let above = if value == 0 { 1 << 32 } else { value << 2 };
+            (below << 2, above)
         }
         2 => (value << 2, (value << 2) + 4),
         _ => {

@@ -13,7 +13,8 @@
 //!
 //! The user part is five top-of-range pairs: the even entry is off and lends its address as the
 //! lower border. A pair whose two addresses are equal matches nothing; that is how it is parked,
-//! because on QEMU 7.2 the shared read-write rule cannot come back once it was switched off.
+//! because on QEMU 7.2 the shared read-write rule cannot come back once it was switched off. The
+//! address must not be zero: QEMU takes an upper border of zero for the end of the address space.
 
 use super::range::Range;
 use super::regions::{AppRegions, FlashRights, SPARES};
@@ -37,6 +38,9 @@ const X: u8 = 4;
 const TOR: u8 = 1 << 3;
 const NAPOT: u8 = 3 << 3;
 const LOCK: u8 = 1 << 7;
+
+/// Both borders of a pair that matches nothing.
+pub const PARKED: (u32, u32) = (1, 1);
 
 /// Which rule table the CPU applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +103,9 @@ impl Plan {
             rights: [0; ENTRIES],
         };
         for pair in 0..USER_PAIRS {
-            plan.rights[FIRST_USER_ENTRY + 2 * pair + 1] = shared_rights(mode);
+            let lower = FIRST_USER_ENTRY + 2 * pair;
+            (plan.addresses[lower], plan.addresses[lower + 1]) = PARKED;
+            plan.rights[lower + 1] = shared_rights(mode);
         }
         plan.rights[FLASH_TOP] = flash_rights(FlashRights::ReadExecute);
         if mode == Mode::Smepmp {
@@ -202,9 +208,9 @@ const fn flash_rights(rights: FlashRights) -> u8 {
 /// The borders of the five user pairs, as address register values.
 pub type Borders = [(u32, u32); USER_PAIRS];
 
-/// Returns the borders that `regions` ask for; a pair without a region is parked at zero.
+/// Returns the borders that `regions` ask for; a pair without a region is parked.
 pub fn borders(regions: &AppRegions) -> Borders {
-    let mut result = [(0, 0); USER_PAIRS];
+    let mut result = [PARKED; USER_PAIRS];
     let ranges = [regions.flash(), regions.ram()]
         .into_iter()
         .chain(regions.spares());
