@@ -19,6 +19,7 @@ pub use guest::Guest;
 pub use http::{Response, connect, get, read_response, send};
 pub use peer::Peer;
 pub use qmp::Qmp;
+pub use transcript::{Absent, Transcript};
 
 use std::time::Duration;
 

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Apps run side by side, and what one of them does is its own affair.
+
+use std::collections::HashSet;
+
+use boot_tests::{Board, each_qemu};
+
+#[test]
+fn three_apps_run_at_once() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu)
+            .apps(&["hello", "random", "ticker"])
+            .entropy()
+            .boot();
+        guest.expect("ticker: 15");
+        let printed = guest.printed();
+        let lines = |start: &str| {
+            printed
+                .lines()
+                .filter(|line| line.starts_with(start))
+                .count()
+        };
+        if (lines("Hello from Tock"), lines("random: ")) < (1, 2) {
+            guest.fail_with("an app did not get its turn");
+        }
+    });
+}
+
+#[test]
+fn every_line_of_random_bytes_is_a_new_one() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu).apps(&["random"]).entropy().boot();
+        let mut lines = HashSet::new();
+        for _ in 0..5 {
+            let line = guest.expect_line("random bytes", |line| line.starts_with("random: "));
+            let digits = line.trim_start_matches("random: ").to_owned();
+            if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                guest.fail_with(&format!("not 32 bytes in hexadecimal: {line}"));
+            }
+            lines.insert(digits);
+        }
+        if lines.len() != 5 {
+            guest.fail_with("random bytes repeat");
+        }
+    });
+}
+
+#[test]
+fn an_app_that_faults_is_stopped_and_its_neighbour_keeps_running() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu).apps(&["crash", "ticker"]).boot();
+        guest.expect("crash: reading address 0");
+        guest.expect_line("the fault policy's line", |line| {
+            line.contains("crash") && line.contains("faulted")
+        });
+        let line = guest.expect_line("a tick", |line| line.starts_with("ticker: "));
+        let count: u32 = line["ticker: ".len()..].trim().parse().expect("a number");
+        guest.expect(&format!("ticker: {}", count + 10));
+        if guest.printed().contains("LEAK") {
+            guest.fail_with("the app read what is not its own");
+        }
+    });
+}
