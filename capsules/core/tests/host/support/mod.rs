@@ -4,18 +4,25 @@
 
 pub mod uart;
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::deferred_call::initialize_deferred_call_state;
 use kernel::platform::chip::ThreadIdProvider;
 
-/// Names a test's thread by the address of something that only it has.
+/// Numbers the threads of tests, so that none is taken for an earlier one that has ended.
 struct HostThread;
 
-// SAFETY: a thread-local variable has an address of its own in each living thread, and tests have
-// no interrupt handlers.
+std::thread_local! {
+    static NUMBER: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    };
+}
+
+// SAFETY: each thread draws a number of its own and keeps it, and tests have no interrupt
+// handlers.
 unsafe impl ThreadIdProvider for HostThread {
     fn running_thread_id() -> usize {
-        std::thread_local!(static MARK: u8 = const { 0 });
-        MARK.with(|mark| core::ptr::from_ref(mark) as usize)
+        NUMBER.with(|number| *number)
     }
 }
 
