@@ -23,6 +23,7 @@ extern crate std;
 
 pub mod alarm;
 pub mod console;
+pub mod debug_writer;
 pub mod driver;
 pub mod low_level_debug;
 pub mod rng;

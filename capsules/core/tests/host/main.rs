@@ -2,5 +2,6 @@
 
 //! Capsules over fake hardware, wired as a board wires them.
 
+mod debug_writer;
 mod support;
 mod virtual_uart;
