@@ -30,6 +30,8 @@ pub mod scheduler;
 pub mod storage_permissions;
 pub mod syscall;
 mod syscall_driver;
+#[cfg(test)]
+mod test_support;
 pub mod upcall;
 pub mod utilities;
 

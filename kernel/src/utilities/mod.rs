@@ -12,6 +12,7 @@ pub mod helpers;
 pub mod io_write;
 pub mod leasable_buffer;
 pub mod machine_register;
+pub mod peripheral_management;
 pub mod registers;
 pub mod single_thread_value;
 pub mod slice_uninit;
