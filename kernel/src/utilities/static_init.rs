@@ -4,7 +4,8 @@
 //!
 //! Each use of a macro here stands for one place in memory. The place is handed out as `&'static
 //! mut` once; a second run of the same line panics, since it would hand it out again. The memory
-//! itself lies in `.noinit`, which start-up code need not clear.
+//! lies in section `.bss.noinit`: the linker script may put it where start-up code does not clear
+//! it, and one that does not know the name puts it into `.bss`.
 
 use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
@@ -100,7 +101,7 @@ impl<const SIZE: usize> StackMemory<SIZE> {
 #[macro_export]
 macro_rules! static_buf {
     ($T:ty $(,)?) => {{
-        #[cfg_attr(target_os = "none", unsafe(link_section = ".noinit"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".bss.noinit"))]
         static SLOT: $crate::utilities::static_init::StaticSlot<$T> =
             $crate::utilities::static_init::StaticSlot::uninit();
         static CLAIM: $crate::utilities::static_init::StaticClaim =
@@ -113,7 +114,7 @@ macro_rules! static_buf {
 #[macro_export]
 macro_rules! static_named_buf {
     ($T:ty, $name:expr $(,)?) => {{
-        #[cfg_attr(target_os = "none", unsafe(link_section = ".noinit"))]
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".bss.noinit"))]
         #[unsafe(export_name = $name)]
         static SLOT: $crate::utilities::static_init::StaticSlot<$T> =
             $crate::utilities::static_init::StaticSlot::uninit();
