@@ -14,6 +14,9 @@ pub mod console;
 pub mod ethernet_tap;
 pub mod low_level_debug;
 pub mod rng;
+pub mod virtio_net;
+pub mod virtio_rng;
+pub mod virtio_slots;
 
 /// Memory for one value of a type, claimed once: `&'static mut MaybeUninit<T>`.
 ///

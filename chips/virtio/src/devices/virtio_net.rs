@@ -84,12 +84,12 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     pub fn new(
         receive_queue: &'a dyn BufferQueue<'static>,
         transmit_queue: &'a dyn BufferQueue<'static>,
-        receive_buffers: &'static mut [[u8; RECEIVE_BUFFER_LEN]; DEPTH],
+        receive_buffers: [&'static mut [u8; RECEIVE_BUFFER_LEN]; DEPTH],
         own_mac: [u8; 6],
     ) -> Self {
         let spare = BufferStack::new();
         receive_buffers
-            .iter_mut()
+            .into_iter()
             .for_each(|buffer| spare.push(buffer));
         Self {
             receive_queue,

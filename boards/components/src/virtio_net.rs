@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A VirtIO network device as an Ethernet adapter.
+
+use core::mem::MaybeUninit;
+
+use kernel::component::Component;
+use kernel::platform::dma_fence::DmaFence;
+use virtio::devices::virtio_net::{RECEIVE_BUFFER_LEN, VirtIONet};
+use virtio::queues::Virtqueue;
+use virtio::queues::split_queue::{SplitQueueMemory, SplitVirtqueue};
+use virtio::transports::mmio::VirtIOMMIODevice;
+use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
+
+use crate::virtio_slots::Slot;
+
+/// How many frames the device can receive ahead of the driver; also the size of the receive queue.
+pub const RECEIVE_DEPTH: usize = 16;
+
+/// The size of the transmit queue: two descriptors for each frame in flight.
+pub const TRANSMIT_QUEUE_SIZE: usize = 16;
+
+/// The queue of received frames.
+pub type ReceiveQueue<F> = SplitVirtqueue<'static, 'static, RECEIVE_DEPTH, F>;
+
+/// The queue of frames to send.
+pub type TransmitQueue<F> = SplitVirtqueue<'static, 'static, TRANSMIT_QUEUE_SIZE, F>;
+
+/// The driver.
+pub type Net<F> = VirtIONet<'static, F, RECEIVE_DEPTH>;
+
+/// One receive buffer.
+pub type ReceiveBuffer = [u8; RECEIVE_BUFFER_LEN];
+
+/// A driver with its queues, for statistics.
+pub struct NetDevice<F: DmaFence + 'static> {
+    /// The driver, which is a `kernel::hil::ethernet::EthernetAdapterDatapath`.
+    pub net: &'static Net<F>,
+    /// Its queue of received frames.
+    pub receive_queue: &'static ReceiveQueue<F>,
+    /// Its queue of frames to send.
+    pub transmit_queue: &'static TransmitQueue<F>,
+}
+
+/// Memory for [`VirtIONetComponent`]; takes the type of the DMA fence.
+#[macro_export]
+macro_rules! virtio_net_component_static {
+    ($F:ty $(,)?) => {
+        $crate::virtio_net::NetMemory {
+            receive_rings: $crate::static_memory!(
+                virtio::queues::split_queue::SplitQueueMemory<
+                    'static,
+                    { $crate::virtio_net::RECEIVE_DEPTH },
+                >
+            ),
+            receive_queue: $crate::static_memory!($crate::virtio_net::ReceiveQueue<$F>),
+            transmit_rings: $crate::static_memory!(
+                virtio::queues::split_queue::SplitQueueMemory<
+                    'static,
+                    { $crate::virtio_net::TRANSMIT_QUEUE_SIZE },
+                >
+            ),
+            transmit_queue: $crate::static_memory!($crate::virtio_net::TransmitQueue<$F>),
+            queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 2]),
+            buffers: $crate::static_memory!(
+                [core::mem::MaybeUninit<$crate::virtio_net::ReceiveBuffer>;
+                    $crate::virtio_net::RECEIVE_DEPTH]
+            ),
+            net: $crate::static_memory!($crate::virtio_net::Net<$F>),
+        }
+    };
+}
+
+/// What [`virtio_net_component_static!`](crate::virtio_net_component_static) sets aside.
+#[allow(
+    missing_docs,
+    reason = "filled in by the macro above, and by nothing else"
+)]
+pub struct NetMemory<F: DmaFence + 'static> {
+    pub receive_rings: &'static mut MaybeUninit<SplitQueueMemory<'static, RECEIVE_DEPTH>>,
+    pub receive_queue: &'static mut MaybeUninit<ReceiveQueue<F>>,
+    pub transmit_rings: &'static mut MaybeUninit<SplitQueueMemory<'static, TRANSMIT_QUEUE_SIZE>>,
+    pub transmit_queue: &'static mut MaybeUninit<TransmitQueue<F>>,
+    pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 2]>,
+    pub buffers: &'static mut MaybeUninit<[MaybeUninit<ReceiveBuffer>; RECEIVE_DEPTH]>,
+    pub net: &'static mut MaybeUninit<Net<F>>,
+}
+
+/// Builds the driver and puts the device into service.
+pub struct VirtIONetComponent<F: DmaFence + 'static> {
+    slot: Slot,
+    fence: F,
+}
+
+impl<F: DmaFence> VirtIONetComponent<F> {
+    /// Drives the network device in `slot`.
+    pub fn new(slot: Slot, fence: F) -> Self {
+        Self { slot, fence }
+    }
+}
+
+/// The address of a card that supplies none: locally administered, and the same at each boot.
+fn address_for_slot(number: usize) -> [u8; 6] {
+    [0x02, b'T', b'o', b'c', b'k', number as u8]
+}
+
+impl<F: DmaFence> Component for VirtIONetComponent<F> {
+    type StaticInput = NetMemory<F>;
+    /// On an error the device is out of service, and boot goes on without it.
+    type Output = Result<NetDevice<F>, VirtIOInitializationError>;
+
+    fn finalize(self, memory: Self::StaticInput) -> Self::Output {
+        let device: &'static VirtIOMMIODevice = self.slot.device;
+        let receive_queue: &'static ReceiveQueue<F> = memory
+            .receive_queue
+            .write(SplitVirtqueue::new(memory.receive_rings, self.fence));
+        let transmit_queue: &'static TransmitQueue<F> = memory
+            .transmit_queue
+            .write(SplitVirtqueue::new(memory.transmit_rings, self.fence));
+        // Cleared one by one, since all of them at once would pass over the stack.
+        let buffers = memory
+            .buffers
+            .write([const { MaybeUninit::uninit() }; RECEIVE_DEPTH])
+            .each_mut()
+            .map(|buffer| buffer.write([0; RECEIVE_BUFFER_LEN]));
+        let net: &'static Net<F> = memory.net.write(VirtIONet::new(
+            receive_queue,
+            transmit_queue,
+            buffers,
+            address_for_slot(self.slot.number),
+        ));
+        receive_queue.set_client(net);
+        receive_queue.set_transport(device);
+        transmit_queue.set_client(net);
+        transmit_queue.set_transport(device);
+        let queues = memory.queues.write([receive_queue, transmit_queue]);
+        device.initialize(net, queues)?;
+        Ok(NetDevice {
+            net,
+            receive_queue,
+            transmit_queue,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A VirtIO entropy device as a source of random numbers.
+
+use core::mem::MaybeUninit;
+
+use kernel::component::Component;
+use kernel::deferred_call::DeferredCallClient;
+use kernel::platform::dma_fence::DmaFence;
+use virtio::devices::virtio_rng::VirtIORng;
+use virtio::queues::Virtqueue;
+use virtio::queues::split_queue::{SplitQueueMemory, SplitVirtqueue};
+use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
+
+use crate::virtio_slots::Slot;
+
+/// How many buffers the device fills ahead of need; also the size of its queue.
+pub const DEPTH: usize = 4;
+
+/// The length of one of these buffers, in bytes.
+pub const BUFFER_LEN: usize = 64;
+
+/// The queue of the device.
+pub type RngQueue<F> = SplitVirtqueue<'static, 'static, DEPTH, F>;
+
+/// The driver.
+pub type Rng<F> = VirtIORng<'static, 'static, F, DEPTH>;
+
+/// A driver with its queue, for statistics.
+pub struct RngDevice<F: DmaFence + 'static> {
+    /// The driver, which is a `kernel::hil::rng::Rng`.
+    pub rng: &'static Rng<F>,
+    /// Its queue.
+    pub queue: &'static RngQueue<F>,
+}
+
+/// Memory for [`VirtIORngComponent`]; takes the type of the DMA fence.
+#[macro_export]
+macro_rules! virtio_rng_component_static {
+    ($F:ty $(,)?) => {
+        $crate::virtio_rng::RngMemory {
+            rings: $crate::static_memory!(
+                virtio::queues::split_queue::SplitQueueMemory<
+                    'static,
+                    { $crate::virtio_rng::DEPTH },
+                >
+            ),
+            queue: $crate::static_memory!($crate::virtio_rng::RngQueue<$F>),
+            queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 1]),
+            buffers: $crate::static_memory!(
+                [[u8; $crate::virtio_rng::BUFFER_LEN]; $crate::virtio_rng::DEPTH]
+            ),
+            rng: $crate::static_memory!($crate::virtio_rng::Rng<$F>),
+        }
+    };
+}
+
+/// What [`virtio_rng_component_static!`](crate::virtio_rng_component_static) sets aside.
+#[allow(
+    missing_docs,
+    reason = "filled in by the macro above, and by nothing else"
+)]
+pub struct RngMemory<F: DmaFence + 'static> {
+    pub rings: &'static mut MaybeUninit<SplitQueueMemory<'static, DEPTH>>,
+    pub queue: &'static mut MaybeUninit<RngQueue<F>>,
+    pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 1]>,
+    pub buffers: &'static mut MaybeUninit<[[u8; BUFFER_LEN]; DEPTH]>,
+    pub rng: &'static mut MaybeUninit<Rng<F>>,
+}
+
+/// Builds the driver and puts the device into service.
+pub struct VirtIORngComponent<F: DmaFence + 'static> {
+    slot: Slot,
+    fence: F,
+}
+
+impl<F: DmaFence> VirtIORngComponent<F> {
+    /// Drives the entropy device in `slot`.
+    pub fn new(slot: Slot, fence: F) -> Self {
+        Self { slot, fence }
+    }
+}
+
+impl<F: DmaFence> Component for VirtIORngComponent<F> {
+    type StaticInput = RngMemory<F>;
+    /// On an error the device is out of service, and boot goes on without it.
+    type Output = Result<RngDevice<F>, VirtIOInitializationError>;
+
+    fn finalize(self, memory: Self::StaticInput) -> Self::Output {
+        let queue: &'static RngQueue<F> = memory
+            .queue
+            .write(SplitVirtqueue::new(memory.rings, self.fence));
+        let buffers = memory
+            .buffers
+            .write([[0; BUFFER_LEN]; DEPTH])
+            .each_mut()
+            .map(|buffer| &mut buffer[..]);
+        let rng: &'static Rng<F> = memory.rng.write(VirtIORng::new(queue, buffers));
+        rng.register();
+        queue.set_client(rng);
+        queue.set_transport(self.slot.device);
+        self.slot
+            .device
+            .initialize(rng, memory.queues.write([queue]))?;
+        Ok(RngDevice { rng, queue })
+    }
+}

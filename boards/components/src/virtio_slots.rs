@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What is plugged into a machine's VirtIO slots.
+//!
+//! Probing reads three registers of each slot and changes nothing, so a slot may hold anything.
+
+use core::fmt;
+
+use virtio::devices::VirtIODeviceType;
+use virtio::transports::VirtIOInitializationError;
+use virtio::transports::mmio::VirtIOMMIODevice;
+
+/// What one slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing.
+    Empty,
+    /// A device of a known type.
+    Device(VirtIODeviceType),
+    /// A device of a type with this number, for which there is no name.
+    UnknownType(u32),
+    /// A device with the register layout of the legacy interface, or one newer than the driver.
+    UnsupportedLayout,
+    /// Something that does not answer as a VirtIO device does.
+    NotVirtIO,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Content::Empty => "empty",
+            Content::Device(device_type) => device_type.name(),
+            Content::UnknownType(id) => return write!(f, "unknown device type {id}"),
+            Content::UnsupportedLayout => {
+                "legacy device, not used (QEMU: -global virtio-mmio.force-legacy=false)"
+            }
+            Content::NotVirtIO => "not a VirtIO device",
+        })
+    }
+}
+
+/// One slot and what it holds.
+#[derive(Clone, Copy)]
+pub struct Slot {
+    /// Its number, counted from the lowest address.
+    pub number: usize,
+    /// The transport to the device.
+    pub device: &'static VirtIOMMIODevice,
+    /// What was found in it.
+    pub content: Content,
+}
+
+/// The slots of a machine, in order of address.
+#[derive(Clone, Copy)]
+pub struct Slots<const N: usize> {
+    devices: &'static [VirtIOMMIODevice; N],
+    contents: [Content; N],
+}
+
+/// Looks into every slot.
+pub fn probe<const N: usize>(devices: &'static [VirtIOMMIODevice; N]) -> Slots<N> {
+    Slots {
+        devices,
+        contents: devices.each_ref().map(content_of),
+    }
+}
+
+impl<const N: usize> Slots<N> {
+    /// Lists the slots that hold something.
+    pub fn occupied(&self) -> impl Iterator<Item = Slot> {
+        let contents = self.contents;
+        self.devices
+            .iter()
+            .zip(contents)
+            .enumerate()
+            .map(|(number, (device, content))| Slot {
+                number,
+                device,
+                content,
+            })
+            .filter(|slot| slot.content != Content::Empty)
+    }
+
+    /// Finds the first device of a type.
+    pub fn first(&self, device_type: VirtIODeviceType) -> Option<Slot> {
+        self.occupied()
+            .find(|slot| slot.content == Content::Device(device_type))
+    }
+}
+
+fn content_of(device: &VirtIOMMIODevice) -> Content {
+    match device.identify() {
+        Ok(device_type) => Content::Device(device_type),
+        Err(VirtIOInitializationError::UnknownDeviceType(0)) => Content::Empty,
+        Err(VirtIOInitializationError::UnknownDeviceType(id)) => Content::UnknownType(id),
+        Err(VirtIOInitializationError::InvalidTransportVersion) => Content::UnsupportedLayout,
+        Err(_) => Content::NotVirtIO,
+    }
+}
