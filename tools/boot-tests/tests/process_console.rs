@@ -24,7 +24,12 @@ fn commands_typed_on_the_serial_port_are_answered() {
             }
         }
         command(&mut guest, "status");
-        guest.expect_line("the number of processes", |line| line.contains("rocesses"));
+        guest.expect_line("the number of processes", |line| {
+            line.starts_with("Processes: ")
+        });
+        guest.expect_line("the number of active ones", |line| {
+            line.starts_with("Active: ")
+        });
         command(&mut guest, "list");
         guest.expect_line("ticker in the list", |line| {
             line.contains("ticker") && !line.starts_with("ticker: ")
@@ -41,7 +46,9 @@ fn a_process_is_stopped_and_started_by_name() {
         let mut guest = Board::on(qemu).apps(&["ticker", "random"]).entropy().boot();
         guest.expect("ticker: 3");
         command(&mut guest, "stop ticker");
-        guest.expect_line("the answer", |line| line.contains("topped"));
+        guest.expect_line("the answer", |line| {
+            line.starts_with("Process ticker (PID") && line.contains("Stopped")
+        });
         // Two lines a second apart, with no tick in between.
         guest.expect_line("random bytes", |line| line.starts_with("random: "));
         let silence = guest.expect("random: ");
