@@ -137,3 +137,71 @@ impl Drop for Leave<'_> {
         self.0.set(false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
+    use crate::process::{Process, State};
+    use crate::test_support::{FakeProcess, kernel_with_process};
+
+    type Counted = Grant<u8, UpcallCount<0>, AllowRoCount<0>, AllowRwCount<0>>;
+
+    fn with_allocator<R>(
+        use_it: impl FnOnce(&mut GrantRegionAllocator) -> R,
+    ) -> (&'static FakeProcess, R) {
+        let (kernel, process) = kernel_with_process();
+        let grant: Counted = Grant::new(kernel, 1, 0);
+        let result =
+            grant.enter_with_allocator(process.processid(), |_, _, allocator| use_it(allocator));
+        (process, result.unwrap())
+    }
+
+    #[test]
+    fn values_are_made_in_place_and_stay() {
+        let (_, (number, table)) = with_allocator(|allocator| {
+            let number = allocator.alloc_with(|| 5u64).unwrap();
+            let table: CustomGrant<[u16; 8]> =
+                allocator.alloc_n_with(|index| index as u16 * 3).unwrap();
+            (number, table)
+        });
+        let changed = number.enter(|mut value| {
+            *value += 1;
+            *value
+        });
+        assert_eq!(changed, Ok(6));
+        assert_eq!(number.enter(|value| *value), Ok(6));
+        assert_eq!(
+            table.enter(|table| *table),
+            Ok([0, 3, 6, 9, 12, 15, 18, 21])
+        );
+    }
+
+    #[test]
+    fn a_value_is_lent_once_at_a_time() {
+        let (process, number) = with_allocator(|allocator| allocator.alloc_with(|| 5u32).unwrap());
+        assert!(number.processid() == process.processid());
+        let inner = number.enter(|_| number.enter(|value| *value));
+        assert_eq!(inner, Ok(Err(Error::AlreadyInUse)));
+        assert_eq!(number.enter(|value| *value), Ok(5));
+    }
+
+    #[test]
+    fn a_value_goes_with_its_process() {
+        let (process, number) = with_allocator(|allocator| allocator.alloc_with(|| 5u32).unwrap());
+        process.state.set(State::Faulted);
+        assert_eq!(number.enter(|value| *value), Err(Error::InactiveApp));
+        process.restart();
+        assert_eq!(number.enter(|value| *value), Err(Error::NoSuchApp));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_made() {
+        let (_, outcome) = with_allocator(|allocator| {
+            allocator
+                .alloc_with(|| -> [u8; 5000] { panic!("there is no room for this") })
+                .err()
+        });
+        assert_eq!(outcome, Some(Error::OutOfMemory));
+    }
+}

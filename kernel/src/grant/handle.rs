@@ -269,3 +269,7 @@ impl<'a, T: Default, Upcalls: UpcallSize, AllowROs: AllowRoSize, AllowRWs: Allow
         })
     }
 }
+
+#[cfg(test)]
+#[path = "handle_tests.rs"]
+mod tests;

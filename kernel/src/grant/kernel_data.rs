@@ -129,3 +129,120 @@ impl<'a> GrantKernelData<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
+    use crate::process::State;
+    use crate::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
+    use crate::test_support::{FakeProcess, QUEUE_LENGTH, kernel_with_process};
+
+    const DRIVER: usize = 4;
+
+    /// Runs `check` with the kernel data of a driver that has 2 upcalls and a buffer of each kind.
+    fn with_data<R>(check: impl FnOnce(&GrantKernelData, &FakeProcess) -> R) -> R {
+        let (kernel, process) = kernel_with_process();
+        let grant: Grant<u8, UpcallCount<2>, AllowRoCount<1>, AllowRwCount<1>> =
+            Grant::new(kernel, DRIVER, 0);
+        grant
+            .enter(process.processid(), |_, data| check(data, process))
+            .unwrap()
+    }
+
+    #[test]
+    fn an_upcall_without_function_queues_its_values() {
+        with_data(|data, process| {
+            assert_eq!(data.schedule_upcall(1, (7, 8, 9)), Ok(()));
+            let Some(Task::ReturnValue(values)) = process.dequeue_task() else {
+                panic!("not values")
+            };
+            let ReturnArguments {
+                upcall_id,
+                argument0,
+                argument1,
+                argument2,
+            } = values;
+            assert_eq!((upcall_id.driver_num, upcall_id.subscribe_num), (DRIVER, 1));
+            assert_eq!((argument0, argument1, argument2), (7, 8, 9));
+        });
+    }
+
+    #[test]
+    fn an_upcall_with_a_function_queues_a_call() {
+        use crate::grant::layout::SavedUpcall;
+        with_data(|data, process| {
+            let subscribed = SavedUpcall {
+                appdata: 0xDA7A.into(),
+                function: 0xF00.into(),
+            };
+            data.memory.upcall(0).unwrap().set(subscribed);
+            assert_eq!(data.schedule_upcall(0, (7, 8, 9)), Ok(()));
+            let Some(Task::FunctionCall(call)) = process.dequeue_task() else {
+                panic!("not a call")
+            };
+            assert!(matches!(
+                call.source,
+                FunctionCallSource::Driver(UpcallId {
+                    driver_num: DRIVER,
+                    subscribe_num: 0
+                })
+            ));
+            assert_eq!((call.argument0, call.argument1, call.argument2), (7, 8, 9));
+            assert_eq!(call.argument3.as_usize(), 0xDA7A);
+            assert_eq!(call.pc.addr(), 0xF00);
+        });
+    }
+
+    #[test]
+    fn an_upcall_that_cannot_be_queued_is_refused_with_the_reason() {
+        with_data(|data, process| {
+            for number in [2, 255, 256, usize::MAX] {
+                let refused = data.schedule_upcall(number, (0, 0, 0));
+                assert_eq!(refused, Err(UpcallError::InvalidSubscribeNum));
+            }
+            for _ in 0..QUEUE_LENGTH {
+                assert_eq!(data.schedule_upcall(0, (0, 0, 0)), Ok(()));
+            }
+            let refused = data.schedule_upcall(0, (0, 0, 0));
+            assert_eq!(refused, Err(UpcallError::QueueFull));
+            process.state.set(State::Faulted);
+            let refused = data.schedule_upcall(0, (0, 0, 0));
+            assert_eq!(refused, Err(UpcallError::KernelError));
+        });
+    }
+
+    #[test]
+    fn only_upcalls_of_the_number_are_taken_back() {
+        with_data(|data, process| {
+            for (number, value) in [(0, 10), (1, 11), (0, 12)] {
+                data.schedule_upcall(number, (value, 0, 0)).unwrap();
+            }
+            let Some(Task::ReturnValue(first)) = data.remove_upcall(0) else {
+                panic!("nothing removed")
+            };
+            assert_eq!(first.argument0, 10);
+            assert_eq!(data.remove_pending_upcalls(0), 1);
+            assert_eq!(data.remove_pending_upcalls(0), 0);
+            assert!(data.remove_upcall(0).is_none());
+            assert_eq!(process.pending_tasks(), 1);
+        });
+    }
+
+    #[test]
+    fn buffers_that_were_never_shared_are_empty_and_unknown_ones_are_errors() {
+        with_data(|data, _| {
+            let read_only = data.get_readonly_processbuffer(0).unwrap();
+            assert_eq!(read_only.len(), 0);
+            assert_eq!(read_only.enter(|bytes| bytes.len()), Ok(0));
+            let read_write = data.get_readwrite_processbuffer(0).unwrap();
+            assert_eq!(read_write.mut_enter(|bytes| bytes.len()), Ok(0));
+            for number in [1, 255, 256, usize::MAX] {
+                let read_only = data.get_readonly_processbuffer(number);
+                assert_eq!(read_only.err(), Some(Error::AddressOutOfBounds));
+                let read_write = data.get_readwrite_processbuffer(number);
+                assert_eq!(read_write.err(), Some(Error::AddressOutOfBounds));
+            }
+        });
+    }
+}

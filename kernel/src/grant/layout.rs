@@ -198,3 +198,112 @@ impl GrantMemory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn layout_for<T>(upcalls: u8, read_only: u8, read_write: u8) -> GrantLayout {
+        let counts = Counts {
+            upcalls,
+            read_only,
+            read_write,
+        };
+        GrantLayout::new(counts, Layout::new::<T>())
+    }
+
+    fn upcall(number: usize) -> SavedUpcall {
+        SavedUpcall {
+            appdata: number.into(),
+            function: (number + 1).into(),
+        }
+    }
+
+    fn buffer(length: usize) -> SavedBuffer {
+        SavedBuffer {
+            address: ptr::null_mut(),
+            length,
+        }
+    }
+
+    /// Fills every entry and a value, and finds all of them as they were left.
+    fn fill_and_check<T: Copy + PartialEq + core::fmt::Debug>(layout: GrantLayout, value: T) {
+        let Counts {
+            upcalls,
+            read_only,
+            read_write,
+        } = layout.counts;
+        let words = (layout.size + layout.align).div_ceil(size_of::<usize>());
+        let mut block: Vec<usize> = std::vec![usize::MAX; words];
+        let bytes: *mut u8 = block.as_mut_ptr().cast();
+        let start = NonNull::new(bytes.wrapping_add(bytes.align_offset(layout.align))).unwrap();
+        // SAFETY: the block has room for the layout behind the aligned start, and nobody uses it.
+        let memory = unsafe { GrantMemory::initialize(start, &layout) };
+        // SAFETY: the value lies where the layout says, within the block.
+        let place = unsafe { start.byte_add(layout.value_offset).cast::<T>() };
+        assert!(place.is_aligned());
+        // SAFETY: as above.
+        unsafe { place.write(value) };
+
+        for number in 0..upcalls.into() {
+            let old = memory.upcall(number).unwrap().replace(upcall(number));
+            assert_eq!(old, SavedUpcall::default());
+        }
+        for number in 0..read_only.into() {
+            let old = memory.read_only(number).unwrap().replace(buffer(number));
+            assert_eq!(old, SavedBuffer::EMPTY);
+        }
+        for number in 0..read_write.into() {
+            let new = buffer(1000 + number);
+            let old = memory.read_write(number).unwrap().replace(new);
+            assert_eq!(old, SavedBuffer::EMPTY);
+        }
+
+        assert!(memory.upcall(upcalls.into()).is_none());
+        assert!(memory.read_only(read_only.into()).is_none());
+        assert!(memory.read_write(read_write.into()).is_none());
+        assert!(memory.upcall(usize::MAX).is_none());
+        for number in 0..upcalls.into() {
+            assert_eq!(memory.upcall(number).unwrap().get(), upcall(number));
+        }
+        for number in 0..read_only.into() {
+            assert_eq!(memory.read_only(number).unwrap().get(), buffer(number));
+        }
+        for number in 0..read_write.into() {
+            let found = memory.read_write(number).unwrap().get();
+            assert_eq!(found, buffer(1000 + number));
+        }
+        // SAFETY: a value has been written there.
+        assert_eq!(unsafe { place.read() }, value);
+    }
+
+    #[test]
+    fn entries_and_values_of_any_kind_do_not_overlap() {
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[repr(align(32))]
+        struct Wide(u8);
+
+        for (upcalls, read_only, read_write) in
+            [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (3, 2, 4)]
+        {
+            fill_and_check(layout_for::<()>(upcalls, read_only, read_write), ());
+            fill_and_check(layout_for::<u8>(upcalls, read_only, read_write), 7);
+            fill_and_check(layout_for::<u64>(upcalls, read_only, read_write), 7);
+            fill_and_check(layout_for::<Wide>(upcalls, read_only, read_write), Wide(7));
+        }
+    }
+
+    #[test]
+    fn the_largest_counts_fit_the_header() {
+        fill_and_check(layout_for::<u32>(u8::MAX, u8::MAX, u8::MAX), 7);
+    }
+
+    #[test]
+    fn a_grant_takes_what_its_parts_take() {
+        let word = size_of::<usize>();
+        assert_eq!(layout_for::<()>(0, 0, 0).size, word);
+        assert_eq!(layout_for::<u8>(1, 1, 1).size, word + 3 * 2 * word + 1);
+        assert_eq!(layout_for::<u8>(1, 1, 1).align, word);
+    }
+}

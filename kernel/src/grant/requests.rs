@@ -170,3 +170,7 @@ fn allocate_and_enter<'a>(
         .map_err(|_| ErrorCode::NOSUPPORT)?;
     Ok(Entered::existing(process, grant_num)?)
 }
+
+#[cfg(test)]
+#[path = "requests_tests.rs"]
+mod tests;

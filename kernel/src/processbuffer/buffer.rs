@@ -347,3 +347,79 @@ impl Deref for ReadWriteProcessBufferRef<'_> {
         &self.buffer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{Process, State};
+    use crate::test_support::kernel_with_process;
+
+    /// Error of reading and of writing.
+    fn failures(buffer: &ReadWriteProcessBuffer) -> (Option<Error>, Option<Error>) {
+        (buffer.enter(|_| ()).err(), buffer.mut_enter(|_| ()).err())
+    }
+
+    #[test]
+    fn a_buffer_lends_the_bytes_it_was_made_of() {
+        let (_, process) = kernel_with_process();
+        let buffer = process
+            .build_readwrite_process_buffer(process.address(10), 3)
+            .unwrap();
+        assert_eq!((buffer.len(), buffer.mut_ptr()), (3, process.address(10)));
+        buffer
+            .mut_enter(|bytes| bytes.copy_from_slice(&[4, 5, 6]))
+            .unwrap();
+        assert_eq!(process.ram()[9].get(), 0);
+        assert_eq!(process.ram()[12].get(), 6);
+        process.ram()[11].set(8);
+        assert_eq!(buffer.enter(|bytes| bytes[1].get()), Ok(8));
+    }
+
+    #[test]
+    fn a_buffer_of_nobody_is_empty_and_cannot_be_entered() {
+        let buffer = ReadWriteProcessBuffer::default();
+        assert_eq!((buffer.len(), buffer.mut_ptr()), (0, ptr::null_mut()));
+        let gone = Some(Error::NoSuchApp);
+        assert_eq!(failures(&buffer), (gone, gone));
+        let buffer = ReadOnlyProcessBuffer::default();
+        assert!(buffer.is_empty() && buffer.ptr().is_null());
+        assert_eq!(buffer.enter(|_| ()), Err(Error::NoSuchApp));
+    }
+
+    #[test]
+    fn an_address_without_length_is_never_followed() {
+        let (_, process) = kernel_with_process();
+        for address in [0, 1, usize::MAX] {
+            let address = ptr::with_exposed_provenance_mut(address);
+            let buffer = process.build_readwrite_process_buffer(address, 0).unwrap();
+            assert_eq!(buffer.ptr(), address.cast_const());
+            assert_eq!(buffer.enter(|bytes| bytes.iter().count()), Ok(0));
+            assert_eq!(buffer.mut_enter(|bytes| bytes.iter().count()), Ok(0));
+            let buffer = process.build_readonly_process_buffer(address, 0).unwrap();
+            assert_eq!(buffer.enter(|bytes| bytes.chunks(4).count()), Ok(0));
+        }
+    }
+
+    #[test]
+    fn a_buffer_outlives_its_process_without_harm() {
+        let (_, process) = kernel_with_process();
+        let written = process
+            .build_readwrite_process_buffer(process.address(0), 4)
+            .unwrap();
+        let read = process
+            .build_readonly_process_buffer(process.address(0), 4)
+            .unwrap();
+        for state in [State::Faulted, State::Terminated] {
+            process.state.set(state);
+            let inactive = Some(Error::InactiveApp);
+            assert_eq!(failures(&written), (inactive, inactive));
+            assert_eq!(read.enter(|_| ()), Err(Error::InactiveApp));
+        }
+        process.restart();
+        let gone = Some(Error::NoSuchApp);
+        assert_eq!(failures(&written), (gone, gone));
+        assert_eq!(read.enter(|_| ()), Err(Error::NoSuchApp));
+        assert_eq!((written.len(), read.len()), (0, 0));
+        assert!(written.mut_ptr().is_null() && read.ptr().is_null());
+    }
+}
