@@ -401,3 +401,77 @@ pub trait UserspaceKernelBoundary {
     /// - [`ErrorCode::SIZE`]: `out` is too short.
     fn store_context(&self, state: &Self::StoredState, out: &mut [u8]) -> Result<usize, ErrorCode>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn every_class_number_converts_back() {
+        for number in 0..=u8::MAX {
+            match SyscallClass::try_from(number) {
+                Ok(class) => assert_eq!(class as u8, number),
+                Err(unknown) => assert!(unknown == number && number > 7),
+            }
+        }
+    }
+
+    #[test]
+    fn only_calls_that_name_a_driver_have_one() {
+        let wait_for = YieldVariant::WaitFor {
+            driver_number: 4,
+            subdriver_number: 1,
+        };
+        let waits = Syscall::Yield {
+            yield_type: wait_for,
+        };
+        let command = Syscall::Command {
+            driver_number: 4,
+            subdriver_number: 1,
+            arg0: 8,
+            arg1: 9,
+        };
+        for call in [waits, command] {
+            assert_eq!(call.driver_number(), Some(4));
+            assert_eq!(call.subdriver_number(), Some(1));
+        }
+        let yields = Syscall::Yield {
+            yield_type: YieldVariant::Wait,
+        };
+        let memop = Syscall::Memop {
+            operand: 4,
+            arg0: 1,
+        };
+        for call in [yields, memop] {
+            assert_eq!(call.driver_number(), None);
+            assert_eq!(call.subdriver_number(), None);
+        }
+        assert_eq!(format!("{wait_for}"), "wait-for");
+    }
+
+    #[test]
+    fn success_is_what_userspace_sees_as_one() {
+        let code = ErrorCode::FAIL;
+        let (read, write) = (core::ptr::null(), core::ptr::null_mut());
+        let failures = [
+            SyscallReturn::Failure(code),
+            SyscallReturn::FailureU32(code, 0),
+            SyscallReturn::FailureU32U32(code, 0, 0),
+            SyscallReturn::FailureU64(code, 0),
+            SyscallReturn::AllowReadWriteFailure(code, write, 0),
+            SyscallReturn::UserspaceReadableAllowFailure(code, write, 0),
+            SyscallReturn::AllowReadOnlyFailure(code, read, 0),
+            SyscallReturn::SubscribeFailure(code, core::ptr::null(), 0),
+        ];
+        assert!(failures.iter().all(|failure| !failure.is_success()));
+        let successes = [
+            SyscallReturn::Success,
+            SyscallReturn::SuccessU32U64(0, 0),
+            SyscallReturn::AllowReadOnlySuccess(read, 0),
+            SyscallReturn::SubscribeSuccess(core::ptr::null(), 0),
+            SyscallReturn::YieldWaitFor(0, 0, 0),
+        ];
+        assert!(successes.iter().all(SyscallReturn::is_success));
+    }
+}

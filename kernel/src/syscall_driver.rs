@@ -269,3 +269,95 @@ pub trait SyscallDriver {
     /// Passes on the grant's error, which the process gets as the call's failure.
     fn allocate_grant(&self, process_id: ProcessId) -> Result<(), process::Error>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Process;
+    use crate::processbuffer::ReadWriteProcessBuffer;
+    use crate::test_support::kernel_with_process;
+
+    /// Whether each of the ten questions about the kind is answered with yes.
+    fn kinds(answer: CommandReturn) -> [bool; 10] {
+        [
+            answer.is_success(),
+            answer.is_success_u32(),
+            answer.is_success_2_u32(),
+            answer.is_success_3_u32(),
+            answer.is_success_u64(),
+            answer.is_success_u32_u64(),
+            answer.is_failure(),
+            answer.is_failure_u32(),
+            answer.is_failure_2_u32(),
+            answer.is_failure_u64(),
+        ]
+    }
+
+    #[test]
+    fn each_answer_is_of_one_kind() {
+        let code = ErrorCode::SIZE;
+        let answers = [
+            CommandReturn::success(),
+            CommandReturn::success_u32(1),
+            CommandReturn::success_u32_u32(1, 2),
+            CommandReturn::success_u32_u32_u32(1, 2, 3),
+            CommandReturn::success_u64(1),
+            CommandReturn::success_u32_u64(1, 2),
+            CommandReturn::failure(code),
+            CommandReturn::failure_u32(code, 1),
+            CommandReturn::failure_u32_u32(code, 1, 2),
+            CommandReturn::failure_u64(code, 1),
+        ];
+        for (index, answer) in answers.into_iter().enumerate() {
+            let mut expected = [false; 10];
+            expected[index] = true;
+            assert_eq!(kinds(answer), expected);
+            assert_eq!(answer.into_syscall_return().is_success(), index < 6);
+        }
+    }
+
+    #[test]
+    fn values_come_out_as_they_went_in() {
+        let code = ErrorCode::SIZE;
+        let two = CommandReturn::success_u32_u32(1, 2);
+        assert_eq!(two.get_success_2_u32(), Some((1, 2)));
+        assert_eq!(two.get_success_u32(), None);
+        let three = CommandReturn::success_u32_u32_u32(1, 2, 3);
+        assert_eq!(three.get_success_3_u32(), Some((1, 2, 3)));
+        let mixed = CommandReturn::success_u32_u64(1, u64::MAX);
+        assert_eq!(mixed.get_success_u32_u64(), Some((1, u64::MAX)));
+        let failure = CommandReturn::failure_u32_u32(code, 1, 2);
+        assert_eq!(failure.get_failure_2_u32(), Some((code, 1, 2)));
+        assert_eq!(failure.get_failure(), None);
+        let long = CommandReturn::failure_u64(code, 1 << 40);
+        assert_eq!(long.get_failure_u64(), Some((code, 1 << 40)));
+    }
+
+    #[test]
+    fn outcomes_and_process_errors_convert() {
+        assert!(CommandReturn::from(Ok(())).is_success());
+        let failed = CommandReturn::from(Err(ErrorCode::BUSY));
+        assert_eq!(failed.get_failure(), Some(ErrorCode::BUSY));
+        let no_memory = CommandReturn::from(process::Error::OutOfMemory);
+        assert_eq!(no_memory.get_failure(), Some(ErrorCode::NOMEM));
+    }
+
+    #[test]
+    fn a_driver_supports_what_it_implements_and_nothing_else() {
+        struct Minimal;
+        impl SyscallDriver for Minimal {
+            fn allocate_grant(&self, _process_id: ProcessId) -> Result<(), process::Error> {
+                Ok(())
+            }
+        }
+        let (_, process) = kernel_with_process();
+        let id = process.processid();
+        let answer = Minimal.command(0, 0, 0, id);
+        assert_eq!(answer.get_failure(), Some(ErrorCode::NOSUPPORT));
+        let refused = Minimal.allow_userspace_readable(id, 0, ReadWriteProcessBuffer::default());
+        assert_eq!(
+            refused.err().map(|(_, code)| code),
+            Some(ErrorCode::NOSUPPORT)
+        );
+    }
+}

@@ -66,6 +66,94 @@ fn permits_driver(permissions: CommandPermissions) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syscall::YieldVariant;
+    use crate::test_support::kernel_with_process;
+
+    const LISTED: usize = 4;
+    const OTHER: usize = 5;
+
+    fn command(driver_number: usize, subdriver_number: usize) -> Syscall {
+        Syscall::Command {
+            driver_number,
+            subdriver_number,
+            arg0: 0,
+            arg1: 0,
+        }
+    }
+
+    /// One call of each class that exchanges upcalls or buffers.
+    fn exchanges(driver_number: usize) -> [Syscall; 4] {
+        let (subdriver_number, allow_size) = (70, 0);
+        let allow_address = core::ptr::null_mut();
+        [
+            Syscall::Subscribe {
+                driver_number,
+                subdriver_number,
+                upcall_ptr: 0.into(),
+                appdata: 0.into(),
+            },
+            Syscall::ReadWriteAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            },
+            Syscall::UserspaceReadableAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            },
+            Syscall::ReadOnlyAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            },
+        ]
+    }
+
+    #[test]
+    fn calls_are_held_to_the_permissions_of_their_process() {
+        let (_, process) = kernel_with_process();
+        let filter = |call: Syscall| TbfHeaderFilterDefaultAllow.filter_syscall(process, &call);
+        assert_eq!(filter(command(OTHER, 0)), Ok(()));
+        // Commands 64 and 66.
+        process.permissions.set(Some((LISTED, 1, 0b101)));
+        let refused = Err(ErrorCode::NODEVICE);
+        for (number, outcome) in [(64, Ok(())), (65, refused), (66, Ok(())), (2, refused)] {
+            assert_eq!(filter(command(LISTED, number)), outcome);
+            assert_eq!(filter(command(OTHER, number)), refused);
+        }
+        assert!(exchanges(LISTED).iter().all(|call| filter(*call).is_ok()));
+        assert!(exchanges(OTHER).iter().all(|call| filter(*call) == refused));
+    }
+
+    #[test]
+    fn calls_without_a_driver_are_always_permitted() {
+        let (_, process) = kernel_with_process();
+        process.permissions.set(Some((LISTED, 0, 0)));
+        let calls = [
+            Syscall::Yield {
+                yield_type: YieldVariant::WaitFor {
+                    driver_number: OTHER,
+                    subdriver_number: 0,
+                },
+            },
+            Syscall::Memop {
+                operand: OTHER,
+                arg0: 0,
+            },
+            Syscall::Exit {
+                which: 0,
+                completion_code: OTHER,
+            },
+        ];
+        for call in calls {
+            let outcome = TbfHeaderFilterDefaultAllow.filter_syscall(process, &call);
+            assert_eq!(outcome, Ok(()));
+        }
+    }
 
     #[test]
     fn without_permissions_everything_is_permitted() {

@@ -159,3 +159,7 @@ fn end_of(offset: u32, length: usize) -> Result<u32, ErrorCode> {
         .and_then(|length| offset.checked_add(length))
         .ok_or(ErrorCode::FAIL)
 }
+
+#[cfg(test)]
+#[path = "streaming_process_slice_tests.rs"]
+mod tests;
