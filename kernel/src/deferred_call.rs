@@ -205,8 +205,8 @@ impl DeferredCall {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_support::forever;
     use crate::utilities::single_thread_value::tests::TestThread;
-    use std::boxed::Box;
     use std::vec::Vec;
 
     struct Driver {
@@ -237,7 +237,7 @@ mod tests {
             again: Cell::new(0),
             runs: Cell::new(0),
         };
-        let driver: &'static Driver = Box::leak(Box::new(driver));
+        let driver: &'static Driver = forever(driver);
         driver.register();
         driver
     }

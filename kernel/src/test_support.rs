@@ -479,7 +479,9 @@ impl Process for FakeProcess {
         Err(ErrorCode::FAIL)
     }
 
-    fn print_full_process(&self, _writer: &mut dyn Write) {}
+    fn print_full_process(&self, writer: &mut dyn Write) {
+        let _ = write!(writer, "details of {}\r\n", self.index);
+    }
 
     fn debug_syscall_count(&self) -> usize {
         0

@@ -48,17 +48,17 @@ pub fn debug_gpio(index: usize, action: impl FnOnce(&dyn gpio::Pin)) {
 mod tests {
     use super::*;
     use crate::hil::gpio::tests::FakePin;
+    use crate::test_support::forever;
     use crate::utilities::single_thread_value::tests::TestThread;
-    use std::boxed::Box;
 
     #[test]
     fn the_macro_reaches_the_pin_with_its_index() {
         crate::debug_gpio!(0, set);
         initialize_debug_gpio::<TestThread>();
         crate::debug_gpio!(0, set);
-        let pins: &'static [FakePin; 2] = Box::leak(Box::new([false; 2].map(FakePin::at)));
+        let pins: &'static [FakePin; 2] = forever([false; 2].map(FakePin::at));
         let objects: [&'static dyn gpio::Pin; 2] = [&pins[0], &pins[1]];
-        assign_gpios(Box::leak(Box::new(objects)));
+        assign_gpios(forever(objects));
         crate::debug_gpio!(1, toggle,);
         crate::debug_gpio!(2, set);
         assert_eq!(pins.each_ref().map(|pin| pin.level.get()), [false, true]);

@@ -271,7 +271,11 @@ impl BinaryWrite for Unbounded<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::ProcessPrinterContext;
+    use crate::test_support::kernel_with;
+    use core::cell::Cell;
     use std::string::String;
+    use std::vec::Vec;
 
     #[test]
     fn a_report_that_panics_leaves_less_for_the_next() {
@@ -298,6 +302,68 @@ mod tests {
             "\r\n\r\npanicked at {file}:{line}:{column}:\r\nit broke\r\n\tKernel version 2.3.0-dev1\r\n"
         );
         assert_eq!(text, expected);
+    }
+
+    /// Prints one byte per call, and is never done once `endless` is set.
+    struct Slow {
+        endless: bool,
+        calls: Cell<usize>,
+    }
+
+    impl ProcessPrinter for Slow {
+        fn print_overview(
+            &self,
+            _process: &dyn Process,
+            writer: &mut dyn BinaryWrite,
+            context: Option<ProcessPrinterContext>,
+        ) -> Option<ProcessPrinterContext> {
+            self.calls.set(self.calls.get() + 1);
+            let offset = context.map_or(0, |context| context.offset);
+            writer.write_buffer(b"abc\n".get(offset..=offset)?).ok()?;
+            let more = self.endless || offset < 3;
+            more.then_some(ProcessPrinterContext {
+                offset: (offset + 1) % 4,
+            })
+        }
+    }
+
+    fn slots(count: usize) -> Vec<ProcessSlot> {
+        let (_, processes) = kernel_with(count);
+        let slots: Vec<_> = (0..=count).map(|_| ProcessSlot::new()).collect();
+        processes
+            .into_iter()
+            .zip(&slots)
+            .for_each(|(process, slot)| slot.set(process));
+        slots
+    }
+
+    #[test]
+    fn each_process_gets_its_overview_and_its_details() {
+        let mut text = String::new();
+        let printer = Slow {
+            endless: false,
+            calls: Cell::new(0),
+        };
+        process_info(&slots(2), Some(&printer), &mut text);
+        assert_eq!(
+            text,
+            "\r\n---| App Status |---\r\nabc\ndetails of 0\r\n\r\nabc\ndetails of 1\r\n\r\n"
+        );
+        text.clear();
+        process_info(&slots(1), None::<&Slow>, &mut text);
+        assert_eq!(text, "\r\n---| App Status |---\r\ndetails of 0\r\n\r\n");
+    }
+
+    #[test]
+    fn a_printer_that_is_never_done_does_not_stop_the_report() {
+        let mut text = String::new();
+        let printer = Slow {
+            endless: true,
+            calls: Cell::new(0),
+        };
+        process_info(&slots(1), Some(&printer), &mut text);
+        assert_eq!(printer.calls.get(), PRINTER_CALLS);
+        assert!(text.ends_with("details of 0\r\n\r\n"));
     }
 
     #[test]

@@ -180,9 +180,9 @@ pub fn debug_available_len() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_support::forever;
     use crate::utilities::single_thread_value::tests::TestThread;
     use core::cell::{Cell, RefCell};
-    use std::boxed::Box;
     use std::string::String;
     use std::vec::Vec;
 
@@ -220,11 +220,11 @@ mod tests {
     }
 
     fn small(room: usize) -> &'static Small {
-        Box::leak(Box::new(Small {
+        forever(Small {
             room: Cell::new(room),
             taken: RefCell::default(),
             published: Cell::new(0),
-        }))
+        })
     }
 
     impl Small {

@@ -342,7 +342,7 @@ impl<'a, P: InterruptPin<'a>> Input for InterruptValueWrapper<'a, P> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use std::boxed::Box;
+    use crate::test_support::forever;
 
     /// A pin that is wired to nothing and remembers what was done to it.
     pub(crate) struct FakePin {
@@ -465,9 +465,9 @@ pub(crate) mod tests {
                 self.0.set(Some(value));
             }
         }
-        let pin: &'static FakePin = Box::leak(Box::new(FakePin::at(false)));
-        let heard: &'static Heard = Box::leak(Box::new(Heard(Cell::new(None))));
-        let wrapper: &'static _ = Box::leak(Box::new(InterruptValueWrapper::new(pin)));
+        let pin: &'static FakePin = forever(FakePin::at(false));
+        let heard: &'static Heard = forever(Heard(Cell::new(None)));
+        let wrapper: &'static _ = forever(InterruptValueWrapper::new(pin));
         InterruptWithValue::set_client(wrapper, heard);
         wrapper.set_value(42);
         let dynamic: &dyn InterruptValuePin<'static> = wrapper.finalize();

@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn copies_reach_the_same_target() {
-        let target: &'static Cell<u32> = std::boxed::Box::leak(std::boxed::Box::new(Cell::new(1)));
-        // SAFETY: the box was leaked, so the cell stays valid and shared for the whole run.
+        let target: &'static Cell<u32> = crate::test_support::forever(Cell::new(1));
+        // SAFETY: the cell is kept, valid and shared, for the whole run.
         let first = unsafe { StaticRef::new(target) };
         let second = first;
         second.set(8);

@@ -225,8 +225,19 @@ fn any_header() -> impl Strategy<Value = Builder> {
     )
 }
 
+/// Few cases under Miri, which is slow; else as many as the environment asks for.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = if cfg!(miri) { 4 } else { default.cases };
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
