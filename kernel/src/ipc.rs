@@ -1,9 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Inter-process communication.
+//! Inter-process communication: services that processes find by name, and memory shared with them.
+//!
+//! Processes are named by their slot in the process table. A process shares a buffer with the
+//! process in slot k as its read-write buffer k, and notifies it. The notified process gets access
+//! to the buffer and an upcall with its length and address: a service in its upcall of its own
+//! number, a client in the upcall of the service's number.
+
+use crate::capabilities::MemoryAllocationCapability;
+use crate::errorcode::ErrorCode;
+use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
+use crate::kernel::Kernel;
+use crate::platform::mpu::Region;
+use crate::process::{Error, Process, ProcessId};
+use crate::processbuffer::ReadableProcessBuffer;
+use crate::syscall_driver::{CommandReturn, SyscallDriver};
+use crate::upcall::UpcallError;
 
 /// Driver number of inter-process communication.
 pub const DRIVER_NUM: usize = 0x10000;
+
+/// Number of the read-only buffer with the name to look for.
+const NAME: usize = 0;
+
+mod command {
+    pub(super) const EXISTS: usize = 0;
+    pub(super) const DISCOVER: usize = 1;
+    pub(super) const NOTIFY_SERVICE: usize = 2;
+    pub(super) const NOTIFY_CLIENT: usize = 3;
+}
 
 /// Which side of a conversation an upcall is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,4 +37,178 @@ pub enum IPCUpcallType {
     Service,
     /// The process uses the service.
     Client,
+}
+
+/// The inter-process communication driver for a table of `NUM_PROCS` processes.
+pub struct IPC<const NUM_PROCS: u8> {
+    kernel: &'static Kernel,
+    processes: Grant<(), UpcallCount<NUM_PROCS>, AllowRoCount<1>, AllowRwCount<NUM_PROCS>>,
+}
+
+impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
+    /// Creates the driver.
+    pub fn new(
+        kernel: &'static Kernel,
+        driver_num: usize,
+        capability: &dyn MemoryAllocationCapability,
+    ) -> IPC<NUM_PROCS> {
+        IPC {
+            kernel,
+            processes: kernel.create_grant(driver_num, capability),
+        }
+    }
+
+    /// Finds the slot of the process whose package name `seeker` shares.
+    fn discover(&self, seeker: ProcessId) -> Result<u32, ErrorCode> {
+        let found = self.processes.enter(seeker, |_, kernel_data| {
+            kernel_data
+                .get_readonly_processbuffer(NAME)
+                .and_then(|name| {
+                    name.enter(|wanted| {
+                        self.kernel
+                            .process_slots()
+                            .iter()
+                            .position(|slot| match slot.get() {
+                                Some(process) => {
+                                    let name = process.get_process_name().as_bytes();
+                                    !name.is_empty()
+                                        && name.len() == wanted.len()
+                                        && name
+                                            .iter()
+                                            .zip(wanted.iter())
+                                            .all(|(a, b)| *a == b.get())
+                                }
+                                None => false,
+                            })
+                    })
+                })
+        });
+        let slot = match found {
+            Ok(found) => found.ok().flatten(),
+            Err(error) => return Err(error.into()),
+        };
+        slot.and_then(|slot| u32::try_from(slot).ok())
+            .ok_or(ErrorCode::NODEVICE)
+    }
+
+    /// Notifies the process in slot `target` in the name of `sender`.
+    fn notify(
+        &self,
+        sender: ProcessId,
+        target: usize,
+        kind: IPCUpcallType,
+    ) -> Result<(), ErrorCode> {
+        let receiver = self
+            .kernel
+            .process_slots()
+            .get(target)
+            .and_then(|slot| slot.get())
+            .ok_or(ErrorCode::INVAL)?;
+        if !receiver.get_state().is_active() {
+            return Err(ErrorCode::NODEVICE);
+        }
+        if receiver.processid() == sender {
+            return Ok(());
+        }
+        self.deliver(receiver, sender, kind)
+    }
+
+    /// Shares the buffer that `sender` has for `receiver`, and queues the upcall about it.
+    ///
+    /// # Errors
+    ///
+    /// - `NODEVICE`: one of the two is gone.
+    /// - `NOMEM`: no room for the upcall, or for the driver's data in one of the two.
+    /// - `INVAL`: a slot is beyond `NUM_PROCS`.
+    pub(crate) fn deliver(
+        &self,
+        receiver: &dyn Process,
+        sender: ProcessId,
+        kind: IPCUpcallType,
+    ) -> Result<(), ErrorCode> {
+        let receiver_id = receiver.processid();
+        let (address, length) = self
+            .processes
+            .enter(sender, |_, kernel_data| {
+                kernel_data
+                    .get_readwrite_processbuffer(receiver_id.slot_index())
+                    .map(|buffer| (buffer.ptr(), buffer.len()))
+            })
+            .map_err(gone_or_full)?
+            .map_err(ErrorCode::from)?;
+        let (address, length) = match open(receiver, address, length) {
+            true => (address.addr(), length),
+            false => (0, 0),
+        };
+        let upcall = match kind {
+            IPCUpcallType::Service => receiver_id.slot_index(),
+            IPCUpcallType::Client => sender.slot_index(),
+        };
+        self.processes
+            .enter(receiver_id, |_, kernel_data| {
+                kernel_data.schedule_upcall(upcall, (sender.slot_index(), length, address))
+            })
+            .map_err(gone_or_full)?
+            .map_err(|error| match error {
+                UpcallError::InvalidSubscribeNum => ErrorCode::INVAL,
+                UpcallError::QueueFull => ErrorCode::NOMEM,
+                UpcallError::KernelError => ErrorCode::NODEVICE,
+            })
+    }
+}
+
+/// The error about a process that could not be entered.
+fn gone_or_full(error: Error) -> ErrorCode {
+    match error {
+        Error::NoSuchApp | Error::InactiveApp => ErrorCode::NODEVICE,
+        error => error.into(),
+    }
+}
+
+/// Gives `receiver` access to a buffer of another process; returns whether it has it now.
+///
+/// Access lasts until the receiver starts anew. Memory protection that would have to cover bytes
+/// around the buffer gives no access.
+fn open(receiver: &dyn Process, address: *const u8, length: usize) -> bool {
+    if length == 0 {
+        return false;
+    }
+    // The buffer of an earlier notification is most often this one; it takes one region, not two.
+    let _ = receiver.remove_mpu_region(Region::new(address, length));
+    match receiver.add_mpu_region(address, length, length) {
+        Some(region) if region == Region::new(address, length) => true,
+        Some(wider) => {
+            let _ = receiver.remove_mpu_region(wider);
+            false
+        }
+        None => false,
+    }
+}
+
+impl<const NUM_PROCS: u8> SyscallDriver for IPC<NUM_PROCS> {
+    fn command(
+        &self,
+        command_num: usize,
+        target: usize,
+        _unused: usize,
+        process_id: ProcessId,
+    ) -> CommandReturn {
+        let notified = match command_num {
+            command::EXISTS => Ok(()),
+            command::DISCOVER => {
+                return match self.discover(process_id) {
+                    Ok(slot) => CommandReturn::success_u32(slot),
+                    Err(code) => CommandReturn::failure(code),
+                };
+            }
+            command::NOTIFY_SERVICE => self.notify(process_id, target, IPCUpcallType::Service),
+            command::NOTIFY_CLIENT => self.notify(process_id, target, IPCUpcallType::Client),
+            _ => Err(ErrorCode::NOSUPPORT),
+        };
+        notified.into()
+    }
+
+    fn allocate_grant(&self, process_id: ProcessId) -> Result<(), Error> {
+        self.processes.enter(process_id, |_, _| {})
+    }
 }

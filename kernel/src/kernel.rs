@@ -4,6 +4,9 @@
 //!
 //! It is created once by the board and lives for ever. The main loop is in `kernel/main_loop.rs`.
 
+mod main_loop;
+mod system_calls;
+
 use core::cell::Cell;
 
 use crate::capabilities::{
@@ -56,6 +59,11 @@ impl Kernel {
         let grant_num = self.grant_count.get();
         self.grant_count.set(grant_num + 1);
         Grant::new(self, driver_num, grant_num)
+    }
+
+    /// Returns the number of grants so far.
+    pub(crate) fn grant_count(&self) -> usize {
+        self.grant_count.get()
     }
 
     /// Returns the number of grants; none can be created afterwards.

@@ -16,6 +16,7 @@ mod grant_table;
 mod id;
 mod layout;
 mod load_error;
+mod loader;
 mod policy;
 mod printer;
 mod process_trait;
@@ -33,6 +34,10 @@ pub use debug_info::{ProcessStandardDebug, ProcessStandardDebugFull};
 pub use error::Error;
 pub use id::{BinaryVersion, ProcessId, ShortId};
 pub use load_error::{ProcessBinaryError, ProcessLoadError};
+pub use loader::{
+    DebugLoadReporter, ProcessLoadReport, ProcessLoadReporter, load_processes,
+    load_processes_reporting,
+};
 pub use policy::{FaultAction, ProcessFaultPolicy};
 pub use printer::{ProcessPrinter, ProcessPrinterContext};
 pub use process_trait::{Process, ProcessCustomGrantIdentifier};

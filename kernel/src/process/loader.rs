@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The loader that boards call at boot: each application in flash becomes a process at once.
+//!
+//! It checks no credentials, and no application gets a persistent identity. What it cannot load it
+//! reports and passes over.
+
+use core::fmt;
+
+use tock_tbf::parse::parse_tbf_header;
+
+use super::binary::ProcessBinary;
+use super::debug_info::{ProcessStandardDebug, ProcessStandardDebugFull};
+use super::flash_walk::{FlashWalk, Found};
+use super::id::ShortId;
+use super::load_error::{ProcessBinaryError, ProcessLoadError};
+use super::policy::ProcessFaultPolicy;
+use super::process_trait::Process;
+use super::ram::RamPool;
+use super::standard::{Common, ProcessStandard};
+use crate::capabilities::ProcessManagementCapability;
+use crate::debug;
+use crate::kernel::Kernel;
+use crate::platform::chip::Chip;
+
+/// Version of the only header format that there is.
+const HEADER_VERSION: u16 = 2;
+
+/// What became of one application in flash. Prints as one line without its end.
+pub struct ProcessLoadReport {
+    /// Address of the application's header.
+    pub flash_address: usize,
+    /// Bytes of the application, or of all that is left of flash if that cannot be told.
+    pub size: usize,
+    /// The application's name, as far as the header can be read.
+    pub name: Option<&'static str>,
+    /// Flash address that the binary was linked for.
+    pub fixed_flash: Option<u32>,
+    /// RAM address that the application was linked for.
+    pub fixed_ram: Option<u32>,
+    /// Bytes of RAM that the application asks for, if the header can be read.
+    pub ram_size: Option<u32>,
+    /// The process, or why there is none.
+    pub outcome: Result<&'static dyn Process, ProcessLoadError>,
+}
+
+impl ProcessLoadReport {
+    fn new(flash: &'static [u8]) -> ProcessLoadReport {
+        let header = parse_tbf_header(flash, HEADER_VERSION).ok();
+        ProcessLoadReport {
+            flash_address: flash.as_ptr().addr(),
+            size: flash.len(),
+            name: header.and_then(|header| header.get_package_name()),
+            fixed_flash: header.and_then(|header| header.get_fixed_address_flash()),
+            fixed_ram: header.and_then(|header| header.get_fixed_address_ram()),
+            ram_size: header.map(|header| header.get_minimum_app_ram_size()),
+            outcome: Err(ProcessLoadError::InternalError),
+        }
+    }
+}
+
+impl fmt::Display for ProcessLoadReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "App {} at {:#x}: ",
+            self.name.unwrap_or("(unnamed)"),
+            self.flash_address
+        )?;
+        match self.outcome {
+            Ok(process) => {
+                let addresses = process.get_addresses();
+                write!(
+                    formatter,
+                    "loaded, RAM {:#x}-{:#x}",
+                    addresses.sram_start, addresses.sram_end
+                )
+            }
+            Err(error) => {
+                write!(formatter, "not loaded: {error}")?;
+                let Some(ram_size) = self.ram_size else {
+                    return Ok(());
+                };
+                formatter.write_str(" (wants flash ")?;
+                place(formatter, self.fixed_flash)?;
+                write!(formatter, ", {ram_size} bytes of RAM ")?;
+                place(formatter, self.fixed_ram)?;
+                formatter.write_str(")")
+            }
+        }
+    }
+}
+
+fn place(formatter: &mut fmt::Formatter<'_>, fixed: Option<u32>) -> fmt::Result {
+    match fixed {
+        Some(address) => write!(formatter, "at {address:#x}"),
+        None => formatter.write_str("anywhere"),
+    }
+}
+
+/// Learns what became of each application in flash.
+pub trait ProcessLoadReporter {
+    /// Takes the report about the next application.
+    fn report(&self, report: &ProcessLoadReport);
+}
+
+/// Prints each report with [`debug!`](crate::debug).
+pub struct DebugLoadReporter;
+
+impl ProcessLoadReporter for DebugLoadReporter {
+    fn report(&self, report: &ProcessLoadReport) {
+        debug!("{}", report);
+    }
+}
+
+/// Loads all applications in `app_flash`, and prints a line about each.
+///
+/// All grants must have been created. RAM comes from `app_memory`, which is handed over for good;
+/// applications that were linked for fixed addresses must stand in flash in the order of their RAM
+/// addresses.
+///
+/// # Errors
+///
+/// - [`ProcessLoadError::NoProcessSlot`]: there were more applications than slots. The first ones
+///   are loaded.
+///
+/// What is wrong with a single application is only reported.
+pub fn load_processes<C: Chip>(
+    kernel: &'static Kernel,
+    chip: &'static C,
+    app_flash: &'static [u8],
+    app_memory: &'static mut [u8],
+    fault_policy: &'static dyn ProcessFaultPolicy,
+    capability: &dyn ProcessManagementCapability,
+) -> Result<(), ProcessLoadError> {
+    load_processes_reporting(
+        kernel,
+        chip,
+        app_flash,
+        app_memory,
+        fault_policy,
+        &DebugLoadReporter,
+        capability,
+    )
+}
+
+/// Loads all applications as [`load_processes`] does, and reports each to `reporter`.
+///
+/// # Errors
+///
+/// As for [`load_processes`].
+pub fn load_processes_reporting<C: Chip>(
+    kernel: &'static Kernel,
+    chip: &'static C,
+    app_flash: &'static [u8],
+    app_memory: &'static mut [u8],
+    fault_policy: &'static dyn ProcessFaultPolicy,
+    reporter: &dyn ProcessLoadReporter,
+    _capability: &dyn ProcessManagementCapability,
+) -> Result<(), ProcessLoadError> {
+    let common: Common<C, ProcessStandardDebugFull> = Common {
+        kernel,
+        chip,
+        fault_policy,
+        storage_policy: &(),
+    };
+    let mut pool = RamPool::new(app_memory);
+    let mut result = Ok(());
+    for found in FlashWalk::new(app_flash) {
+        let mut report = ProcessLoadReport::new(found.flash);
+        report.outcome = load(&common, &mut pool, &found);
+        match report.outcome {
+            Err(ProcessLoadError::BinaryError(ProcessBinaryError::Padding)) => continue,
+            Err(ProcessLoadError::NoProcessSlot) => result = Err(ProcessLoadError::NoProcessSlot),
+            _ => {}
+        }
+        reporter.report(&report);
+    }
+    result
+}
+
+/// Makes a process of one object.
+fn load<C: Chip + 'static, D: ProcessStandardDebug + 'static>(
+    common: &Common<C, D>,
+    pool: &mut RamPool,
+    found: &Found,
+) -> Result<&'static dyn Process, ProcessLoadError> {
+    let version = found.version.map_err(ProcessLoadError::BinaryError)?;
+    let binary =
+        ProcessBinary::create(found.flash, version).map_err(ProcessLoadError::BinaryError)?;
+    let (index, slot) = common
+        .kernel
+        .process_slots()
+        .iter()
+        .enumerate()
+        .find(|(_, slot)| slot.get().is_none())
+        .ok_or(ProcessLoadError::NoProcessSlot)?;
+    let process = ProcessStandard::create(common, &binary, pool, ShortId::LocallyUnique, index)?;
+    slot.set(process);
+    Ok(process)
+}
