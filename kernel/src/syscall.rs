@@ -308,6 +308,10 @@ pub enum ContextSwitchReason {
 ///
 /// `Err(())` and [`Fault`](ContextSwitchReason::Fault) are the process's fault, for example a
 /// stack pointer that leads out of its memory; the kernel then applies its fault policy.
+#[expect(
+    clippy::result_unit_err,
+    reason = "architectures implement these signatures as they are"
+)]
 pub trait UserspaceKernelBoundary {
     /// What is kept of a process while it is not running.
     type StoredState: Default;

@@ -67,6 +67,10 @@ impl Display for MpuConfigDefault {
 /// Once a configuration is in force, a process reaches nothing but the regions in it, each with
 /// its permissions, except that hardware granularity may let it reach past the app break, yet
 /// never past the kernel break.
+#[expect(
+    clippy::result_unit_err,
+    reason = "architectures implement these signatures as they are"
+)]
 pub unsafe trait MPU {
     /// The plan for one process. Its `Display` is for panic output.
     type MpuConfig: Display;
