@@ -5,6 +5,7 @@
 use core::fmt;
 use core::num::NonZeroU32;
 
+use super::process_trait::Process;
 use crate::capabilities::ExternalProcessCapability;
 use crate::kernel::Kernel;
 use crate::storage_permissions::StoragePermissions;
@@ -59,6 +60,12 @@ impl ProcessId {
     /// Returns the number that no other run of a process has.
     pub fn id(&self) -> usize {
         self.identifier
+    }
+
+    /// Finds the process. `None` if it has restarted since.
+    #[inline]
+    pub(crate) fn resolve(&self) -> Option<&'static dyn Process> {
+        self.kernel.get_process(*self)
     }
 
     /// Returns the slot of the process in the process table.
