@@ -14,6 +14,8 @@ mod regions;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;
 
 use core::cell::Cell;
 use core::fmt;
@@ -22,10 +24,7 @@ use plan::{Borders, FIRST_USER_ENTRY, PARKED, Plan, USER_PAIRS, borders, move_pa
 use regions::{AppMemory, AppRegions, FlashRights, Purpose, SPARES};
 use riscv_csr::pmp::{PmpAddresses, PmpConfigurations};
 
-#[cfg(target_arch = "riscv32")]
 pub(crate) use flash_lift::FLASH_RULE;
-pub use flash_lift::lift_count;
-pub(crate) use flash_lift::restore as restore_flash_rule;
 pub use plan::{KernelMap, Mode, SetupError};
 pub use range::Range;
 
@@ -95,7 +94,7 @@ impl Pmp {
             }
         }
         fence_translations();
-        flash_lift::set_words(&plan, mode);
+        FLASH_RULE.set_up(&plan, mode);
         Ok(Pmp {
             mode,
             memory: AppMemory {
@@ -127,7 +126,7 @@ impl Pmp {
     fn load(&self, config: &PmpConfig) {
         let rights = config.regions.flash_rights();
         if rights != self.flash_rights.replace(rights) {
-            flash_lift::change_rights(rights);
+            FLASH_RULE.change_rights(rights);
         }
         let wanted = borders(&config.regions);
         let current = self.borders.replace(wanted);
@@ -154,6 +153,23 @@ fn fence_translations() {
     unsafe {
         core::arch::asm!("sfence.vma", options(nostack, preserves_flags));
     }
+}
+
+/// Returns how often the kernel read flash of the loaded process since start, modulo 2^32.
+///
+/// Each system call that does so counts once, and only under Smepmp.
+pub fn lift_count() -> u32 {
+    FLASH_RULE.lifts()
+}
+
+/// Puts the flash rule back in force if the kernel lifted it; call it before user mode runs.
+#[inline(always)]
+pub(crate) fn restore_flash_rule() {
+    FLASH_RULE.restore(|word| {
+        // SAFETY: the value gives user mode the flash region of the loaded process, as planned.
+        let configurations = unsafe { PmpConfigurations::new() };
+        configurations.write(0, word);
+    });
 }
 
 fn range_of(start: *const u8, size: usize) -> Option<Range> {

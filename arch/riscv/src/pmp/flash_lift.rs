@@ -31,50 +31,108 @@ pub(crate) struct FlashRule {
     lifts: AtomicU32,
 }
 
-pub(crate) static FLASH_RULE: FlashRule = FlashRule {
-    state: AtomicU32::new(INERT),
-    off: AtomicU32::new(0),
-    on: AtomicU32::new(0),
-    lifts: AtomicU32::new(0),
-};
+pub(crate) static FLASH_RULE: FlashRule = FlashRule::new();
 
-/// Returns how often the kernel had to lift the rule since start, modulo 2^32.
-pub fn lift_count() -> u32 {
-    FLASH_RULE.lifts.load(Relaxed)
-}
+impl FlashRule {
+    const fn new() -> Self {
+        FlashRule {
+            state: AtomicU32::new(INERT),
+            off: AtomicU32::new(0),
+            on: AtomicU32::new(0),
+            lifts: AtomicU32::new(0),
+        }
+    }
 
-/// Takes the two `pmpcfg0` values from the plan and, with Smepmp, arms the rule.
-pub(super) fn set_words(plan: &Plan, mode: Mode) {
-    FLASH_RULE
-        .off
-        .store(plan.config_word_flash_lifted(), Relaxed);
-    FLASH_RULE.on.store(plan.config_word(0), Relaxed);
-    FLASH_RULE
-        .state
-        .store(if mode == Mode::Smepmp { ARMED } else { INERT }, Relaxed);
-}
+    /// Returns how often the rule was lifted.
+    pub(super) fn lifts(&self) -> u32 {
+        self.lifts.load(Relaxed)
+    }
 
-/// Gives the rule other rights from the next entry to user mode on.
-pub(super) fn change_rights(rights: FlashRights) {
-    let mut plan = Plan::from_config_word(FLASH_RULE.on.load(Relaxed));
-    plan.set_flash_rights(rights);
-    FLASH_RULE.on.store(plan.config_word(0), Relaxed);
-    FLASH_RULE.state.store(LIFTED, Relaxed);
-}
+    /// Takes the two `pmpcfg0` values from the plan and, with Smepmp, arms the rule.
+    pub(super) fn set_up(&self, plan: &Plan, mode: Mode) {
+        self.off.store(plan.config_word_flash_lifted(), Relaxed);
+        self.on.store(plan.config_word(0), Relaxed);
+        let state = if mode == Mode::Smepmp { ARMED } else { INERT };
+        self.state.store(state, Relaxed);
+    }
 
-/// Puts the rule back in force if it was lifted; call it before each entry to user mode.
-#[inline(always)]
-pub(crate) fn restore() {
-    if FLASH_RULE.state.load(Relaxed) == LIFTED {
-        rearm();
+    /// Gives the rule other rights from the next entry to user mode on.
+    pub(super) fn change_rights(&self, rights: FlashRights) {
+        let mut plan = Plan::from_config_word(self.on.load(Relaxed));
+        plan.set_flash_rights(rights);
+        self.on.store(plan.config_word(0), Relaxed);
+        self.state.store(LIFTED, Relaxed);
+    }
+
+    /// Writes `pmpcfg0` if the rule is not in force as it should be.
+    #[inline(always)]
+    pub(super) fn restore(&self, write: impl FnOnce(u32)) {
+        if self.state.load(Relaxed) == LIFTED {
+            self.state.store(ARMED, Relaxed);
+            write(self.on.load(Relaxed));
+        }
     }
 }
 
-#[cold]
-#[inline(never)]
-fn rearm() {
-    // SAFETY: the value gives user mode the flash region of the loaded process, as planned.
-    let configurations = unsafe { riscv_csr::pmp::PmpConfigurations::new() };
-    configurations.write(0, FLASH_RULE.on.load(Relaxed));
-    FLASH_RULE.state.store(ARMED, Relaxed);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pmp::{KernelMap, Range};
+    use std::vec::Vec;
+
+    const MAP: KernelMap = KernelMap {
+        text: Range::new(0x8000_0000, 0x8001_0000),
+        rom: Range::new(0x8000_0000, 0x8020_0000),
+        ram: Range::new(0x8020_0000, 0x8040_0000),
+        devices: Range::new(0, 0x2000_0000),
+        app_flash: Range::new(0x8010_0000, 0x8020_0000),
+        app_ram: Range::new(0x8022_0000, 0x8040_0000),
+    };
+
+    fn writes(rule: &FlashRule) -> Vec<u32> {
+        let mut words = Vec::new();
+        rule.restore(|word| words.push(word));
+        words
+    }
+
+    #[test]
+    fn a_lifted_rule_is_restored_once() {
+        let rule = FlashRule::new();
+        let plan = Plan::new(&MAP, Mode::Smepmp).unwrap();
+        rule.set_up(&plan, Mode::Smepmp);
+        assert_eq!(writes(&rule), []);
+        // As the trap handler does.
+        rule.state.store(LIFTED, Relaxed);
+        assert_eq!(writes(&rule), [plan.config_word(0)]);
+        assert_eq!(writes(&rule), []);
+        assert_eq!(rule.state.load(Relaxed), ARMED);
+    }
+
+    #[test]
+    fn lifting_leaves_the_rule_for_kernel_text() {
+        let rule = FlashRule::new();
+        let plan = Plan::new(&MAP, Mode::Smepmp).unwrap();
+        rule.set_up(&plan, Mode::Smepmp);
+        let [text_low, text, flash_low, flash] = rule.off.load(Relaxed).to_le_bytes();
+        assert_eq!([text_low, text, flash_low, flash], [0, 0b1000_1101, 0, 0]);
+    }
+
+    #[test]
+    fn plain_pmp_never_lifts() {
+        let rule = FlashRule::new();
+        rule.set_up(&Plan::new(&MAP, Mode::Plain).unwrap(), Mode::Plain);
+        assert_eq!(rule.state.load(Relaxed), INERT);
+        assert_eq!(writes(&rule), []);
+    }
+
+    #[test]
+    fn changed_rights_are_written_before_user_mode_runs() {
+        let rule = FlashRule::new();
+        rule.set_up(&Plan::new(&MAP, Mode::Smepmp).unwrap(), Mode::Smepmp);
+        rule.change_rights(FlashRights::Read);
+        let [word] = writes(&rule)[..] else {
+            panic!("one write")
+        };
+        assert_eq!(word.to_le_bytes(), [0, 0b1000_1101, 0, 0b0000_1001]);
+    }
 }
