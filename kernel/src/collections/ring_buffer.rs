@@ -42,8 +42,11 @@ impl<'a, T: Copy> RingBuffer<'a, T> {
         }
         let in_front = self.count.min(self.slots.len() - self.first);
         let wrapped = self.count - in_front;
-        let front = &self.slots[self.first..self.first + in_front];
-        let back = &self.slots[..wrapped];
+        let front = self
+            .slots
+            .get(self.first..self.first + in_front)
+            .unwrap_or_default();
+        let back = self.slots.get(..wrapped).unwrap_or_default();
         // SAFETY: the two ranges are the slots that `slots` promises to be initialised.
         let (front, back) = unsafe { (front.assume_init_ref(), back.assume_init_ref()) };
         (Some(front), (wrapped > 0).then_some(back))
@@ -64,8 +67,9 @@ impl<'a, T: Copy> RingBuffer<'a, T> {
         if age >= self.count {
             return None;
         }
+        let slot = self.slots.get(self.slot(age))?;
         // SAFETY: slots of ages below `count` are initialised.
-        Some(unsafe { self.slots[self.slot(age)].assume_init_ref() })
+        Some(unsafe { slot.assume_init_ref() })
     }
 
     /// The age of the oldest element for which `f` is true.
@@ -92,7 +96,10 @@ impl<T: Copy> Queue<T> for RingBuffer<'_, T> {
             return false;
         }
         let end = self.slot(self.count);
-        self.slots[end].write(val);
+        let Some(slot) = self.slots.get_mut(end) else {
+            return false;
+        };
+        slot.write(val);
         self.count += 1;
         true
     }
@@ -128,8 +135,7 @@ impl<T: Copy> Queue<T> for RingBuffer<'_, T> {
         let age = self.position(f)?;
         let removed = *self.element(age)?;
         for age in age..self.count - 1 {
-            let (hole, next) = (self.slot(age), self.slot(age + 1));
-            self.slots[hole] = self.slots[next];
+            self.slots.swap(self.slot(age), self.slot(age + 1));
         }
         self.count -= 1;
         Some(removed)
@@ -146,8 +152,7 @@ impl<T: Copy> Queue<T> for RingBuffer<'_, T> {
         let mut kept = 0;
         for age in 0..self.count {
             if self.element(age).is_some_and(&mut f) {
-                let (from, to) = (self.slot(age), self.slot(kept));
-                self.slots[to] = self.slots[from];
+                self.slots.swap(self.slot(age), self.slot(kept));
                 kept += 1;
             }
         }

@@ -10,6 +10,8 @@ use core::ops::{Bound, Index, IndexMut, Range, RangeBounds};
 use core::slice::SliceIndex;
 
 /// Where the active part of a buffer lies: `start <= end`, and `end` is at most its length.
+///
+/// So the range always exists; asking with `get` keeps a panic out of every use all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     start: usize,
@@ -130,7 +132,7 @@ impl<'a, T> SubSlice<'a, T> {
 
     /// Returns the active window.
     pub fn as_slice(&self) -> &'a [T] {
-        &self.buffer[self.window.range()]
+        self.buffer.get(self.window.range()).unwrap_or_default()
     }
 
     window_methods!();
@@ -161,12 +163,12 @@ impl<'a, T> SubSliceMut<'a, T> {
 
     /// Returns the active window.
     pub fn as_slice(&self) -> &[T] {
-        &self.buffer[self.window.range()]
+        self.buffer.get(self.window.range()).unwrap_or_default()
     }
 
     /// Returns the active window to write to.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        &mut self.buffer[self.window.range()]
+        self.buffer.get_mut(self.window.range()).unwrap_or_default()
     }
 
     /// Returns the address of the active window's first element, to write to.
