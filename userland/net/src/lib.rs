@@ -1,1 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
+//! IPv4 for apps: `smoltcp` over the Ethernet tap, with an address from DHCP or a fixed one.
+//!
+//! [`Network`] answers ARP and ping by itself; an app adds its sockets to
+//! [`Network::sockets`] and alternates between [`Network::poll`] and [`Network::wait`].
+
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+mod address;
+mod device;
+mod network;
+
+pub use address::{AddressChange, Fallback};
+pub use network::Network;
+pub use smoltcp;
+pub use smoltcp::iface::{SocketHandle, SocketStorage};
+pub use smoltcp::socket::{tcp, udp};

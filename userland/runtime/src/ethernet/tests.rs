@@ -141,11 +141,12 @@ impl host::Kernel for TapKernel {
 }
 
 /// A tap on a thread of its own: upcalls and the stand-in kernel are per process, that is, per thread,
-/// but `RECEIVED` is one static, so the tests take turns.
+/// but the flags they raise are statics, so the tests take turns.
 fn with_tap(test: impl FnOnce(Tap, &RefCell<Wire>)) {
     static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     RECEIVED.disable();
+    transmitter::SENT.disable();
     let wire = Rc::new(RefCell::new(Wire::default()));
     host::install(TapKernel {
         wire: wire.clone(),
@@ -220,6 +221,19 @@ fn each_frame_waits_for_the_one_before() {
         assert_eq!(tap.transmitter.flush(), Ok(()));
         assert_eq!(wire.borrow().sent, (0..5).map(frame).collect::<Vec<_>>());
         assert_eq!(tap.transmitter.failed(), 0);
+    });
+}
+
+#[test]
+fn a_sent_event_survives_a_wait_for_something_else() {
+    with_tap(|mut tap, wire| {
+        for number in 0..3 {
+            tap.transmitter.transmit(&frame(number)).unwrap();
+            wire.borrow_mut().incoming.push_back(frame(number));
+            tap.receiver.wait();
+            assert_eq!(tap.receiver.receive(), Some(&frame(number)[..]));
+        }
+        assert_eq!(tap.transmitter.flush(), Ok(()));
     });
 }
 

@@ -10,10 +10,17 @@ use super::{COMMAND_TRANSMIT, DRIVER, FRAME_LIMIT};
 use crate::error::ErrorCode;
 use crate::raw;
 use crate::syscall::{self, SUCCESS_2_U32};
+use crate::upcall::Upcall;
 use core::ptr::NonNull;
 
 const ALLOW_TRANSMIT: usize = 0;
 const UPCALL_SENT: usize = 1;
+
+/// Pending when the frame in flight has been handed to the card, or lost.
+///
+/// Subscribed to, because the app may yield for something else before it looks: an event without a
+/// callback would be thrown away then.
+pub(super) static SENT: Upcall = Upcall::new(DRIVER, UPCALL_SENT);
 
 /// How often a frame is offered while the kernel says that an earlier one is still pending.
 const ATTEMPTS: usize = 3;
@@ -30,6 +37,7 @@ pub struct Transmitter {
 impl Transmitter {
     /// Shares the buffer that frames are written to.
     pub(super) fn open(buffer: &'static mut [u8; FRAME_LIMIT]) -> Result<Self, ErrorCode> {
+        SENT.enable()?;
         let buffer = NonNull::from(buffer);
         // SAFETY: the memory is static, and the reference to it was given up for this pointer.
         unsafe {
@@ -70,19 +78,43 @@ impl Transmitter {
         }
         // A failure of the frame before is counted; it says nothing about this one.
         let _ = self.flush();
+        let result = fill(self.unsent(length));
+        self.hand_over(length)?;
+        Ok(result)
+    }
+
+    /// As [`transmit_with`](Self::transmit_with), for callers that can do nothing about a lost frame: a
+    /// frame that the kernel refuses is counted as failed, and `fill` runs in every case.
+    ///
+    /// # Panics
+    ///
+    /// For more than [`FRAME_LIMIT`] bytes: there is no memory `fill` could write to.
+    pub fn transmit_or_drop<R>(&mut self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        let _ = self.flush();
+        let result = fill(self.unsent(length));
+        let _ = self.hand_over(length);
+        result
+    }
+
+    /// Returns the first `length` bytes of the buffer. No frame is in flight.
+    fn unsent(&mut self, length: usize) -> &mut [u8] {
         // SAFETY: static memory that only this half knows; with no frame in flight the kernel does
         // not read it, and `&mut self` keeps it that way while the reference lives.
         let buffer = unsafe { self.buffer.as_mut() };
-        let result = fill(&mut buffer[..length]);
+        &mut buffer[..length]
+    }
+
+    /// Tells the kernel to send the first `length` bytes of the buffer.
+    fn hand_over(&mut self, length: usize) -> Result<(), ErrorCode> {
         for _ in 0..ATTEMPTS {
             match syscall::command(DRIVER, COMMAND_TRANSMIT, length, 0) {
                 Ok(()) => {
                     self.in_flight = Some(length);
-                    return Ok(result);
+                    return Ok(());
                 }
                 // Something else in this process transmits too; its upcall is to come.
                 Err(ErrorCode::Busy) => {
-                    syscall::wait_for(DRIVER, UPCALL_SENT);
+                    SENT.wait();
                 }
                 Err(error) => {
                     self.failed = self.failed.wrapping_add(1);
@@ -112,7 +144,7 @@ impl Transmitter {
         let Some(length) = self.in_flight.take() else {
             return Ok(());
         };
-        let [status, ..] = syscall::wait_for(DRIVER, UPCALL_SENT);
+        let [status, ..] = SENT.wait();
         match ErrorCode::check_status(status) {
             Ok(()) => {
                 self.frames = self.frames.wrapping_add(1);

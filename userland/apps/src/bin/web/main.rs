@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A web server: the board's status as a page and as JSON.
+
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+mod connection;
+
+use connection::{Connection, Responder, TRANSMIT_BYTES};
+use tock_app::ethernet::{self, Buffers, Tap};
+use tock_app::{ErrorCode, Singleton, println};
+use tock_http::inbox::HEAD_LIMIT;
+use tock_net::smoltcp::time::Duration;
+use tock_net::smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use tock_net::{Fallback, Network, SocketStorage};
+
+tock_app::entry!(main, stack = 8 * 1024);
+
+/// Connections served at a time. Browsers open several before they use one.
+const CONNECTIONS: usize = 6;
+
+/// Room for several frames of any size.
+const RECEIVE_BYTES: usize = 8 * 1024;
+
+/// What QEMU's user network gives its first guest, for networks where nobody gives anything.
+const FALLBACK: Fallback = Fallback {
+    address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
+    router: Some(Ipv4Address::new(10, 0, 2, 2)),
+    after: Duration::from_secs(3),
+};
+
+static TAP: Singleton<Buffers<RECEIVE_BYTES>> = Singleton::new(Buffers::new());
+static STORAGE: Singleton<[SocketStorage<'static>; CONNECTIONS + 1]> =
+    Singleton::new([SocketStorage::EMPTY; CONNECTIONS + 1]);
+static RECEIVE: Singleton<[[u8; HEAD_LIMIT]; CONNECTIONS]> =
+    Singleton::new([[0; HEAD_LIMIT]; CONNECTIONS]);
+static TRANSMIT: Singleton<[[u8; TRANSMIT_BYTES]; CONNECTIONS]> =
+    Singleton::new([[0; TRANSMIT_BYTES]; CONNECTIONS]);
+static SERVED: Singleton<[Connection; CONNECTIONS]> =
+    Singleton::new([const { Connection::new() }; CONNECTIONS]);
+static RESPONDER: Singleton<Responder> = Singleton::new(Responder::new());
+
+fn main() -> Result<(), ErrorCode> {
+    if !ethernet::exists() {
+        println!("web: no network card; start the board with NET=user or another network");
+        return Err(ErrorCode::NoDevice);
+    }
+    let tap = Tap::open(TAP.take().ok_or(ErrorCode::Already)?)?;
+    let storage = STORAGE.take().ok_or(ErrorCode::Already)?;
+    let mut network = Network::start(tap, storage, FALLBACK)?;
+    let connections = SERVED.take().ok_or(ErrorCode::Already)?;
+    let responder = RESPONDER.take().ok_or(ErrorCode::Already)?;
+
+    let receive = RECEIVE.take().ok_or(ErrorCode::Already)?;
+    let transmit = TRANSMIT.take().ok_or(ErrorCode::Already)?;
+    for ((connection, receive), transmit) in connections.iter_mut().zip(receive).zip(transmit) {
+        connection.attach(network.add_tcp(receive, transmit));
+    }
+
+    loop {
+        if let Some(change) = network.poll() {
+            match change.address {
+                Some(address) => println!("web: http://{}/", address.address()),
+                None => println!("web: the address is gone"),
+            }
+        }
+        let mut next_timeout = None;
+        for connection in connections.iter_mut() {
+            let timeout = connection.serve(&mut network, responder);
+            next_timeout = [next_timeout, timeout].into_iter().flatten().min();
+        }
+        let crowded = connection::make_room(connections, &mut network);
+        network.wait([next_timeout, crowded].into_iter().flatten().min())?;
+    }
+}

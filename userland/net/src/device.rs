@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The Ethernet tap as a `smoltcp` device: frames are read and written in the tap's own buffers.
+
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::time::Instant;
+use tock_app::ethernet::{FRAME_LIMIT, Tap, Transmitter};
+
+/// Bytes of an Ethernet header.
+const HEADER_BYTES: usize = 14;
+
+/// Smallest MTU of IPv4 that hosts rely on (RFC 791); links that claim less are not believed.
+const SMALLEST_MTU: usize = 576;
+
+pub struct TapDevice {
+    pub tap: Tap,
+    frame_limit: usize,
+}
+
+impl TapDevice {
+    /// Wraps a tap on a link with the given MTU.
+    pub fn new(tap: Tap, mtu: u16) -> Self {
+        // The tap would take a VLAN tag's four bytes more, but they are no payload.
+        let mtu = usize::from(mtu).clamp(SMALLEST_MTU, FRAME_LIMIT - HEADER_BYTES - 4);
+        Self {
+            tap,
+            frame_limit: mtu + HEADER_BYTES,
+        }
+    }
+}
+
+impl Device for TapDevice {
+    type RxToken<'d> = Frame<'d>;
+    type TxToken<'d> = Outlet<'d>;
+
+    fn receive(&mut self, _now: Instant) -> Option<(Frame<'_>, Outlet<'_>)> {
+        let Tap {
+            receiver,
+            transmitter,
+        } = &mut self.tap;
+        Some((Frame(receiver.receive()?), Outlet(transmitter)))
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<Outlet<'_>> {
+        Some(Outlet(&mut self.tap.transmitter))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = self.frame_limit;
+        capabilities
+    }
+}
+
+/// A received frame.
+pub struct Frame<'d>(&'d [u8]);
+
+impl RxToken for Frame<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(self.0)
+    }
+}
+
+/// The right to send one frame.
+pub struct Outlet<'d>(&'d mut Transmitter);
+
+impl TxToken for Outlet<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
+        self.0.transmit_or_drop(length, write)
+    }
+}

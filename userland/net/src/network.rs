@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The interface with its sockets, driven by the app.
+
+use crate::address::{AddressChange, AddressPolicy, Fallback};
+use crate::device::TapDevice;
+use smoltcp::iface::{
+    Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet, SocketStorage,
+};
+use smoltcp::socket::{dhcpv4, tcp};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Address};
+use tock_app::alarm::Clock;
+use tock_app::ethernet::{self, Link, Tap};
+use tock_app::{ErrorCode, rng};
+
+/// Frames taken in before sockets and timers get their turn, so that a flood starves nobody.
+const INGRESS_BUDGET: usize = 32;
+
+/// Longest sleep. Keeps the clock from missing a wrap of the counter below it.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Address of the first network card that QEMU adds, for kernels whose tap does not tell.
+const DEFAULT_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+/// MTU of Ethernet, for the same kernels.
+const DEFAULT_MTU: u16 = 1500;
+
+/// A network interface with the sockets of an app.
+pub struct Network<'s> {
+    device: TapDevice,
+    interface: Interface,
+    sockets: SocketSet<'s>,
+    dhcp: SocketHandle,
+    policy: AddressPolicy,
+    clock: Clock,
+    mac: [u8; 6],
+    more_frames: bool,
+}
+
+impl<'s> Network<'s> {
+    /// Brings the interface up on `tap`; `storage` has a place for each socket of the app and one for
+    /// DHCP.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::Size`] when `storage` has no place at all, [`ErrorCode::NoDevice`] without an
+    /// alarm driver.
+    pub fn start(
+        tap: Tap,
+        storage: &'s mut [SocketStorage<'s>],
+        fallback: Fallback,
+    ) -> Result<Self, ErrorCode> {
+        if storage.is_empty() {
+            return Err(ErrorCode::Size);
+        }
+        let link = ethernet::link().unwrap_or(Link {
+            mtu: DEFAULT_MTU,
+            is_up: true,
+            mac: DEFAULT_MAC,
+        });
+        let mut clock = Clock::start()?;
+        let now = now(&mut clock);
+        let mut device = TapDevice::new(tap, link.mtu);
+        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(link.mac)));
+        config.random_seed = seed();
+        let interface = Interface::new(config, &mut device, now);
+        let mut sockets = SocketSet::new(storage);
+        let dhcp = sockets.add(dhcpv4::Socket::new());
+        Ok(Self {
+            device,
+            interface,
+            sockets,
+            dhcp,
+            policy: AddressPolicy::new(fallback, now),
+            clock,
+            mac: link.mac,
+            more_frames: false,
+        })
+    }
+
+    /// Takes in frames, lets the sockets send, and follows DHCP; tells when the address changes.
+    ///
+    /// Look at the sockets afterwards, and call [`wait`](Self::wait) or this again soon.
+    pub fn poll(&mut self) -> Option<AddressChange> {
+        let now = now(&mut self.clock);
+        let Self {
+            interface,
+            device,
+            sockets,
+            ..
+        } = self;
+        interface.poll_maintenance(now);
+        self.more_frames = true;
+        for _ in 0..INGRESS_BUDGET {
+            if let PollIngressSingleResult::None =
+                interface.poll_ingress_single(now, device, sockets)
+            {
+                self.more_frames = false;
+                break;
+            }
+        }
+        interface.poll_egress(now, device, sockets);
+        let change = self.follow_dhcp(now);
+        if let Some(change) = &change {
+            self.apply(change);
+        }
+        change
+    }
+
+    /// Sends what the app has put into its sockets, then sleeps until a frame arrives, a timer of the
+    /// interface is due, or `limit` has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::NoDevice`] without an alarm driver.
+    pub fn wait(&mut self, limit: Option<Duration>) -> Result<(), ErrorCode> {
+        let now = now(&mut self.clock);
+        let Self {
+            interface,
+            device,
+            sockets,
+            ..
+        } = self;
+        interface.poll_egress(now, device, sockets);
+        if self.more_frames {
+            return Ok(());
+        }
+        let until_due = self.policy.due().map(|due| remaining(due, now));
+        let delay = [
+            limit,
+            until_due,
+            self.interface.poll_delay(now, &self.sockets),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(LONGEST_WAIT, Duration::min);
+        if delay != Duration::ZERO {
+            let millis = delay.total_micros().div_ceil(1000);
+            self.device.tap.receiver.wait_timeout(millis as u32)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a TCP socket with the given buffers; the receive buffer is the window that peers see.
+    ///
+    /// # Panics
+    ///
+    /// When the storage given to [`start`](Self::start) has no place left.
+    pub fn add_tcp(&mut self, receive: &'s mut [u8], transmit: &'s mut [u8]) -> SocketHandle {
+        let (receive, transmit) = (
+            tcp::SocketBuffer::new(receive),
+            tcp::SocketBuffer::new(transmit),
+        );
+        self.sockets.add(tcp::Socket::new(receive, transmit))
+    }
+
+    /// Gives access to the sockets.
+    pub fn sockets(&mut self) -> &mut SocketSet<'s> {
+        &mut self.sockets
+    }
+
+    /// Returns the time since the start.
+    pub fn now(&mut self) -> Instant {
+        now(&mut self.clock)
+    }
+
+    /// Returns the address in use.
+    pub fn address(&self) -> Option<Ipv4Address> {
+        self.interface.ipv4_addr()
+    }
+
+    /// Returns the hardware address of the interface.
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// Returns how many frames were received; wraps.
+    pub fn received_frames(&self) -> u32 {
+        self.device.tap.receiver.frames()
+    }
+
+    /// Returns how many frames were transmitted; wraps.
+    pub fn transmitted_frames(&self) -> u32 {
+        self.device.tap.transmitter.frames()
+    }
+
+    fn follow_dhcp(&mut self, now: Instant) -> Option<AddressChange> {
+        match self.sockets.get_mut::<dhcpv4::Socket>(self.dhcp).poll() {
+            Some(dhcpv4::Event::Configured(config)) => {
+                Some(self.policy.leased(config.address, config.router))
+            }
+            Some(dhcpv4::Event::Deconfigured) if self.policy.due().is_none() => {
+                Some(self.policy.lost(now))
+            }
+            // The first event says that there is no address yet, which is known.
+            _ => self.policy.poll(now),
+        }
+    }
+
+    fn apply(&mut self, change: &AddressChange) {
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            if let Some(address) = change.address {
+                // Just emptied, so there is room for one.
+                let _ = addresses.push(IpCidr::Ipv4(address));
+            }
+        });
+        let routes = self.interface.routes_mut();
+        routes.remove_default_ipv4_route();
+        if let Some(router) = change.router {
+            // The only route, so there is room for it.
+            let _ = routes.add_default_ipv4_route(router);
+        }
+    }
+}
+
+fn now(clock: &mut Clock) -> Instant {
+    // 2^63 microseconds are out of reach.
+    Instant::from_micros(clock.micros() as i64)
+}
+
+fn remaining(due: Instant, now: Instant) -> Duration {
+    if due > now { due - now } else { Duration::ZERO }
+}
+
+/// Draws what port and sequence numbers start from. Without an entropy device they are guessable, as
+/// the counter is all that differs between two runs.
+fn seed() -> u64 {
+    let mut seed = [0; 8];
+    match rng::fill(&mut seed) {
+        Ok(()) => u64::from_le_bytes(seed),
+        Err(_) => u64::from(tock_app::alarm::now().unwrap_or(0)),
+    }
+}
