@@ -8,6 +8,7 @@ NET ?= user
 RNG ?= on
 QEMU ?= qemu-system-riscv32
 PORT ?= 8080
+GDB ?= 1234
 
 TARGET := riscv32imac-unknown-none-elf
 # rustup's installer changes PATH only for shells that start later.
@@ -32,6 +33,7 @@ help: ## list the targets
 	@echo '  NET=user|none|dgram:L:R     network cards, several with commas (user)'
 	@echo '  RNG=on|off                  entropy device (on)'
 	@echo '  PORT=8080                   port of this machine for the web server on the board'
+	@echo '  GDB=1234                    port at which debug waits for gdb'
 	@echo '  QEMU=path                   the QEMU program (qemu-system-riscv32)'
 
 setup: ## install what is missing: Rust target, C compiler, QEMU
@@ -44,7 +46,7 @@ run: runner ## build everything and run the board in this terminal; Ctrl-C ends 
 	@$(BOARD) run $(RUN_OPTIONS)
 
 debug: runner ## the same, waiting for gdb
-	@$(BOARD) debug $(RUN_OPTIONS)
+	@$(BOARD) debug $(RUN_OPTIONS) --debugger-port $(GDB)
 
 kernel: setup ## build the kernel: target/riscv32imac-unknown-none-elf/release/qemu_rv32_virt
 	@cargo build --release --package qemu_rv32_virt --target $(TARGET)

@@ -3,13 +3,14 @@
 //! `make run` from the outside: the terminal, signals, exit statuses and messages.
 
 use std::fs::File;
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
 
-use boot_tests::Transcript;
+use boot_tests::{PATIENCE, Transcript, app_objects};
 use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, setsid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -240,4 +241,72 @@ fn a_binary_that_is_none_gets_a_line_and_the_others_run() {
     let run = Run { child, printed };
     expect(&complaints, "notes.tbf: refused: not a Tock binary");
     run.expect("ticker: 3");
+}
+
+#[test]
+fn a_binary_for_fixed_addresses_runs_beside_our_own_apps() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("elsewhere.tbf");
+    // Linked for the place behind another app, as a binary from another tree would be.
+    let elsewhere = app_objects(&["random", "hello"]).pop().expect("two apps");
+    std::fs::write(&file, elsewhere.bytes).expect("a file");
+    let file = file.to_str().expect("a path");
+    let run = Run::start(&["run", "ticker", "--net", "none", "--tbf", file]);
+    run.expect("Hello from Tock");
+    run.expect("ticker: 3");
+}
+
+#[test]
+fn a_debugger_holds_the_board_until_it_lets_go() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = free.local_addr().expect("a bound socket").port();
+    drop(free);
+    let mut command = board(&[
+        "debug",
+        "ticker",
+        "--net",
+        "none",
+        "--debugger-port",
+        &port.to_string(),
+    ]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("cargo starts");
+    let hints = Transcript::collect(child.stderr.take().expect("errors were piped"));
+    let printed = Transcript::collect(child.stdout.take().expect("output was piped"));
+    let run = Run { child, printed };
+    expect(&hints, "target remote 127.0.0.1:");
+    let deadline = Instant::now() + PATIENCE;
+    let mut debugger = loop {
+        // QEMU says nothing when it begins to listen.
+        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(Instant::now() < deadline, "{error}: {}", hints.text()),
+        }
+        std::thread::yield_now();
+    };
+    // The remote protocol's request for the registers: QEMU has stopped before the first
+    // instruction, so the program counter, the last of the 33 words, is in the boot ROM.
+    let registers = ask(&mut debugger, "g");
+    assert_eq!(&registers[32 * 8..33 * 8], "00100000", "{registers}");
+    assert_eq!(run.printed.text(), "");
+    debugger.write_all(b"$c#63").expect("QEMU listens");
+    run.expect("ticker: 3");
+}
+
+/// Sends one packet of gdb's remote protocol and returns the body of the answer.
+fn ask(debugger: &mut TcpStream, request: &str) -> String {
+    let sum = request.bytes().fold(0_u8, u8::wrapping_add);
+    write!(debugger, "${request}#{sum:02x}").expect("QEMU listens");
+    let mut answer = String::new();
+    while answer.find('#').is_none_or(|end| answer.len() < end + 3) {
+        let mut byte = [0];
+        debugger.read_exact(&mut byte).expect("an answer");
+        answer.push(char::from(byte[0]));
+    }
+    debugger.write_all(b"+").expect("QEMU listens");
+    let start = answer.find('$').expect("a packet") + 1;
+    answer[start..answer.len() - 3].to_owned()
 }

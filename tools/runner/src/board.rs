@@ -11,9 +11,6 @@ use crate::qemu::{Machine, Qemu};
 use crate::session;
 use crate::workspace::{Binary, Workspace};
 
-/// Port at which QEMU waits for a debugger.
-const DEBUGGER_PORT: u16 = 1234;
-
 /// Does what the command line asks for and returns the exit status.
 ///
 /// # Errors
@@ -22,8 +19,8 @@ const DEBUGGER_PORT: u16 = 1234;
 pub fn execute(cli: Cli) -> Result<u8, Error> {
     let workspace = Workspace::of_this_tool();
     match cli.command {
-        Action::Run(options) => run(&workspace, &options, false),
-        Action::Debug(options) => run(&workspace, &options, true),
+        Action::Run(options) => run(&workspace, &options, None),
+        Action::Debug(options) => run(&workspace, &options.board, Some(options.debugger_port)),
         Action::Kernel => {
             println!("{}", workspace.build_kernel()?.display());
             Ok(0)
@@ -33,7 +30,7 @@ pub fn execute(cli: Cli) -> Result<u8, Error> {
     }
 }
 
-fn run(workspace: &Workspace, options: &RunOptions, debug: bool) -> Result<u8, Error> {
+fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Result<u8, Error> {
     // What takes no time comes first, so that a mistake shows before the build.
     let qemu = Qemu::probe(&options.qemu)?;
     if !qemu.is_tested() {
@@ -46,6 +43,9 @@ fn run(workspace: &Workspace, options: &RunOptions, debug: bool) -> Result<u8, E
     if options.net.forwards_port() {
         ensure_free(options.port, "PORT=number")?;
     }
+    if let Some(port) = debugger {
+        ensure_free(port, "GDB=number")?;
+    }
     let bundle = Bundle::build(workspace, &options.apps.names, &options.apps.files)?;
     let machine = Machine {
         cpu: qemu.protected_cpu().to_owned(),
@@ -57,15 +57,14 @@ fn run(workspace: &Workspace, options: &RunOptions, debug: bool) -> Result<u8, E
         legacy: false,
     };
     let mut arguments = machine.arguments();
-    if debug {
-        ensure_free(
-            DEBUGGER_PORT,
-            "gdb's own port cannot be changed: end the other debug session",
-        )?;
-        arguments.extend(["-gdb".to_owned(), format!("tcp:127.0.0.1:{DEBUGGER_PORT}")]);
-        arguments.push("-S".to_owned());
+    if let Some(port) = debugger {
+        arguments.extend([
+            "-gdb".to_owned(),
+            format!("tcp:127.0.0.1:{port}"),
+            "-S".to_owned(),
+        ]);
         eprintln!("board: waiting for a debugger; in another terminal run");
-        eprintln!("  {}", debugger_line(&machine, &bundle));
+        eprintln!("  {}", debugger_line(&machine, &bundle, port));
     } else if options.net.forwards_port() {
         let port = options.port;
         eprintln!("board: the board's port 80 is at http://localhost:{port}; Ctrl-C stops it");
@@ -75,9 +74,9 @@ fn run(workspace: &Workspace, options: &RunOptions, debug: bool) -> Result<u8, E
     session::run(&qemu, &arguments)
 }
 
-fn debugger_line(machine: &Machine, bundle: &Bundle) -> String {
+fn debugger_line(machine: &Machine, bundle: &Bundle, port: u16) -> String {
     let mut line = format!(
-        "gdb-multiarch {} -ex 'target remote 127.0.0.1:{DEBUGGER_PORT}'",
+        "gdb-multiarch {} -ex 'target remote 127.0.0.1:{port}'",
         machine.kernel.display()
     );
     for app in &bundle.apps {

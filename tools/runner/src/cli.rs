@@ -23,7 +23,7 @@ pub enum Action {
     /// Build everything and start the board with this terminal as its console
     Run(RunOptions),
     /// The same, but wait for a debugger before the first instruction
-    Debug(RunOptions),
+    Debug(DebugOptions),
     /// Build the kernel and print where it is
     Kernel,
     /// Build apps, or all of them, and print where they are
@@ -63,6 +63,17 @@ pub struct RunOptions {
     /// Port of this machine at which the board's web server appears
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
+}
+
+/// The board, and where to debug it.
+#[derive(Clone, Debug, Args)]
+pub struct DebugOptions {
+    /// The board.
+    #[command(flatten)]
+    pub board: RunOptions,
+    /// Port of this machine at which QEMU waits for a debugger
+    #[arg(long, default_value_t = 1234)]
+    pub debugger_port: u16,
 }
 
 /// On or off.
