@@ -53,7 +53,7 @@ impl GrantRegionAllocator {
     }
 
     fn allocate<T>(&self) -> Result<(ProcessCustomGrantIdentifier, NonNull<Guarded<T>>), Error> {
-        let process = self.processid.resolve();
+        let process = self.processid.kernel().get_process(self.processid);
         let (identifier, place) = process
             .ok_or(Error::NoSuchApp)?
             .allocate_custom_grant(size_of::<Guarded<T>>(), align_of::<Guarded<T>>())
