@@ -101,14 +101,12 @@ impl<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8> Turn<'_, KR, C, NUM_P
     fn run_for(&self, slice: Option<NonZeroU32>) -> (StoppedExecutingReason, Option<u32>) {
         let timer = self.resources.scheduler_timer();
         let Some(slice) = slice else {
-            timer.reset();
             return (self.run(false), None);
         };
         if slice.get() <= SHORTEST_SLICE_US {
             self.process.debug_timeslice_expired();
             return (StoppedExecutingReason::TimesliceExpired, Some(0));
         }
-        timer.reset();
         timer.start(slice);
         timer.arm();
         let reason = self.run(true);
@@ -153,7 +151,12 @@ impl<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8> Turn<'_, KR, C, NUM_P
                     }
                 }
                 Some(ContextSwitchReason::Interrupted) => {
-                    if has_slice && self.slice_is_over() {
+                    // Most often the check above says the same; a scheduler that lets processes
+                    // go on regardless still gets its slices ended.
+                    if has_slice
+                        && self.resources.scheduler().continue_process(self.id, chip)
+                        && self.slice_is_over()
+                    {
                         return StoppedExecutingReason::TimesliceExpired;
                     }
                 }

@@ -21,6 +21,9 @@ pub(super) struct Breaks {
     kernel_break: Cell<usize>,
     /// End of the highest buffer that the process has shared in this run.
     high_water: Cell<usize>,
+    /// The same over all runs. Another process may still have access to a buffer of an earlier
+    /// run, so the kernel's part never reaches below this.
+    highest_shared: Cell<usize>,
 }
 
 impl Breaks {
@@ -32,6 +35,7 @@ impl Breaks {
             app_break: Cell::new(app_break),
             kernel_break: Cell::new(kernel_break),
             high_water: Cell::new(start),
+            highest_shared: Cell::new(start),
         }
     }
 
@@ -79,13 +83,13 @@ impl Breaks {
     /// Where the kernel break would be with `size` more bytes, aligned to `align`, for the kernel.
     ///
     /// The new memory starts at the address returned. `None` if that would reach into what the
-    /// process can access.
+    /// process can access, or into what it has ever shared.
     pub(super) fn kernel_break_after(&self, size: usize, align: usize) -> Option<usize> {
         if !align.is_power_of_two() {
             return None;
         }
         let new = self.kernel_break.get().checked_sub(size)? & !(align - 1);
-        (new >= self.app_break.get()).then_some(new)
+        (new >= self.app_break.get() && new >= self.highest_shared.get()).then_some(new)
     }
 
     /// Moves the kernel break to where [`kernel_break_after`](Self::kernel_break_after) said.
@@ -104,6 +108,7 @@ impl Breaks {
         let end = address.saturating_add(size).min(self.app_break.get());
         if end > self.high_water.get() {
             self.high_water.set(end);
+            self.highest_shared.set(self.highest_shared.get().max(end));
         }
     }
 }
@@ -174,6 +179,15 @@ mod tests {
         assert_eq!(breaks.kernel_break_after(usize::MAX, 4), None);
         assert_eq!(breaks.kernel_break_after(4, 0), None);
         assert_eq!(breaks.kernel_break_after(4, 3), None);
+    }
+
+    #[test]
+    fn grants_never_reach_into_what_an_earlier_run_shared() {
+        let breaks = block();
+        breaks.hold(0x8000, 0x200);
+        breaks.reset(0x8000, 0x8E00);
+        assert_eq!(breaks.kernel_break_after(0xC00, 4), Some(0x8200));
+        assert_eq!(breaks.kernel_break_after(0xC04, 4), None);
     }
 
     #[test]

@@ -84,10 +84,14 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandardStoragePermissionsPolicy<C
     }
 }
 
+/// What a header says about storage: whether the application may store, then number and list of
+/// the identifiers that it may read, and of those that it may modify.
+type ListedStorage = (bool, usize, [u32; 8], usize, [u32; 8]);
+
 impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     /// Returns what the header asks for: whether the application may store, and number and list of
     /// the identifiers it may read and modify. `None` if the header asks for nothing.
-    pub fn get_tbf_storage_permissions(&self) -> Option<(bool, usize, [u32; 8], usize, [u32; 8])> {
+    pub fn get_tbf_storage_permissions(&self) -> Option<ListedStorage> {
         let (read_count, read_ids) = self.header.get_storage_read_ids()?;
         let (modify_count, modify_ids) = self.header.get_storage_modify_ids()?;
         let may_write = self.header.get_storage_write_id().is_some();
