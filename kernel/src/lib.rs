@@ -32,6 +32,8 @@ pub mod syscall;
 mod syscall_driver;
 #[cfg(test)]
 mod test_support;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod upcall;
 pub mod utilities;
 
