@@ -26,6 +26,7 @@ pub mod console;
 pub mod debug_writer;
 pub mod driver;
 pub mod low_level_debug;
+pub mod process_console;
 pub mod rng;
 pub mod turns;
 pub mod virtualizers;

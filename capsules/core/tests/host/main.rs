@@ -2,6 +2,11 @@
 
 //! Capsules over fake hardware, wired as a board wires them.
 
+mod alarm;
+mod console;
 mod debug_writer;
+mod low_level_debug;
+mod process_console;
+mod rng;
 mod support;
 mod virtual_uart;

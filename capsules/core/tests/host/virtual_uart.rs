@@ -3,11 +3,11 @@
 //! Several users of one serial port.
 
 use crate::support::uart::FakeUart;
-use crate::support::{leak, start};
+use crate::support::{leak, run_deferred_calls, start};
 use capsules_core::virtualizers::virtual_uart::{MuxUart, RX_BUF_LEN, UartDevice};
 use core::cell::{Cell, RefCell};
 use kernel::ErrorCode;
-use kernel::deferred_call::{DeferredCall, DeferredCallClient};
+use kernel::deferred_call::DeferredCallClient;
 use kernel::hil::uart::{Error, Receive, ReceiveClient, Transmit, TransmitClient};
 
 type Outcome = Result<(), ErrorCode>;
@@ -64,11 +64,6 @@ impl User {
             .flat_map(|(bytes, ..)| bytes.clone())
             .collect()
     }
-}
-
-/// Does what the main loop does.
-fn run_deferred_calls() {
-    while DeferredCall::service_next_pending().is_some() {}
 }
 
 type Bench<const N: usize> = (

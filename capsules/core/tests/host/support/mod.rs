@@ -2,10 +2,14 @@
 
 //! Stand-ins for hardware and for the board's start-up.
 
+pub mod alarm;
+pub mod process;
 pub mod uart;
 
+pub use process::leak;
+
 use core::sync::atomic::{AtomicUsize, Ordering};
-use kernel::deferred_call::initialize_deferred_call_state;
+use kernel::deferred_call::{DeferredCall, initialize_deferred_call_state};
 use kernel::platform::chip::ThreadIdProvider;
 
 /// Numbers the threads of tests, so that none is taken for an earlier one that has ended.
@@ -31,7 +35,7 @@ pub fn start() {
     initialize_deferred_call_state::<HostThread>();
 }
 
-/// Keeps a value for the rest of the test run, as a board's statics are kept.
-pub fn leak<T>(value: T) -> &'static T {
-    Box::leak(Box::new(value))
+/// Does what the main loop does with deferred calls.
+pub fn run_deferred_calls() {
+    while DeferredCall::service_next_pending().is_some() {}
 }
