@@ -78,15 +78,15 @@ global_asm!(
     "j 7b",
 );
 
-/// Room for the stack; [`entry!`](crate::entry) places it at the start of the process's memory.
+/// Memory set aside for the stack or the heap; [`entry!`](crate::entry) tells the linker which.
 #[repr(C, align(16))]
-pub struct Stack<const BYTES: usize>(UnsafeCell<[u8; BYTES]>);
+pub struct Reserved<const BYTES: usize>(UnsafeCell<[u8; BYTES]>);
 
-// SAFETY: nothing reaches the bytes through this type; the start-up code hands them to the CPU as
-// the stack.
-unsafe impl<const BYTES: usize> Sync for Stack<BYTES> {}
+// SAFETY: nothing reaches the bytes through this type; the CPU has them as its stack, or the process
+// asks the kernel for them.
+unsafe impl<const BYTES: usize> Sync for Reserved<BYTES> {}
 
-impl<const BYTES: usize> Stack<BYTES> {
+impl<const BYTES: usize> Reserved<BYTES> {
     /// Reserves `BYTES` bytes.
     #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
@@ -104,14 +104,23 @@ pub fn run<T: ExitCode>(main: fn() -> T) -> ! {
 /// The function takes nothing and returns an [`ExitCode`](crate::ExitCode): `()`, `u32` or a
 /// `Result` of one of them and an [`ErrorCode`](crate::ErrorCode).
 ///
-/// A stack overflow faults the process: the stack lies at the very start of its memory.
+/// A stack overflow faults the process: the stack lies at the very start of its memory. With `heap`
+/// the process gets that much more room for [`memory::with_heap`](crate::memory::with_heap).
 #[macro_export]
 macro_rules! entry {
-    ($main:path, stack = $bytes:expr) => {
+    ($main:path, stack = $stack:expr, heap = $heap:expr) => {
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = ".tock_app_heap")]
+            static HEAP: $crate::start::Reserved<{ $heap }> = $crate::start::Reserved::new();
+        };
+        $crate::entry!($main, stack = $stack);
+    };
+    ($main:path, stack = $stack:expr) => {
         const _: () = {
             #[used]
             #[unsafe(link_section = ".bss.tock_app_stack")]
-            static STACK: $crate::start::Stack<{ $bytes }> = $crate::start::Stack::new();
+            static STACK: $crate::start::Reserved<{ $stack }> = $crate::start::Reserved::new();
 
             #[unsafe(no_mangle)]
             extern "C" fn tock_app_main() -> ! {

@@ -13,7 +13,7 @@ tock_app::entry!(main, stack = 2048);
 fn main() -> Result<(), ErrorCode> {
     alarm::sleep_ms(300)?;
     println!("crash: reading address 0");
-    let byte = trespass::load(0)?;
+    let byte = trespass::load_after(0, || ())?;
     println!("crash: LEAK {byte:#04x}");
     Err(ErrorCode::Fail)
 }
