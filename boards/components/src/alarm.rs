@@ -61,18 +61,18 @@ impl<A: Alarm<'static>> Component for AlarmMuxComponent<A> {
 }
 
 /// The alarm of apps (driver 0x0).
-pub struct AlarmDriverComponent<A: Alarm<'static> + 'static> {
+pub struct AlarmDriverComponent<'c, A: Alarm<'static> + 'static> {
     kernel: &'static Kernel,
     mux: &'static MuxAlarm<'static, A>,
-    memory_allocation: &'static dyn MemoryAllocationCapability,
+    memory_allocation: &'c dyn MemoryAllocationCapability,
 }
 
-impl<A: Alarm<'static>> AlarmDriverComponent<A> {
+impl<'c, A: Alarm<'static>> AlarmDriverComponent<'c, A> {
     /// Takes a share of `mux` for apps.
     pub fn new(
         kernel: &'static Kernel,
         mux: &'static MuxAlarm<'static, A>,
-        memory_allocation: &'static dyn MemoryAllocationCapability,
+        memory_allocation: &'c dyn MemoryAllocationCapability,
     ) -> Self {
         Self {
             kernel,
@@ -82,7 +82,7 @@ impl<A: Alarm<'static>> AlarmDriverComponent<A> {
     }
 }
 
-impl<A: Alarm<'static>> Component for AlarmDriverComponent<A> {
+impl<A: Alarm<'static>> Component for AlarmDriverComponent<'_, A> {
     type StaticInput = (
         &'static mut MaybeUninit<VirtualMuxAlarm<'static, A>>,
         &'static mut MaybeUninit<AlarmDriver<'static, VirtualMuxAlarm<'static, A>>>,

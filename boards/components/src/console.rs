@@ -5,11 +5,14 @@
 use core::mem::MaybeUninit;
 
 use capsules_core::console::{self, Console};
+use capsules_core::debug_writer::BufferedDebugWriter;
 
 use capsules_core::virtualizers::virtual_uart::{MuxUart, RX_BUF_LEN, UartDevice};
 use kernel::Kernel;
-use kernel::capabilities::MemoryAllocationCapability;
+use kernel::capabilities::{MemoryAllocationCapability, SetDebugWriterCapability};
 use kernel::component::Component;
+use kernel::debug;
+use kernel::deferred_call::DeferredCallClient;
 use kernel::hil::uart::{Receive, Transmit, Uart};
 
 /// Memory for [`UartMuxComponent`].
@@ -32,6 +35,25 @@ macro_rules! console_component_static {
             $crate::static_memory!(capsules_core::console::Console<'static>),
             $crate::static_memory!([u8; capsules_core::console::DEFAULT_BUF_SIZE]),
             $crate::static_memory!([u8; capsules_core::console::DEFAULT_BUF_SIZE]),
+        )
+    };
+}
+
+/// Bytes of kernel messages that may wait for the port: the boot lines of a full board.
+pub const DEBUG_RING_LEN: usize = 4096;
+
+/// Bytes of kernel messages that the port is given at a time.
+pub const DEBUG_CHUNK_LEN: usize = 128;
+
+/// Memory for [`DebugWriterComponent`].
+#[macro_export]
+macro_rules! debug_writer_component_static {
+    () => {
+        (
+            $crate::static_memory!(capsules_core::virtualizers::virtual_uart::UartDevice<'static>),
+            $crate::static_memory!(capsules_core::debug_writer::BufferedDebugWriter<'static>),
+            $crate::static_memory!([core::mem::MaybeUninit<u8>; $crate::console::DEBUG_RING_LEN]),
+            $crate::static_memory!([u8; $crate::console::DEBUG_CHUNK_LEN]),
         )
     };
 }
@@ -61,6 +83,7 @@ impl Component for UartMuxComponent {
         let mux = memory
             .0
             .write(MuxUart::new(self.uart, receive_buffer, self.baud_rate));
+        mux.register();
         mux.initialize();
         self.uart.set_transmit_client(mux);
         self.uart.set_receive_client(mux);
@@ -69,18 +92,18 @@ impl Component for UartMuxComponent {
 }
 
 /// The console of apps (driver 0x1).
-pub struct ConsoleComponent {
+pub struct ConsoleComponent<'c> {
     kernel: &'static Kernel,
     mux: &'static MuxUart<'static>,
-    memory_allocation: &'static dyn MemoryAllocationCapability,
+    memory_allocation: &'c dyn MemoryAllocationCapability,
 }
 
-impl ConsoleComponent {
+impl<'c> ConsoleComponent<'c> {
     /// Takes a share of `mux` for apps.
     pub fn new(
         kernel: &'static Kernel,
         mux: &'static MuxUart<'static>,
-        memory_allocation: &'static dyn MemoryAllocationCapability,
+        memory_allocation: &'c dyn MemoryAllocationCapability,
     ) -> Self {
         Self {
             kernel,
@@ -90,7 +113,7 @@ impl ConsoleComponent {
     }
 }
 
-impl Component for ConsoleComponent {
+impl Component for ConsoleComponent<'_> {
     type StaticInput = (
         &'static mut MaybeUninit<UartDevice<'static>>,
         &'static mut MaybeUninit<Console<'static>>,
@@ -114,5 +137,42 @@ impl Component for ConsoleComponent {
         port.set_transmit_client(console);
         port.set_receive_client(console);
         console
+    }
+}
+
+/// The kernel's own messages: where `debug!` prints.
+pub struct DebugWriterComponent<C: SetDebugWriterCapability> {
+    mux: &'static MuxUart<'static>,
+    capability: C,
+}
+
+impl<C: SetDebugWriterCapability> DebugWriterComponent<C> {
+    /// Prints through `mux`, once the debug output was initialized.
+    pub fn new(mux: &'static MuxUart<'static>, capability: C) -> Self {
+        Self { mux, capability }
+    }
+}
+
+impl<C: SetDebugWriterCapability> Component for DebugWriterComponent<C> {
+    type StaticInput = (
+        &'static mut MaybeUninit<UartDevice<'static>>,
+        &'static mut MaybeUninit<BufferedDebugWriter<'static>>,
+        &'static mut MaybeUninit<[MaybeUninit<u8>; DEBUG_RING_LEN]>,
+        &'static mut MaybeUninit<[u8; DEBUG_CHUNK_LEN]>,
+    );
+    type Output = ();
+
+    fn finalize(self, memory: Self::StaticInput) {
+        let port = memory.0.write(UartDevice::new(self.mux, false));
+        port.setup();
+        let ring = memory
+            .2
+            .write([const { MaybeUninit::uninit() }; DEBUG_RING_LEN]);
+        let chunk = memory.3.write([0; DEBUG_CHUNK_LEN]);
+        let writer = memory.1.write(BufferedDebugWriter::new(port, ring, chunk));
+        let writer: &'static BufferedDebugWriter<'static> = writer;
+        port.set_transmit_client(writer);
+        writer.register();
+        debug::set_debug_writer_wrapper(writer, self.capability);
     }
 }

@@ -22,18 +22,18 @@ macro_rules! ethernet_tap_component_static {
 }
 
 /// Builds the driver, the only client of its adapter, and starts reception.
-pub struct EthernetTapComponent<E: EthernetAdapterDatapath<'static> + 'static> {
+pub struct EthernetTapComponent<'c, E: EthernetAdapterDatapath<'static> + 'static> {
     kernel: &'static Kernel,
     adapter: &'static E,
-    memory_allocation: &'static dyn MemoryAllocationCapability,
+    memory_allocation: &'c dyn MemoryAllocationCapability,
 }
 
-impl<E: EthernetAdapterDatapath<'static>> EthernetTapComponent<E> {
+impl<'c, E: EthernetAdapterDatapath<'static>> EthernetTapComponent<'c, E> {
     /// Lets apps send and receive through `adapter`.
     pub fn new(
         kernel: &'static Kernel,
         adapter: &'static E,
-        memory_allocation: &'static dyn MemoryAllocationCapability,
+        memory_allocation: &'c dyn MemoryAllocationCapability,
     ) -> Self {
         Self {
             kernel,
@@ -43,7 +43,7 @@ impl<E: EthernetAdapterDatapath<'static>> EthernetTapComponent<E> {
     }
 }
 
-impl<E: EthernetAdapterDatapath<'static>> Component for EthernetTapComponent<E> {
+impl<E: EthernetAdapterDatapath<'static>> Component for EthernetTapComponent<'_, E> {
     type StaticInput = (
         &'static mut MaybeUninit<EthernetTapDriver<'static, E>>,
         &'static mut MaybeUninit<[u8; ethernet_tap::MAX_MTU]>,

@@ -13,6 +13,7 @@ pub mod alarm;
 pub mod console;
 pub mod ethernet_tap;
 pub mod low_level_debug;
+pub mod process_console;
 pub mod rng;
 pub mod virtio_net;
 pub mod virtio_rng;

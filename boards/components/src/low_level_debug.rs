@@ -24,18 +24,18 @@ macro_rules! low_level_debug_component_static {
 }
 
 /// Builds the driver on a share of the console's port.
-pub struct LowLevelDebugComponent {
+pub struct LowLevelDebugComponent<'c> {
     kernel: &'static Kernel,
     mux: &'static MuxUart<'static>,
-    memory_allocation: &'static dyn MemoryAllocationCapability,
+    memory_allocation: &'c dyn MemoryAllocationCapability,
 }
 
-impl LowLevelDebugComponent {
+impl<'c> LowLevelDebugComponent<'c> {
     /// Prints through `mux`.
     pub fn new(
         kernel: &'static Kernel,
         mux: &'static MuxUart<'static>,
-        memory_allocation: &'static dyn MemoryAllocationCapability,
+        memory_allocation: &'c dyn MemoryAllocationCapability,
     ) -> Self {
         Self {
             kernel,
@@ -45,7 +45,7 @@ impl LowLevelDebugComponent {
     }
 }
 
-impl Component for LowLevelDebugComponent {
+impl Component for LowLevelDebugComponent<'_> {
     type StaticInput = (
         &'static mut MaybeUninit<UartDevice<'static>>,
         &'static mut MaybeUninit<LowLevelDebug<'static>>,

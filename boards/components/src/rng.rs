@@ -19,18 +19,18 @@ macro_rules! rng_component_static {
 }
 
 /// Builds the driver, the only client of its source.
-pub struct RngComponent<R: Rng<'static> + 'static> {
+pub struct RngComponent<'c, R: Rng<'static> + 'static> {
     kernel: &'static Kernel,
     source: &'static R,
-    memory_allocation: &'static dyn MemoryAllocationCapability,
+    memory_allocation: &'c dyn MemoryAllocationCapability,
 }
 
-impl<R: Rng<'static>> RngComponent<R> {
+impl<'c, R: Rng<'static>> RngComponent<'c, R> {
     /// Serves apps from `source`.
     pub fn new(
         kernel: &'static Kernel,
         source: &'static R,
-        memory_allocation: &'static dyn MemoryAllocationCapability,
+        memory_allocation: &'c dyn MemoryAllocationCapability,
     ) -> Self {
         Self {
             kernel,
@@ -40,7 +40,7 @@ impl<R: Rng<'static>> RngComponent<R> {
     }
 }
 
-impl<R: Rng<'static>> Component for RngComponent<R> {
+impl<R: Rng<'static>> Component for RngComponent<'_, R> {
     type StaticInput = &'static mut MaybeUninit<RngDriver<'static, R>>;
     type Output = &'static RngDriver<'static, R>;
 

@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Board for QEMU's `virt` machine with a 32-bit RISC-V hart.
+//! Board for QEMU's `virt` machine with one 32-bit RISC-V hart.
+//!
+//! `main` reads like a table of contents: memory protection, chip, drivers, devices, apps, loop. How
+//! drivers are wired is in `boards/components`; where things lie in memory is in `memory.rs`.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
+#[cfg(target_os = "none")]
+mod board;
+#[cfg(target_os = "none")]
+mod devices;
+#[cfg(target_os = "none")]
+mod memory;
+#[cfg(target_os = "none")]
+mod panic;
+
+/// Says what to do instead: the image only runs on the machine it is made for.
 #[cfg(not(target_os = "none"))]
 fn main() {
-    eprintln!("this is a kernel image: build it with `make kernel`, run it with `make run`");
+    eprintln!("This is a kernel image. Build it with `make kernel`, run it with `make run`.");
 }

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What the board is made of, in the order in which it comes up.
+
+use capsules_core::process_console::ConsoleCommand;
+use capsules_core::{alarm, console, low_level_debug, process_console, rng};
+use capsules_extra::ethernet_tap;
+use capsules_system::process_policies::StopWithDebugFaultPolicy;
+use capsules_system::process_printer::ProcessPrinterText;
+use capsules_system::scheduler::round_robin::RoundRobinSched;
+use components::alarm::{AlarmDriverComponent, AlarmMuxComponent};
+use components::console::{ConsoleComponent, DebugWriterComponent, UartMuxComponent};
+use components::ethernet_tap::EthernetTapComponent;
+use components::low_level_debug::LowLevelDebugComponent;
+use components::process_console::ProcessConsoleComponent;
+use components::rng::RngComponent;
+use components::{static_memory, virtio_slots};
+use kernel::capabilities::{
+    MainLoopCapability, MemoryAllocationCapability, ProcessManagementCapability,
+    ProcessStartCapability, SetDebugWriterCapability,
+};
+use kernel::component::Component;
+use kernel::deferred_call;
+use kernel::ipc::IPC;
+use kernel::platform::chip::Chip as _;
+use kernel::platform::{KernelResources, SyscallDriverLookup};
+use kernel::process::{ProcessArray, load_processes};
+use kernel::syscall::SyscallDriver;
+use kernel::{Kernel, create_capability, debug, define_capability_type, mint_defined_capability};
+use qemu_rv32_virt_chip::chip::{QemuRv32VirtChip, SingleThread};
+use qemu_rv32_virt_chip::clint::Clint;
+use qemu_rv32_virt_chip::memory_map::{CLINT, PLIC};
+use qemu_rv32_virt_chip::peripherals::QemuRv32VirtPeripherals;
+use qemu_rv32_virt_chip::plic::Plic;
+use riscv::dma_fence::RiscvCoherentDmaFence;
+use riscv::pmp::{Mode, Pmp};
+
+use crate::devices::{Devices, VirtIONet, VirtIORng};
+use crate::{memory, panic};
+
+/// Processes that can be loaded at a time.
+const NUM_PROCS: usize = 8;
+
+/// A faulting app is stopped with a message; the others run on.
+static FAULT_POLICY: StopWithDebugFaultPolicy = StopWithDebugFaultPolicy {};
+
+/// Speed of the serial port in symbols a second. QEMU does not care.
+const BAUD_RATE: u32 = 115_200;
+
+kernel::stack_size! {0x8000}
+
+define_capability_type!(ConsoleCapability: ProcessManagementCapability, ProcessStartCapability);
+
+/// The chip with this board's peripherals.
+pub type Chip = QemuRv32VirtChip<'static, QemuRv32VirtPeripherals<'static>>;
+
+type Timer = Clint<'static>;
+type AlarmShare = capsules_core::virtualizers::virtual_alarm::VirtualMuxAlarm<'static, Timer>;
+
+/// The system call drivers, and the policies of the main loop.
+struct Board {
+    console: &'static console::Console<'static>,
+    alarm: &'static alarm::AlarmDriver<'static, AlarmShare>,
+    low_level_debug: &'static low_level_debug::LowLevelDebug<'static>,
+    rng: Option<&'static rng::RngDriver<'static, VirtIORng>>,
+    ethernet_tap: Option<&'static ethernet_tap::EthernetTapDriver<'static, VirtIONet>>,
+    ipc: IPC<{ NUM_PROCS as u8 }>,
+    scheduler: RoundRobinSched,
+    timer: &'static Timer,
+}
+
+impl SyscallDriverLookup for Board {
+    fn with_driver<F, R>(&self, driver_num: usize, f: F) -> R
+    where
+        F: FnOnce(Option<&dyn SyscallDriver>) -> R,
+    {
+        f(match driver_num {
+            console::DRIVER_NUM => Some(self.console),
+            alarm::DRIVER_NUM => Some(self.alarm),
+            low_level_debug::DRIVER_NUM => Some(self.low_level_debug),
+            rng::DRIVER_NUM => self.rng.map(|driver| driver as _),
+            ethernet_tap::DRIVER_NUM => self.ethernet_tap.map(|driver| driver as _),
+            kernel::ipc::DRIVER_NUM => Some(&self.ipc),
+            _ => None,
+        })
+    }
+}
+
+impl KernelResources<Chip> for Board {
+    type SyscallDriverLookup = Self;
+    type SyscallFilter = ();
+    type ProcessFault = ();
+    type ContextSwitchCallback = ();
+    type Scheduler = RoundRobinSched;
+    type SchedulerTimer = Timer;
+    type WatchDog = ();
+
+    fn syscall_driver_lookup(&self) -> &Self {
+        self
+    }
+
+    fn syscall_filter(&self) -> &() {
+        &()
+    }
+
+    fn process_fault(&self) -> &() {
+        &()
+    }
+
+    fn context_switch_callback(&self) -> &() {
+        &()
+    }
+
+    fn scheduler(&self) -> &RoundRobinSched {
+        &self.scheduler
+    }
+
+    fn scheduler_timer(&self) -> &Timer {
+        self.timer
+    }
+
+    fn watchdog(&self) -> &() {
+        &()
+    }
+}
+
+/// Brings the board up and runs it; start-up code comes here from reset.
+///
+/// # Safety
+///
+/// Call it once, on hart 0 in machine mode, with `.data` and `.bss` in place.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn main() -> ! {
+    let memory_allocation = create_capability!(MemoryAllocationCapability);
+    let process_management = create_capability!(ProcessManagementCapability);
+
+    deferred_call::initialize_deferred_call_state::<SingleThread>();
+    debug::initialize_debug_writer_wrapper::<SingleThread>();
+    riscv::fault::set_last_resort(panic::stop);
+
+    // SAFETY: `main` runs once, as start-up left the machine, and the map is that of `layout.ld`.
+    let protection = unsafe { Pmp::new(&memory::map()) }
+        .unwrap_or_else(|error| panic!("memory protection: {error:?}"));
+    let protection_mode = protection.mode();
+
+    // Chip.
+    let peripherals: &'static _ =
+        static_memory!(QemuRv32VirtPeripherals<'static>).write(QemuRv32VirtPeripherals::new());
+    let plic: &'static _ = static_memory!(Plic).write(Plic::new(PLIC));
+    let timer: &'static _ = static_memory!(Timer).write(Clint::new(CLINT));
+    // SAFETY: as above.
+    let chip = unsafe { QemuRv32VirtChip::new(protection, plic, timer, peripherals) };
+    let chip: &'static _ = static_memory!(Chip).write(chip);
+    peripherals.start(plic);
+    Chip::init();
+
+    // Kernel.
+    let processes = static_memory!(ProcessArray<NUM_PROCS>).write(ProcessArray::new());
+    let processes = processes.as_slice();
+    let kernel: &'static _ = static_memory!(Kernel).write(Kernel::new(processes));
+    let printer: &'static _ = static_memory!(ProcessPrinterText).write(ProcessPrinterText::new());
+    panic::report_on(chip, processes, printer);
+
+    // Serial port.
+    let uart = UartMuxComponent::new(&peripherals.uart0, BAUD_RATE)
+        .finalize(components::uart_mux_component_static!());
+    DebugWriterComponent::new(uart, create_capability!(SetDebugWriterCapability))
+        .finalize(components::debug_writer_component_static!());
+    debug!(
+        "Tock {}.{}.{} on QEMU virt (riscv32), processes behind {}",
+        kernel::KERNEL_MAJOR_VERSION,
+        kernel::KERNEL_MINOR_VERSION,
+        kernel::KERNEL_PATCH_VERSION,
+        match protection_mode {
+            Mode::Smepmp => "Smepmp",
+            Mode::Plain => "PMP",
+        }
+    );
+    let console = ConsoleComponent::new(kernel, uart, &memory_allocation)
+        .finalize(components::console_component_static!());
+    let low_level_debug = LowLevelDebugComponent::new(kernel, uart, &memory_allocation)
+        .finalize(components::low_level_debug_component_static!());
+
+    // Time.
+    let alarms =
+        AlarmMuxComponent::new(timer).finalize(components::alarm_mux_component_static!(Timer));
+    let alarm = AlarmDriverComponent::new(kernel, alarms, &memory_allocation)
+        .finalize(components::alarm_component_static!(Timer));
+
+    // VirtIO devices.
+    // SAFETY: the devices of this machine see memory as the CPU does.
+    let fence = unsafe { RiscvCoherentDmaFence::new() };
+    let devices = Devices::start(virtio_slots::probe(&peripherals.virtio_mmio), fence);
+    let devices: &'static _ = static_memory!(Devices).write(devices);
+    let rng = devices.rng().map(|source| {
+        RngComponent::new(kernel, source, &memory_allocation)
+            .finalize(components::rng_component_static!(VirtIORng))
+    });
+    let ethernet_tap = devices.net().map(|adapter| {
+        EthernetTapComponent::new(kernel, adapter, &memory_allocation)
+            .finalize(components::ethernet_tap_component_static!(VirtIONet))
+    });
+
+    // Processes.
+    let board = Board {
+        console,
+        alarm,
+        low_level_debug,
+        rng,
+        ethernet_tap,
+        ipc: IPC::new(kernel, kernel::ipc::DRIVER_NUM, &memory_allocation),
+        scheduler: RoundRobinSched::new(processes),
+        timer,
+    };
+    let commands: &'static [&'static dyn ConsoleCommand] =
+        static_memory!([&'static dyn ConsoleCommand; 1]).write([devices]);
+    let process_console = ProcessConsoleComponent::new(
+        kernel,
+        uart,
+        printer,
+        process_console::Board {
+            commands,
+            addresses: memory::kernel_addresses(),
+            reset: panic::reset,
+            panic: panic::on_request,
+        },
+        // SAFETY: the process console is where an operator manages processes.
+        unsafe { mint_defined_capability!(ConsoleCapability) },
+    )
+    .finalize(components::process_console_component_static!(
+        ConsoleCapability
+    ));
+    // SAFETY: this is the only call.
+    let app_ram = unsafe { memory::app_ram() };
+    let loaded = load_processes(
+        kernel,
+        chip,
+        memory::app_flash(),
+        app_ram,
+        &FAULT_POLICY,
+        &process_management,
+    );
+    if let Err(error) = loaded {
+        debug!("Not all apps were loaded: {}", error);
+    }
+    process_console.start();
+
+    kernel.kernel_loop(
+        &board,
+        chip,
+        Some(&board.ipc),
+        &create_capability!(MainLoopCapability),
+    )
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The VirtIO devices: which ones are there, what serves them, and what the `virtio` command shows.
+//!
+//! Every device is optional. One line is printed for each one found; a device that cannot be put
+//! into service says why, and boot goes on without it.
+
+use core::fmt::{self, Write};
+
+use capsules_core::process_console::ConsoleCommand;
+use components::virtio_net::{Net, NetDevice, VirtIONetComponent};
+use components::virtio_rng::{Rng, RngDevice, VirtIORngComponent};
+use components::virtio_slots::{Content, Slot, Slots};
+use kernel::component::Component;
+use kernel::debug;
+use qemu_rv32_virt_chip::memory_map::VIRTIO_SLOTS;
+use riscv::dma_fence::RiscvCoherentDmaFence;
+use virtio::devices::VirtIODeviceType;
+use virtio::queues::BufferQueue;
+use virtio::transports::VirtIOInitializationError;
+
+type Fence = RiscvCoherentDmaFence;
+
+/// The entropy device's driver.
+pub type VirtIORng = Rng<Fence>;
+
+/// The network card's driver.
+pub type VirtIONet = Net<Fence>;
+
+/// What serves one slot.
+enum Service {
+    Rng(RngDevice<Fence>),
+    Net(NetDevice<Fence>),
+    /// Nothing: another device of the kind is in use, there is no driver, or it did not start.
+    None,
+}
+
+/// The devices of this run. Of two of a kind, the one in the lower slot is used.
+pub struct Devices {
+    slots: Slots<VIRTIO_SLOTS>,
+    services: [Service; VIRTIO_SLOTS],
+}
+
+impl Devices {
+    /// Puts the devices in `slots` into service and prints a line about each.
+    pub fn start(slots: Slots<VIRTIO_SLOTS>, fence: Fence) -> Self {
+        let mut services = [const { Service::None }; VIRTIO_SLOTS];
+        if let Some(slot) = slots.first(VirtIODeviceType::EntropySource) {
+            let memory = components::virtio_rng_component_static!(Fence);
+            match VirtIORngComponent::new(slot, fence).finalize(memory) {
+                Ok(device) => services[slot.number] = Service::Rng(device),
+                Err(error) => announce_failure(&slot, error),
+            }
+        }
+        if let Some(slot) = slots.first(VirtIODeviceType::NetworkCard) {
+            let memory = components::virtio_net_component_static!(Fence);
+            match VirtIONetComponent::new(slot, fence).finalize(memory) {
+                Ok(device) => services[slot.number] = Service::Net(device),
+                Err(error) => announce_failure(&slot, error),
+            }
+        }
+        let devices = Self { slots, services };
+        for slot in devices.slots.occupied() {
+            debug!("{}", devices.line(&slot));
+        }
+        devices
+    }
+
+    /// The entropy device, if one is in service.
+    pub fn rng(&self) -> Option<&'static VirtIORng> {
+        self.services.iter().find_map(|service| match service {
+            Service::Rng(device) => Some(device.rng),
+            _ => None,
+        })
+    }
+
+    /// The network card, if one is in service.
+    pub fn net(&self) -> Option<&'static VirtIONet> {
+        self.services.iter().find_map(|service| match service {
+            Service::Net(device) => Some(device.net),
+            _ => None,
+        })
+    }
+
+    fn line<'a>(&'a self, slot: &'a Slot) -> Line<'a> {
+        Line {
+            slot,
+            service: self.services.get(slot.number).unwrap_or(&Service::None),
+        }
+    }
+}
+
+fn announce_failure(slot: &Slot, error: VirtIOInitializationError) {
+    debug!("VirtIO slot {}: did not start: {:?}", slot.number, error);
+}
+
+/// One device in one line.
+struct Line<'a> {
+    slot: &'a Slot,
+    service: &'a Service,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VirtIO slot {}: {}", self.slot.number, self.slot.content)?;
+        match (self.service, self.slot.content) {
+            (Service::Rng(_), _) => f.write_str(", in service"),
+            (Service::Net(device), _) => {
+                let [a, b, c, d, e, g] = device.net.mac();
+                write!(
+                    f,
+                    " {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}, MTU {}, link {}, in service",
+                    device.net.mtu(),
+                    if device.net.link_is_up() {
+                        "up"
+                    } else {
+                        "down"
+                    }
+                )
+            }
+            (Service::None, Content::Device(_) | Content::UnknownType(_)) => {
+                f.write_str(", not in service")
+            }
+            (Service::None, _) => Ok(()),
+        }
+    }
+}
+
+/// Prints names and values that belong together on one line.
+fn counters(
+    writer: &mut dyn Write,
+    title: &str,
+    entries: impl Iterator<Item = (&'static str, u32)>,
+) -> fmt::Result {
+    write!(writer, "  {title}:")?;
+    for (name, value) in entries {
+        write!(writer, " {name} {value}")?;
+    }
+    writer.write_str("\r\n")
+}
+
+impl Devices {
+    fn describe(&self, slot: &Slot, writer: &mut dyn Write) -> fmt::Result {
+        write!(writer, "{}\r\n", self.line(slot))?;
+        counters(writer, "transport", slot.device.counters().entries())?;
+        match self.services.get(slot.number) {
+            Some(Service::Rng(device)) => {
+                counters(writer, "driver", device.rng.counters().entries())?;
+                counters(writer, "queue", device.queue.counters().entries())
+            }
+            Some(Service::Net(device)) => {
+                counters(writer, "driver", device.net.counters().entries())?;
+                counters(writer, "receive", device.receive_queue.counters().entries())?;
+                counters(
+                    writer,
+                    "transmit",
+                    device.transmit_queue.counters().entries(),
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ConsoleCommand for Devices {
+    fn name(&self) -> &str {
+        "virtio"
+    }
+
+    fn help(&self) -> &str {
+        "show the VirtIO devices and their counters"
+    }
+
+    fn execute(&self, _arguments: &str, writer: &mut dyn Write) {
+        for slot in self.slots.occupied() {
+            // The console cuts text that is too long, and says so.
+            let _ = self.describe(&slot, writer);
+        }
+    }
+
+    fn execute_part(&self, part: usize, _arguments: &str, writer: &mut dyn Write) -> bool {
+        let mut slots = self.slots.occupied().skip(part);
+        match slots.next() {
+            Some(slot) => {
+                let _ = self.describe(&slot, writer);
+            }
+            None if part == 0 => {
+                let _ = writer.write_str("No VirtIO device was found.\r\n");
+            }
+            None => {}
+        }
+        slots.next().is_some()
+    }
+}
