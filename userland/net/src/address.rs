@@ -16,6 +16,15 @@ pub struct Fallback {
     pub after: Duration,
 }
 
+impl Fallback {
+    /// What QEMU's user network gives its first guest, after three seconds.
+    pub const QEMU_USER: Self = Self {
+        address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
+        router: Some(Ipv4Address::new(10, 0, 2, 2)),
+        after: Duration::from_secs(3),
+    };
+}
+
 /// A new address for the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressChange {
@@ -82,11 +91,7 @@ mod tests {
     use super::*;
 
     const LEASE: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 1, 7), 24);
-    const FALLBACK: Fallback = Fallback {
-        address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
-        router: Some(Ipv4Address::new(10, 0, 2, 2)),
-        after: Duration::from_secs(3),
-    };
+    const FALLBACK: Fallback = Fallback::QEMU_USER;
 
     fn at(millis: i64) -> Instant {
         Instant::from_millis(millis)

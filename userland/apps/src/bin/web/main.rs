@@ -12,8 +12,6 @@ use connection::{Connection, Responder, TRANSMIT_BYTES};
 use tock_app::ethernet::{self, Buffers, Tap};
 use tock_app::{ErrorCode, Singleton, println};
 use tock_http::inbox::HEAD_LIMIT;
-use tock_net::smoltcp::time::Duration;
-use tock_net::smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 use tock_net::{Fallback, Network, SocketStorage};
 
 tock_app::entry!(main, stack = 8 * 1024);
@@ -23,13 +21,6 @@ const CONNECTIONS: usize = 6;
 
 /// Room for several frames of any size.
 const RECEIVE_BYTES: usize = 8 * 1024;
-
-/// What QEMU's user network gives its first guest, for networks where nobody gives anything.
-const FALLBACK: Fallback = Fallback {
-    address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
-    router: Some(Ipv4Address::new(10, 0, 2, 2)),
-    after: Duration::from_secs(3),
-};
 
 static TAP: Singleton<Buffers<RECEIVE_BYTES>> = Singleton::new(Buffers::new());
 static STORAGE: Singleton<[SocketStorage<'static>; CONNECTIONS + 1]> =
@@ -49,7 +40,7 @@ fn main() -> Result<(), ErrorCode> {
     }
     let tap = Tap::open(TAP.take().ok_or(ErrorCode::Already)?)?;
     let storage = STORAGE.take().ok_or(ErrorCode::Already)?;
-    let mut network = Network::start(tap, storage, FALLBACK)?;
+    let mut network = Network::start(tap, storage, Fallback::QEMU_USER)?;
     let connections = SERVED.take().ok_or(ErrorCode::Already)?;
     let responder = RESPONDER.take().ok_or(ErrorCode::Already)?;
 

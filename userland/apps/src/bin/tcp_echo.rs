@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Returns the bytes of TCP connections on port 7, one connection at a time.
+
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use tock_app::ethernet::{Buffers, Tap};
+use tock_app::{ErrorCode, Singleton, println};
+use tock_net::{Fallback, Network, SocketStorage, tcp};
+
+tock_app::entry!(main, stack = 8 * 1024);
+
+static TAP: Singleton<Buffers<4096>> = Singleton::new(Buffers::new());
+static SOCKETS: Singleton<[SocketStorage; 2]> = Singleton::new([SocketStorage::EMPTY; 2]);
+static STREAM: Singleton<[[u8; 1024]; 2]> = Singleton::new([[0; 1024]; 2]);
+
+fn main() -> Result<(), ErrorCode> {
+    let tap = Tap::open(TAP.take().ok_or(ErrorCode::Already)?)?;
+    let sockets = SOCKETS.take().ok_or(ErrorCode::Already)?;
+    let [receive, transmit] = STREAM.take().ok_or(ErrorCode::Already)?;
+    let mut network = Network::start(tap, sockets, Fallback::QEMU_USER)?;
+    let handle = network.add_tcp(receive, transmit);
+    loop {
+        if let Some(address) = network.poll().and_then(|change| change.address) {
+            println!("tcp_echo: listening on {}:7", address.address());
+        }
+        let socket = network.sockets().get_mut::<tcp::Socket>(handle);
+        while socket.can_recv() && socket.can_send() {
+            let mut byte = [0];
+            if socket.recv_slice(&mut byte).is_ok() && socket.send_slice(&byte).is_err() {
+                socket.abort();
+            }
+        }
+        if !socket.is_open() {
+            let _ = socket.listen(7);
+        } else if socket.state() == tcp::State::CloseWait && !socket.can_recv() {
+            socket.close();
+        }
+        network.wait(None)?;
+    }
+}
