@@ -36,9 +36,7 @@ pub trait Scheduler<C: Chip> {
     /// the other, as long as no further interrupt is pending.
     fn execute_kernel_work(&self, chip: &C) {
         chip.service_pending_interrupts();
-        while !chip.has_pending_interrupts() && DeferredCall::has_tasks() {
-            DeferredCall::service_next_pending();
-        }
+        while !chip.has_pending_interrupts() && DeferredCall::service_next_pending().is_some() {}
     }
 
     /// Tells whether the kernel's own work goes before the next process.
@@ -54,5 +52,86 @@ pub trait Scheduler<C: Chip> {
     fn continue_process(&self, id: ProcessId, chip: &C) -> bool {
         let _ = id;
         !(chip.has_pending_interrupts() || DeferredCall::has_tasks())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deferred_call::{DeferredCallClient, initialize_deferred_call_state};
+    use crate::process::Process;
+    use crate::test_support::chip::FakeChip;
+    use crate::test_support::{forever, kernel_with_process};
+    use crate::utilities::single_thread_value::tests::TestThread;
+    use core::cell::Cell;
+
+    /// Has only what a scheduler must have.
+    struct Idle;
+
+    impl<C: Chip> Scheduler<C> for Idle {
+        fn next(&self) -> SchedulingDecision {
+            SchedulingDecision::TrySleep
+        }
+
+        fn result(&self, _result: StoppedExecutingReason, _execution_time_us: Option<u32>) {}
+    }
+
+    /// A driver whose deferred call can come with an interrupt.
+    struct Driver {
+        call: DeferredCall,
+        runs: Cell<u32>,
+        interrupts: Option<&'static FakeChip>,
+    }
+
+    impl DeferredCallClient for Driver {
+        fn handle_deferred_call(&self) {
+            self.runs.set(self.runs.get() + 1);
+            if let Some(chip) = self.interrupts {
+                chip.interrupts.set(1);
+            }
+        }
+
+        fn register(&'static self) {
+            self.call.register(self);
+        }
+    }
+
+    fn driver(interrupts: Option<&'static FakeChip>) -> &'static Driver {
+        initialize_deferred_call_state::<TestThread>();
+        let driver = forever(Driver {
+            call: DeferredCall::new(),
+            runs: Cell::new(0),
+            interrupts,
+        });
+        driver.register();
+        driver.call.set();
+        driver
+    }
+
+    #[test]
+    fn kernel_work_goes_before_processes_until_none_is_left() {
+        let chip = FakeChip::default();
+        let (_, process) = kernel_with_process();
+        let id = process.processid();
+        assert!(!Idle.do_kernel_work_now(&chip) && Idle.continue_process(id, &chip));
+        let drivers = [driver(None), driver(None)];
+        assert!(Idle.do_kernel_work_now(&chip) && !Idle.continue_process(id, &chip));
+        chip.interrupts.set(3);
+        Idle.execute_kernel_work(&chip);
+        assert_eq!(chip.served.get(), 3);
+        assert!(drivers.iter().all(|driver| driver.runs.get() == 1));
+        assert!(!Idle.do_kernel_work_now(&chip) && Idle.continue_process(id, &chip));
+    }
+
+    #[test]
+    fn an_interrupt_goes_before_the_next_deferred_call() {
+        let chip: &FakeChip = forever(FakeChip::default());
+        let drivers = [driver(Some(chip)), driver(None)];
+        Idle.execute_kernel_work(chip);
+        assert_eq!(drivers.map(|driver| driver.runs.get()), [1, 0]);
+        assert!(Idle.do_kernel_work_now(chip));
+        Idle.execute_kernel_work(chip);
+        assert_eq!(drivers.map(|driver| driver.runs.get()), [1, 1]);
+        assert_eq!(chip.served.get(), 1);
     }
 }

@@ -53,7 +53,7 @@ impl GrantRegionAllocator {
     }
 
     fn allocate<T>(&self) -> Result<(ProcessCustomGrantIdentifier, NonNull<Guarded<T>>), Error> {
-        let process = self.processid.kernel().get_process(self.processid);
+        let process = self.processid.resolve();
         let (identifier, place) = process
             .ok_or(Error::NoSuchApp)?
             .allocate_custom_grant(size_of::<Guarded<T>>(), align_of::<Guarded<T>>())
@@ -110,11 +110,7 @@ impl<T> CustomGrant<T> {
     where
         F: FnOnce(GrantData<'_, T>) -> R,
     {
-        let process = self
-            .processid
-            .kernel()
-            .get_process(self.processid)
-            .ok_or(Error::NoSuchApp)?;
+        let process = self.processid.resolve().ok_or(Error::NoSuchApp)?;
         let guarded: *mut Guarded<T> = process.enter_custom_grant(self.identifier)?.cast();
         // SAFETY: this run of the process goes on, so the identifier leads to the memory that
         // `alloc_with` filled. The note is in a cell, and never borrowed exclusively.

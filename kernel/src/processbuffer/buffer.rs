@@ -54,9 +54,7 @@ pub trait WriteableProcessBuffer: ReadableProcessBuffer {
 
 /// Succeeds while the run of the process that shared a buffer goes on.
 fn check_owner(owner: Option<ProcessId>) -> Result<(), Error> {
-    let process = owner
-        .and_then(|id| id.kernel().get_process(id))
-        .ok_or(Error::NoSuchApp)?;
+    let process = owner.and_then(|id| id.resolve()).ok_or(Error::NoSuchApp)?;
     if process.get_state().is_active() {
         Ok(())
     } else {

@@ -2,7 +2,10 @@
 
 //! A process that exists on the host only, for tests of what works on processes.
 //!
-//! It has RAM, a bounded queue and a bounded supply of grant memory. It runs no code.
+//! It has RAM, a bounded queue and a bounded supply of grant memory. It runs no code. `chip` has
+//! what a process of the real type needs to exist on the host.
+
+pub(crate) mod chip;
 
 use core::cell::{Cell, RefCell};
 use core::fmt::Write;
