@@ -180,3 +180,6 @@ impl<const MAX_SIZE: usize, F: DmaFence, B: Barriers> BufferQueue<'static>
         self.core.events.snapshot()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,3 +17,6 @@ pub use registers::VirtIOMMIODeviceRegisters;
 
 #[cfg(test)]
 pub(crate) use access::{Readable, RegisterAccess, Writable};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A memory-mapped device (VirtIO 1.2, 4.2.2) that obeys the standard until a knob is turned.
+
+use core::cell::{Cell, RefCell};
+use std::vec::Vec;
+
+use super::leak;
+use super::split_device::SplitDevice;
+use crate::queues::VirtqueueAddresses;
+use crate::transports::mmio::{Readable, RegisterAccess, Writable};
+
+/// What the driver told the device about one queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct QueueSetup {
+    pub(crate) num: u32,
+    pub(crate) parts: [u32; 6],
+    pub(crate) ready: u32,
+}
+
+/// The device. Public cells are the knobs.
+pub(crate) struct MmioDevice {
+    pub(crate) magic: Cell<u32>,
+    pub(crate) version: Cell<u32>,
+    pub(crate) device_id: Cell<u32>,
+    pub(crate) offered: Cell<u64>,
+    pub(crate) queue_num_max: Cell<u32>,
+    pub(crate) number_of_queues: Cell<u32>,
+    /// Never completes a reset.
+    pub(crate) reset_hangs: Cell<bool>,
+    /// Takes back FEATURES_OK.
+    pub(crate) refuses_features: Cell<bool>,
+    /// Asks for a reset as soon as it is started.
+    pub(crate) fails_at_start: Cell<bool>,
+    /// Reports queues as in use before they are set up.
+    pub(crate) queues_in_use: Cell<bool>,
+    /// Reads the interrupt status like this instead of the truth.
+    pub(crate) false_interrupt_status: Cell<Option<u32>>,
+    pub(crate) configuration: RefCell<Vec<u8>>,
+    /// Changes the generation at every read of it.
+    pub(crate) restless: Cell<bool>,
+
+    pub(crate) status: Cell<u32>,
+    pub(crate) accepted: Cell<u64>,
+    pub(crate) interrupt_status: Cell<u32>,
+    pub(crate) queues: RefCell<Vec<QueueSetup>>,
+    pub(crate) writes: RefCell<Vec<(Writable, u32)>>,
+    pub(crate) reads: RefCell<Vec<Readable>>,
+    features_sel: Cell<u32>,
+    driver_sel: Cell<u32>,
+    queue_sel: Cell<u32>,
+    generation: Cell<u32>,
+}
+
+pub(crate) const FAILED: u32 = 128;
+pub(crate) const NEEDS_RESET: u32 = 64;
+pub(crate) const STARTED: u32 = 1 | 2 | 8 | 4;
+
+impl MmioDevice {
+    pub(crate) fn new(device_id: u32) -> &'static Self {
+        leak(Self {
+            magic: Cell::new(u32::from_le_bytes(*b"virt")),
+            version: Cell::new(2),
+            device_id: Cell::new(device_id),
+            offered: Cell::new(1 << 32),
+            queue_num_max: Cell::new(1024),
+            number_of_queues: Cell::new(2),
+            reset_hangs: Cell::new(false),
+            refuses_features: Cell::new(false),
+            fails_at_start: Cell::new(false),
+            queues_in_use: Cell::new(false),
+            false_interrupt_status: Cell::new(None),
+            configuration: RefCell::new(std::vec![0; 256]),
+            restless: Cell::new(false),
+            status: Cell::new(0),
+            accepted: Cell::new(0),
+            interrupt_status: Cell::new(0),
+            queues: RefCell::new(Vec::new()),
+            writes: RefCell::new(Vec::new()),
+            reads: RefCell::new(Vec::new()),
+            features_sel: Cell::new(0),
+            driver_sel: Cell::new(0),
+            queue_sel: Cell::new(0),
+            generation: Cell::new(0),
+        })
+    }
+
+    /// The device's half of a queue that the driver has set up.
+    pub(crate) fn queue(&self, number: usize) -> SplitDevice {
+        let setup = self.queues.borrow()[number];
+        assert_eq!(setup.ready, 1, "queue {number} was not made ready");
+        let address = |at: usize| u64::from(setup.parts[at + 1]) << 32 | u64::from(setup.parts[at]);
+        let parts = VirtqueueAddresses {
+            descriptor_area: address(0),
+            driver_area: address(2),
+            device_area: address(4),
+        };
+        SplitDevice::new(parts, setup.num as u16)
+    }
+
+    pub(crate) fn notifications(&self) -> Vec<u32> {
+        self.written(Writable::QueueNotify)
+    }
+
+    pub(crate) fn written(&self, register: Writable) -> Vec<u32> {
+        let writes = self.writes.borrow();
+        let values = writes.iter().filter(|(which, _)| *which == register);
+        values.map(|(_, value)| *value).collect()
+    }
+
+    pub(crate) fn raise(&self, causes: u32) {
+        self.interrupt_status
+            .set(self.interrupt_status.get() | causes);
+    }
+
+    fn selected(&self, change: impl FnOnce(&mut QueueSetup)) {
+        let mut queues = self.queues.borrow_mut();
+        let number = self.queue_sel.get() as usize;
+        if queues.len() <= number {
+            queues.resize(number + 1, QueueSetup::default());
+        }
+        change(&mut queues[number]);
+    }
+
+    fn set_status(&self, value: u32) {
+        if value == 0 {
+            if !self.reset_hangs.get() {
+                self.status.set(0);
+                self.accepted.set(0);
+                self.interrupt_status.set(0);
+                self.queues.borrow_mut().clear();
+            }
+            return;
+        }
+        let before = self.status.get();
+        assert_eq!(before & !value, 0, "the driver cleared a status bit");
+        let mut now = value;
+        if self.refuses_features.get() {
+            now &= !8;
+        }
+        if self.fails_at_start.get() && value & 4 != 0 {
+            now |= NEEDS_RESET;
+        }
+        self.status.set(now);
+    }
+}
+
+impl RegisterAccess for &'static MmioDevice {
+    fn read(&self, register: Readable) -> u32 {
+        self.reads.borrow_mut().push(register);
+        match register {
+            Readable::MagicValue => self.magic.get(),
+            Readable::Version => self.version.get(),
+            Readable::DeviceId => self.device_id.get(),
+            Readable::VendorId => u32::from_le_bytes(*b"TEST"),
+            Readable::DeviceFeatures => {
+                (self.offered.get() >> (32 * self.features_sel.get())) as u32
+            }
+            Readable::QueueNumMax if self.queue_sel.get() < self.number_of_queues.get() => {
+                self.queue_num_max.get()
+            }
+            Readable::QueueNumMax => 0,
+            Readable::QueueReady => self.queues_in_use.get().into(),
+            Readable::InterruptStatus => self
+                .false_interrupt_status
+                .get()
+                .unwrap_or(self.interrupt_status.get()),
+            Readable::Status => self.status.get(),
+            Readable::ConfigGeneration => {
+                if self.restless.get() {
+                    self.generation.set(self.generation.get().wrapping_add(1));
+                }
+                self.generation.get()
+            }
+        }
+    }
+
+    fn write(&self, register: Writable, value: u32) {
+        self.writes.borrow_mut().push((register, value));
+        match register {
+            Writable::DeviceFeaturesSel => self.features_sel.set(value),
+            Writable::DriverFeaturesSel => self.driver_sel.set(value),
+            Writable::DriverFeatures => {
+                let shift = 32 * self.driver_sel.get();
+                let kept = self.accepted.get() & !(u64::from(u32::MAX) << shift);
+                self.accepted.set(kept | u64::from(value) << shift);
+            }
+            Writable::QueueSel => self.queue_sel.set(value),
+            Writable::QueueNum => self.selected(|queue| queue.num = value),
+            Writable::QueueReady => self.selected(|queue| queue.ready = value),
+            Writable::QueueNotify => {
+                assert_eq!(self.status.get() & 4, 4, "notified before it was started");
+            }
+            Writable::InterruptAck => self
+                .interrupt_status
+                .set(self.interrupt_status.get() & !value),
+            Writable::Status => self.set_status(value),
+            Writable::QueueDescLow => self.selected(|queue| queue.parts[0] = value),
+            Writable::QueueDescHigh => self.selected(|queue| queue.parts[1] = value),
+            Writable::QueueDriverLow => self.selected(|queue| queue.parts[2] = value),
+            Writable::QueueDriverHigh => self.selected(|queue| queue.parts[3] = value),
+            Writable::QueueDeviceLow => self.selected(|queue| queue.parts[4] = value),
+            Writable::QueueDeviceHigh => self.selected(|queue| queue.parts[5] = value),
+        }
+    }
+
+    fn configuration_byte(&self, offset: usize) -> u8 {
+        self.configuration.borrow()[offset]
+    }
+
+    fn configuration_half(&self, offset: usize) -> u16 {
+        let bytes = self.configuration.borrow();
+        u16::from_le_bytes([bytes[offset], bytes[offset + 1]])
+    }
+
+    fn configuration_word(&self, offset: usize) -> u32 {
+        let bytes = self.configuration.borrow();
+        u32::from_le_bytes(bytes[offset..offset + 4].try_into().unwrap())
+    }
+}

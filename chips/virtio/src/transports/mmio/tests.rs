@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+use core::cell::{Cell, RefCell};
+use std::vec::Vec;
+
+use kernel::ErrorCode;
+
+use super::*;
+use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
+use crate::queues::split_queue::VirtqueueBuffer;
+use crate::queues::{BufferQueue, Virtqueue};
+use crate::testing::barriers::{Kind, Probe};
+use crate::testing::leak;
+use crate::testing::mmio_device::{FAILED, MmioDevice, NEEDS_RESET, STARTED};
+use crate::testing::queue_rig::{Collector, TestQueue, queue, writable};
+use crate::transports::configuration::Configuration;
+use crate::transports::{InterruptLine, VirtIOInitializationError as Error, VirtIOTransport};
+
+type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
+
+const USED: u32 = 1;
+const CONFIGURATION: u32 = 2;
+
+/// A driver that answers as told and notes when it is called.
+struct Driver {
+    queue: &'static TestQueue<4>,
+    wants: Cell<Option<u64>>,
+    offered: Cell<u64>,
+    configure: Cell<Result<(), ErrorCode>>,
+    before_start: Cell<Result<(), ErrorCode>>,
+    after_start: Cell<Result<(), ErrorCode>>,
+    /// How many buffers to post before the start.
+    posts: Cell<usize>,
+    calls: RefCell<Vec<&'static str>>,
+    first_configuration_byte: Cell<u8>,
+}
+
+impl Driver {
+    fn called(&self, what: &'static str) {
+        self.calls.borrow_mut().push(what);
+    }
+}
+
+impl VirtIODeviceDriver for Driver {
+    fn negotiate_features(&self, offered_features: u64) -> Option<u64> {
+        self.called("negotiate");
+        self.offered.set(offered_features);
+        self.wants.get()
+    }
+
+    fn device_type(&self) -> VirtIODeviceType {
+        VirtIODeviceType::BlockDevice
+    }
+
+    fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        self.called("before start");
+        for context in 0..self.posts.get() {
+            let mut chain: [Option<VirtqueueBuffer<'static>>; 1] = [Some(writable(4))];
+            self.queue.provide(&mut chain, context).unwrap();
+            self.queue.publish();
+        }
+        self.before_start.get()
+    }
+
+    fn device_initialized(&self) -> Result<(), ErrorCode> {
+        self.called("after start");
+        self.after_start.get()
+    }
+
+    fn examine(&self, _offered_features: u64, _configuration: &Configuration<'_>) {
+        self.called("examine");
+    }
+
+    fn configure(&self, _configuration: &Configuration<'_>) -> Result<(), ErrorCode> {
+        self.called("configure");
+        self.configure.get()
+    }
+
+    fn configuration_changed(&self, configuration: &Configuration<'_>) {
+        self.called("changed");
+        self.first_configuration_byte
+            .set(configuration.read_u8(0).unwrap());
+    }
+
+    fn device_stopped(&self) {
+        self.called("stopped");
+    }
+}
+
+/// A transport, the device behind it, and a driver with one queue in front.
+struct Rig {
+    device: &'static MmioDevice,
+    transport: &'static Transport,
+    driver: &'static Driver,
+    queue: &'static TestQueue<4>,
+    client: &'static Collector,
+    queues: &'static [&'static dyn Virtqueue],
+    probe: Probe,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let probe = Probe::new();
+        let device = MmioDevice::new(2);
+        let transport: &'static Transport = leak(VirtIOMMIODevice::with_parts(device, probe));
+        let queue = queue::<4>(Probe::new());
+        let client: &'static Collector = leak(Collector::default());
+        queue.set_client(client);
+        queue.set_transport(transport);
+        let driver: &'static Driver = leak(Driver {
+            queue,
+            wants: Cell::new(Some(0)),
+            offered: Cell::new(0),
+            configure: Cell::new(Ok(())),
+            before_start: Cell::new(Ok(())),
+            after_start: Cell::new(Ok(())),
+            posts: Cell::new(0),
+            calls: RefCell::default(),
+            first_configuration_byte: Cell::new(0),
+        });
+        let queues = leak([queue as &'static dyn Virtqueue]);
+        Self {
+            device,
+            transport,
+            driver,
+            queue,
+            client,
+            queues,
+            probe,
+        }
+    }
+
+    fn initialize(&self) -> Result<VirtIODeviceType, Error> {
+        self.transport.initialize(self.driver, self.queues)
+    }
+
+    fn running() -> Self {
+        let rig = Self::new();
+        assert_eq!(rig.initialize(), Ok(VirtIODeviceType::BlockDevice));
+        rig.device.reads.take();
+        rig.device.writes.take();
+        rig
+    }
+
+    /// Expects an error after the acknowledgement, which must fail the device.
+    fn assert_fails(&self, error: Error) {
+        assert_eq!(self.initialize(), Err(error));
+        assert_eq!(self.device.status.get() & FAILED, FAILED);
+        assert_eq!(self.device.status.get() & 3, 3, "no bit is cleared");
+        assert!(!self.transport.is_running());
+        self.transport.queue_notify(0);
+        assert_eq!(self.device.notifications(), []);
+    }
+
+    /// Expects an error before the device is touched.
+    fn assert_untouched(&self, error: Error) {
+        assert_eq!(self.initialize(), Err(error));
+        assert!(self.device.writes.borrow().is_empty());
+    }
+
+    fn interrupt(&self, causes: u32) {
+        self.device.raise(causes);
+        self.transport.handle_interrupt();
+    }
+}
+
+#[test]
+fn initialization_takes_the_steps_in_order() {
+    let rig = Rig::new();
+    assert_eq!(rig.initialize(), Ok(VirtIODeviceType::BlockDevice));
+    assert_eq!(
+        rig.device.written(Writable::Status),
+        [0, 1, 1 | 2, 1 | 2 | 8, STARTED]
+    );
+    assert_eq!(
+        rig.driver.calls.take(),
+        [
+            "examine",
+            "negotiate",
+            "configure",
+            "before start",
+            "after start"
+        ]
+    );
+    let order: Vec<_> = rig.device.writes.borrow().iter().map(|w| w.0).collect();
+    let at = |register| order.iter().position(|r| *r == register).unwrap();
+    assert!(at(Writable::QueueSel) < at(Writable::QueueNum));
+    assert!(at(Writable::QueueNum) < at(Writable::QueueDescLow));
+    assert!(at(Writable::QueueDeviceHigh) < at(Writable::QueueReady));
+    assert!(rig.transport.is_running());
+}
+
+#[test]
+fn features_are_64_bits_wide_and_split_by_owner() {
+    let rig = Rig::new();
+    rig.device.offered.set(u64::MAX);
+    rig.driver.wants.set(Some(1 << 63 | 1 << 50 | 1));
+    assert!(rig.initialize().is_ok());
+    assert_eq!(rig.driver.offered.get(), !0 << 50 | 0x00FF_FFFF);
+    assert_eq!(
+        rig.device.accepted.get(),
+        1 << 63 | 1 << 50 | 1 << 36 | 1 << 32 | 1
+    );
+}
+
+#[test]
+fn the_selector_is_written_before_each_feature_word() {
+    let rig = Rig::new();
+    assert!(rig.initialize().is_ok());
+    use Writable::*;
+    let features: Vec<_> = rig.device.writes.borrow().clone();
+    let features: Vec<_> = features
+        .into_iter()
+        .filter(|(register, _)| {
+            matches!(
+                register,
+                DeviceFeaturesSel | DriverFeaturesSel | DriverFeatures
+            )
+        })
+        .collect();
+    assert_eq!(
+        features,
+        [
+            (DeviceFeaturesSel, 0),
+            (DeviceFeaturesSel, 1),
+            (DriverFeaturesSel, 0),
+            (DriverFeatures, 0),
+            (DriverFeaturesSel, 1),
+            (DriverFeatures, 1),
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_magic_number_is_not_a_device() {
+    let rig = Rig::new();
+    rig.device.magic.set(0xFFFF_FFFF);
+    rig.assert_untouched(Error::NotAVirtIODevice);
+    assert_eq!(rig.transport.query(), Err(0));
+}
+
+#[test]
+fn a_legacy_device_is_recognized_and_left_alone() {
+    let rig = Rig::new();
+    rig.device.version.set(1);
+    rig.assert_untouched(Error::InvalidTransportVersion);
+    assert_eq!(rig.transport.query(), Err(0));
+}
+
+#[test]
+fn an_empty_slot_is_empty_in_every_version() {
+    let rig = Rig::new();
+    rig.device.device_id.set(0);
+    for version in [1, 2] {
+        rig.device.version.set(version);
+        rig.assert_untouched(Error::UnknownDeviceType(0));
+    }
+    assert_eq!(rig.transport.query(), Err(0));
+}
+
+#[test]
+fn unknown_types_are_reported_by_number() {
+    let rig = Rig::new();
+    rig.device.device_id.set(77);
+    rig.assert_untouched(Error::UnknownDeviceType(77));
+    assert_eq!(rig.transport.query(), Err(77));
+}
+
+#[test]
+fn a_device_of_another_type_is_left_alone() {
+    let rig = Rig::new();
+    rig.device.device_id.set(1);
+    rig.assert_untouched(Error::IncompatibleDriverDeviceType(
+        VirtIODeviceType::NetworkCard,
+    ));
+    assert_eq!(rig.transport.query(), Ok(VirtIODeviceType::NetworkCard));
+}
+
+#[test]
+fn a_reset_that_never_completes_is_given_up() {
+    let rig = Rig::new();
+    rig.device.status.set(STARTED);
+    rig.device.reset_hangs.set(true);
+    assert_eq!(rig.initialize(), Err(Error::DeviceError));
+    assert_eq!(rig.device.written(Writable::Status), [0]);
+    assert!(rig.driver.calls.borrow().is_empty());
+}
+
+#[test]
+fn a_device_without_version_1_fails() {
+    let rig = Rig::new();
+    rig.device.offered.set(0xFFFF_FFFF);
+    rig.assert_fails(Error::InvalidVirtIOVersion);
+}
+
+#[test]
+fn a_driver_that_finds_no_common_features_fails_the_device() {
+    let rig = Rig::new();
+    rig.driver.wants.set(None);
+    rig.assert_fails(Error::FeatureNegotiationFailed {
+        offered: 1 << 32,
+        accepted: None,
+    });
+}
+
+#[test]
+fn a_feature_that_was_not_offered_is_not_accepted() {
+    for wanted in [1, 1 << 28, 1 << 33, 1 << 63] {
+        let rig = Rig::new();
+        rig.driver.wants.set(Some(wanted));
+        rig.assert_fails(Error::FeatureNegotiationFailed {
+            offered: 1 << 32,
+            accepted: Some(1 << 32 | wanted),
+        });
+        assert_eq!(rig.device.accepted.get(), 0);
+    }
+}
+
+#[test]
+fn a_device_that_takes_back_features_ok_fails() {
+    let rig = Rig::new();
+    rig.device.refuses_features.set(true);
+    rig.assert_fails(Error::FeatureNegotiationFailed {
+        offered: 1 << 32,
+        accepted: Some(1 << 32),
+    });
+}
+
+#[test]
+fn a_configuration_the_driver_refuses_fails_the_device() {
+    let rig = Rig::new();
+    rig.driver.configure.set(Err(ErrorCode::INVAL));
+    rig.assert_fails(Error::DriverPreInitializationError(ErrorCode::INVAL));
+}
+
+#[test]
+fn a_queue_the_device_does_not_have_fails_it() {
+    let rig = Rig::new();
+    rig.device.number_of_queues.set(0);
+    rig.assert_fails(Error::VirtqueueNotAvailable(0));
+}
+
+#[test]
+fn a_queue_that_is_in_use_fails_the_device() {
+    let rig = Rig::new();
+    rig.device.queues_in_use.set(true);
+    rig.assert_fails(Error::VirtqueueNotAvailable(0));
+}
+
+#[test]
+fn queues_get_the_largest_size_both_sides_can_do() {
+    for (max, size) in [(1, 1), (3, 2), (4, 4), (1024, 4), (u32::MAX, 4)] {
+        let rig = Rig::new();
+        rig.device.queue_num_max.set(max);
+        assert!(rig.initialize().is_ok());
+        assert_eq!(rig.device.written(Writable::QueueNum), [size]);
+        assert_eq!(rig.queue.size(), size as usize);
+    }
+}
+
+#[test]
+fn an_error_before_the_start_fails_the_device_and_reaches_the_caller() {
+    let rig = Rig::new();
+    rig.driver.posts.set(2);
+    rig.driver.before_start.set(Err(ErrorCode::NOMEM));
+    rig.assert_fails(Error::DriverPreInitializationError(ErrorCode::NOMEM));
+}
+
+#[test]
+fn an_error_after_the_start_reaches_the_caller_and_the_device_runs_on() {
+    let rig = Rig::new();
+    rig.driver.after_start.set(Err(ErrorCode::BUSY));
+    assert_eq!(
+        rig.initialize(),
+        Err(Error::DriverInitializationError(
+            VirtIODeviceType::BlockDevice,
+            ErrorCode::BUSY
+        ))
+    );
+    assert_eq!(rig.device.status.get(), STARTED);
+    assert!(rig.transport.is_running());
+}
+
+#[test]
+fn a_device_that_needs_a_reset_at_once_fails() {
+    let rig = Rig::new();
+    rig.device.fails_at_start.set(true);
+    rig.assert_fails(Error::DeviceError);
+}
+
+#[test]
+fn buffers_posted_before_the_start_are_notified_once_after_it() {
+    let rig = Rig::new();
+    rig.driver.posts.set(3);
+    assert!(rig.initialize().is_ok());
+    assert_eq!(rig.device.notifications(), [0]);
+    let order = rig.device.writes.borrow();
+    let started = (Writable::Status, STARTED);
+    let at = |write| order.iter().position(|w| *w == write).unwrap();
+    assert!(at(started) < at((Writable::QueueNotify, 0)));
+    assert_eq!(rig.device.queue(0).available_index(), 3);
+}
+
+#[test]
+fn nothing_posted_means_nothing_notified() {
+    let rig = Rig::new();
+    assert!(rig.initialize().is_ok());
+    assert_eq!(rig.device.notifications(), []);
+}
+
+#[test]
+fn a_transport_that_is_down_notifies_nobody() {
+    let rig = Rig::new();
+    rig.transport.queue_notify(0);
+    rig.transport.queue_notify(u32::MAX);
+    assert!(rig.device.writes.borrow().is_empty());
+}
+
+#[test]
+fn the_doorbell_rings_after_its_barrier() {
+    let rig = Rig::running();
+    rig.probe.take_log();
+    let device = rig.device;
+    rig.probe
+        .watch(move |_| assert_eq!(device.notifications(), []));
+    rig.transport.queue_notify(0);
+    assert_eq!(rig.probe.take_log(), [Kind::Doorbell]);
+    assert_eq!(rig.device.notifications(), [0]);
+}
+
+#[test]
+fn a_used_buffer_interrupt_is_acknowledged_before_the_scan() {
+    let rig = Rig::running();
+    rig.queue.provide(&mut [Some(writable(4))], 9).unwrap();
+    rig.queue.publish();
+    let queue = rig.device.queue(0);
+    let chain = queue.pop().unwrap();
+    queue.return_used(chain.head.into(), chain.fill(b"abcd"));
+    let (device, client) = (rig.device, rig.client);
+    rig.probe.watch(move |kind| {
+        if kind == Kind::RegistersAndMemory {
+            assert_eq!(device.written(Writable::InterruptAck), [USED]);
+            assert!(client.returned.borrow().is_empty());
+        }
+    });
+    rig.device.reads.take();
+    rig.interrupt(USED);
+    assert_eq!(rig.client.take()[0].written(), [b"abcd"]);
+    assert_eq!(rig.device.reads.take(), [Readable::InterruptStatus]);
+}
+
+#[test]
+fn only_defined_causes_are_acknowledged_and_none_writes_nothing() {
+    for (status, acknowledged) in [
+        (0, None),
+        (0xFFFF_FFFC, None),
+        (0xFFFF_FFFF, Some(3)),
+        (0x8000_0001, Some(1)),
+    ] {
+        let rig = Rig::running();
+        rig.device.false_interrupt_status.set(Some(status));
+        rig.transport.handle_interrupt();
+        let expected: Vec<u32> = acknowledged.into_iter().collect();
+        assert_eq!(rig.device.written(Writable::InterruptAck), expected);
+        let spurious = u32::from(acknowledged.is_none());
+        assert_eq!(rig.transport.counters().spurious, spurious);
+    }
+}
+
+#[test]
+fn interrupts_of_a_slot_nobody_initialized_are_tolerated() {
+    let rig = Rig::new();
+    rig.interrupt(USED | CONFIGURATION);
+    assert_eq!(rig.device.interrupt_status.get(), 0);
+    rig.transport.handle_interrupt();
+    let counters = rig.transport.counters();
+    assert_eq!((counters.interrupts, counters.spurious), (2, 1));
+    assert!(rig.driver.calls.borrow().is_empty());
+}
+
+#[test]
+fn a_configuration_change_reaches_the_driver() {
+    let rig = Rig::running();
+    rig.driver.calls.take();
+    rig.device.configuration.borrow_mut()[0] = 0x5A;
+    rig.interrupt(CONFIGURATION);
+    assert_eq!(rig.driver.calls.take(), ["changed"]);
+    assert_eq!(rig.driver.first_configuration_byte.get(), 0x5A);
+    assert_eq!(rig.transport.counters().configuration_changes, 1);
+}
+
+#[test]
+fn a_device_that_asks_for_it_is_reset_and_gives_everything_back() {
+    let rig = Rig::running();
+    rig.driver.calls.take();
+    for context in [1, 2] {
+        rig.queue
+            .provide(&mut [Some(writable(4))], context)
+            .unwrap();
+    }
+    rig.queue.publish();
+    rig.device.status.set(rig.device.status.get() | NEEDS_RESET);
+    rig.interrupt(USED | CONFIGURATION);
+    assert_eq!(rig.client.contexts(), [1, 2]);
+    assert!(rig.client.take().iter().all(|chain| chain.reclaimed));
+    assert_eq!(rig.driver.calls.take(), ["stopped"]);
+    assert_eq!(rig.device.status.get(), 0);
+    assert!(!rig.transport.is_running());
+}
+
+#[test]
+fn a_broken_queue_has_the_device_reset() {
+    let rig = Rig::running();
+    rig.driver.calls.take();
+    rig.queue.provide(&mut [Some(writable(4))], 7).unwrap();
+    rig.queue.publish();
+    rig.device.queue(0).return_used(3, 0);
+    rig.interrupt(USED);
+    assert_eq!(rig.client.contexts(), [7]);
+    assert_eq!(rig.driver.calls.take(), ["stopped"]);
+    assert_eq!(rig.device.status.get(), 0);
+    // It can be put into service again.
+    assert!(rig.initialize().is_ok());
+    assert_eq!(rig.queue.violation(), None);
+}
+
+#[test]
+fn buffers_stay_away_while_a_reset_does_not_complete() {
+    let rig = Rig::running();
+    rig.queue.provide(&mut [Some(writable(4))], 7).unwrap();
+    rig.queue.publish();
+    rig.device.queue(0).return_used(3, 0);
+    rig.device.reset_hangs.set(true);
+    rig.interrupt(USED);
+    assert_eq!(rig.client.contexts(), []);
+    assert_eq!(rig.initialize(), Err(Error::DeviceError));
+    assert_eq!(rig.client.contexts(), []);
+    rig.device.reset_hangs.set(false);
+    assert!(rig.initialize().is_ok());
+    assert_eq!(rig.client.contexts(), [7]);
+}
+
+#[test]
+fn initializing_again_gives_back_what_the_first_run_left() {
+    let rig = Rig::running();
+    rig.driver.posts.set(1);
+    rig.queue.provide(&mut [Some(writable(4))], 50).unwrap();
+    rig.queue.publish();
+    assert!(rig.initialize().is_ok());
+    assert_eq!(rig.client.contexts(), [50]);
+    assert_eq!(rig.device.queue(0).available_index(), 1);
+}
+
+#[derive(Default)]
+struct Line {
+    masked: Cell<bool>,
+    changes: Cell<usize>,
+}
+
+impl InterruptLine for Line {
+    fn mask(&self) {
+        self.masked.set(true);
+        self.changes.set(self.changes.get() + 1);
+    }
+
+    fn unmask(&self) {
+        self.masked.set(false);
+        self.changes.set(self.changes.get() + 1);
+    }
+}
+
+#[test]
+fn an_interrupt_storm_is_masked_and_ends_with_a_quiet_interval() {
+    let rig = Rig::running();
+    let line: &'static Line = leak(Line::default());
+    rig.transport.set_interrupt_line(line);
+    for _ in 0..999 {
+        rig.transport.handle_interrupt();
+    }
+    assert!(!line.masked.get());
+    rig.transport.handle_interrupt();
+    rig.transport.handle_interrupt();
+    assert!(line.masked.get());
+    assert_eq!(
+        (line.changes.get(), rig.transport.counters().masked),
+        (1, 1)
+    );
+    rig.transport.poll();
+    assert!(line.masked.get(), "the storm was in this interval");
+    rig.transport.poll();
+    assert!(!line.masked.get());
+}
+
+#[test]
+fn a_masked_device_is_still_served_when_polled() {
+    let rig = Rig::running();
+    let line: &'static Line = leak(Line::default());
+    rig.transport.set_interrupt_line(line);
+    for _ in 0..1_000 {
+        rig.transport.handle_interrupt();
+    }
+    rig.queue.provide(&mut [Some(writable(4))], 3).unwrap();
+    rig.queue.publish();
+    rig.device.queue(0).return_used(0, 0);
+    rig.device.raise(USED);
+    rig.transport.poll();
+    assert_eq!(rig.client.contexts(), [3]);
+}
+
+#[test]
+fn interrupts_with_work_are_no_storm() {
+    let rig = Rig::running();
+    let line: &'static Line = leak(Line::default());
+    rig.transport.set_interrupt_line(line);
+    let queue = rig.device.queue(0);
+    for round in 0..1_500 {
+        rig.queue.provide(&mut [Some(writable(4))], round).unwrap();
+        rig.queue.publish();
+        let chain = queue.pop().unwrap();
+        queue.return_used(chain.head.into(), 0);
+        rig.interrupt(USED);
+    }
+    assert_eq!(line.changes.get(), 0);
+    assert_eq!(rig.client.contexts().len(), 1_500);
+}
