@@ -107,18 +107,20 @@ impl<'a> Console<'a> {
     }
 
     fn write(&self, process_id: ProcessId, length: usize) -> Result<(), ErrorCode> {
-        self.apps.enter(process_id, |app, kernel_data| {
+        let begun = self.apps.enter(process_id, |app, kernel_data| {
             let length = length.min(readable_len(kernel_data));
             if length == 0 {
                 // Nothing to wait for. A chunk that is on its way belongs to nobody then.
                 app.write = None;
                 tell_written(kernel_data, 0);
-            } else {
-                app.write = Some(Progress::of(length));
+                return false;
             }
+            app.write = Some(Progress::of(length));
+            true
         })?;
-        if self.writer.is_none() {
-            self.write_next();
+        // While nobody writes nobody waits either, so this process is the next.
+        if begun && self.writer.is_none() {
+            self.write_chunk(process_id);
         }
         Ok(())
     }

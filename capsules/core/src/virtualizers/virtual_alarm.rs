@@ -125,6 +125,7 @@ pub struct VirtualMuxAlarm<'a, A: Alarm<'a>> {
     /// The end given last, kept after it fired.
     last_end: Cell<Option<A::Ticks>>,
     client: OptionalCell<&'a dyn AlarmClient>,
+    joined: Cell<bool>,
     next: ListLink<'a, VirtualMuxAlarm<'a, A>>,
 }
 
@@ -136,13 +137,16 @@ impl<'a, A: Alarm<'a>> VirtualMuxAlarm<'a, A> {
             pending: Cell::new(None),
             last_end: Cell::new(None),
             client: OptionalCell::empty(),
+            joined: Cell::new(false),
             next: ListLink::empty(),
         }
     }
 
-    /// Joins the owner's list. Call it once.
+    /// Joins the owner's list. Further calls do nothing.
     pub fn setup(&'a self) {
-        self.mux.users.push_tail(self);
+        if !self.joined.replace(true) {
+            self.mux.users.push_tail(self);
+        }
     }
 }
 
