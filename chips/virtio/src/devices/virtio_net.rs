@@ -401,3 +401,6 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
         self.running.set(false);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,7 @@ enum State {
     Failed,
 }
 
-/// The driver of an entropy device, with up to `DEPTH` buffers.
+/// The driver of an entropy device, with `DEPTH` buffers: at least four.
 pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
     queue: &'a dyn BufferQueue<'b>,
     client: OptionalCell<&'a dyn Client>,
@@ -55,6 +55,8 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
     /// The queue's client has to be set to this driver, and the driver's deferred call to be
     /// registered, before the device is initialized.
     pub fn new(queue: &'a dyn BufferQueue<'b>, buffers: [&'b mut [u8]; DEPTH]) -> Self {
+        // Fewer buffers could hold a byte each, which is no word, and none be left to fill.
+        const { assert!(DEPTH >= size_of::<u32>()) };
         let spare = BufferStack::new();
         buffers.into_iter().for_each(|buffer| spare.push(buffer));
         Self {
@@ -243,3 +245,6 @@ impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIORng<'_, '_, F
         self.deferred_call.register(self);
     }
 }
+
+#[cfg(test)]
+mod tests;

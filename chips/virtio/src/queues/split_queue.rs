@@ -70,7 +70,7 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, B: Barriers>
                 DescriptorTable::new((&raw mut (*memory).descriptors).cast(), mask),
                 AvailableRing::new((&raw mut (*memory).available).cast(), mask),
                 UsedRing::new((&raw mut (*memory).used).cast(), mask),
-                &mut *(&raw mut (*memory).chains),
+                &mut (*memory).chains,
             )
         };
         Self {

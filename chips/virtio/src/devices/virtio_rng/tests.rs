@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+use core::cell::RefCell;
+use std::vec::Vec;
+
+use super::*;
+use crate::queues::Virtqueue;
+use crate::testing::barriers::Probe;
+use crate::testing::fence::NoFence;
+use crate::testing::mmio_device::{MmioDevice, NEEDS_RESET};
+use crate::testing::queue_rig::{TestQueue, queue};
+use crate::testing::split_device::SplitDevice;
+use crate::testing::{leak, run_deferred_calls, with_deferred_calls};
+use crate::transports::VirtIOTransport;
+use crate::transports::mmio::VirtIOMMIODevice;
+
+const DEPTH: usize = 4;
+const LEN: usize = 8;
+
+type Driver = VirtIORng<'static, 'static, NoFence, DEPTH>;
+type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
+
+/// A client that takes a given number of words at each call.
+#[derive(Default)]
+struct Words {
+    takes: Cell<usize>,
+    answers_more: Cell<bool>,
+    got: RefCell<Vec<u32>>,
+    calls: RefCell<Vec<Result<(), ErrorCode>>>,
+    /// Asks again from inside the callback.
+    asks: Cell<Option<&'static Driver>>,
+}
+
+impl Client for Words {
+    fn randomness_available(
+        &self,
+        randomness: &mut dyn Iterator<Item = u32>,
+        error: Result<(), ErrorCode>,
+    ) -> Continue {
+        self.calls.borrow_mut().push(error);
+        self.got
+            .borrow_mut()
+            .extend(randomness.take(self.takes.get()));
+        if let Some(driver) = self.asks.take() {
+            assert_eq!(driver.get(), Ok(()));
+        }
+        if self.answers_more.get() {
+            Continue::More
+        } else {
+            Continue::Done
+        }
+    }
+}
+
+struct Rig {
+    device: &'static MmioDevice,
+    transport: &'static Transport,
+    driver: &'static Driver,
+    queue: &'static TestQueue<DEPTH>,
+    client: &'static Words,
+    half: SplitDevice,
+    counter: Cell<u8>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        with_deferred_calls();
+        let device = MmioDevice::new(4);
+        let transport: &'static Transport =
+            leak(VirtIOMMIODevice::with_parts(device, Probe::new()));
+        let queue = queue::<DEPTH>(Probe::new());
+        let buffers = core::array::from_fn(|_| &mut leak([0xCC; LEN])[..]);
+        let driver: &'static Driver = leak(VirtIORng::new(queue, buffers));
+        driver.register();
+        queue.set_client(driver);
+        queue.set_transport(transport);
+        let client: &'static Words = leak(Words::default());
+        client.takes.set(usize::MAX);
+        driver.set_client(client);
+        assert_eq!(driver.get(), Err(ErrorCode::OFF));
+        let queues = leak([queue as &'static dyn Virtqueue]);
+        transport.initialize(driver, queues).unwrap();
+        Self {
+            device,
+            transport,
+            driver,
+            queue,
+            client,
+            half: device.queue(0),
+            counter: Cell::new(0),
+        }
+    }
+
+    /// Fills the next buffer with `len` bytes that count up, and interrupts.
+    fn deliver(&self, len: usize) {
+        let bytes: Vec<u8> = (0..len)
+            .map(|_| {
+                self.counter.set(self.counter.get() + 1);
+                self.counter.get()
+            })
+            .collect();
+        let chain = self.half.pop().expect("a buffer is posted");
+        self.half.return_used(chain.head.into(), chain.fill(&bytes));
+        self.interrupt();
+    }
+
+    fn interrupt(&self) {
+        self.device.raise(1);
+        self.transport.handle_interrupt();
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let words = self.client.got.take();
+        words.into_iter().flat_map(u32::to_le_bytes).collect()
+    }
+}
+
+#[test]
+fn all_buffers_are_posted_at_the_start_with_one_notification() {
+    let rig = Rig::new();
+    assert_eq!(rig.half.available_index(), DEPTH as u16);
+    assert_eq!(rig.device.notifications(), [0]);
+    let chain = rig.half.pop().unwrap();
+    assert_eq!((chain.buffers[0].len, chain.buffers[0].writable), (8, true));
+}
+
+#[test]
+fn a_waiting_client_is_called_when_bytes_arrive() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(rig.client.calls.borrow().len(), 0);
+    rig.deliver(8);
+    assert_eq!(rig.bytes(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(rig.client.calls.take(), [Ok(())]);
+}
+
+#[test]
+fn words_in_stock_come_by_deferred_call_and_never_from_inside_get() {
+    let rig = Rig::new();
+    rig.deliver(8);
+    assert_eq!(rig.client.calls.borrow().len(), 0, "nobody asked");
+    assert_eq!(rig.driver.get(), Ok(()));
+    assert_eq!(rig.client.calls.borrow().len(), 0);
+    run_deferred_calls();
+    assert_eq!(rig.bytes(), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn asking_again_while_waiting_is_fine_and_brings_one_callback() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    assert_eq!(rig.driver.get(), Ok(()));
+    rig.deliver(8);
+    run_deferred_calls();
+    assert_eq!(rig.client.calls.borrow().len(), 1);
+}
+
+#[test]
+fn completions_of_any_length_keep_every_byte_in_order() {
+    let rig = Rig::new();
+    rig.client.answers_more.set(true);
+    assert_eq!(rig.driver.get(), Ok(()));
+    for len in [1, 2, 3, 8, 5, 1, 7, 4, 6, 3] {
+        rig.deliver(len);
+        run_deferred_calls();
+    }
+    assert_eq!(rig.bytes(), (1..=40).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_device_that_gives_one_byte_at_a_time_is_slow_and_nothing_worse() {
+    let rig = Rig::new();
+    rig.client.answers_more.set(true);
+    assert_eq!(rig.driver.get(), Ok(()));
+    (0..64).for_each(|_| rig.deliver(1));
+    assert_eq!(rig.bytes(), (1..=64).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_client_that_is_done_leaves_the_rest_for_later() {
+    let rig = Rig::new();
+    rig.client.takes.set(1);
+    assert_eq!(rig.driver.get(), Ok(()));
+    rig.deliver(8);
+    run_deferred_calls();
+    assert_eq!(rig.bytes(), [1, 2, 3, 4]);
+    assert_eq!(rig.driver.get(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(rig.bytes(), [5, 6, 7, 8]);
+}
+
+#[test]
+fn a_client_that_wants_more_is_called_until_the_stock_is_out() {
+    let rig = Rig::new();
+    rig.client.takes.set(1);
+    rig.client.answers_more.set(true);
+    rig.deliver(8);
+    rig.deliver(8);
+    assert_eq!(rig.driver.get(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(rig.bytes(), (1..=16).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_client_that_wants_more_and_takes_nothing_is_not_called_for_ever() {
+    let rig = Rig::new();
+    rig.client.takes.set(0);
+    rig.client.answers_more.set(true);
+    rig.deliver(8);
+    assert_eq!(rig.driver.get(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(rig.client.calls.take(), [Ok(())]);
+    rig.client.takes.set(9);
+    rig.deliver(8);
+    assert_eq!(rig.bytes(), (1..=16).collect::<Vec<u8>>());
+}
+
+#[test]
+fn asking_from_inside_the_callback_counts() {
+    let rig = Rig::new();
+    rig.client.takes.set(1);
+    rig.client.asks.set(Some(rig.driver));
+    rig.deliver(8);
+    assert_eq!(rig.driver.get(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(rig.client.calls.borrow().len(), 2);
+    assert_eq!(rig.bytes(), (1..=8).collect::<Vec<u8>>());
+}
+
+#[test]
+fn cancel_delivers_nothing_and_loses_nothing() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    assert_eq!(rig.driver.cancel(), Ok(()));
+    rig.deliver(8);
+    run_deferred_calls();
+    assert_eq!(rig.client.calls.borrow().len(), 0);
+    assert_eq!(rig.driver.get(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(rig.bytes(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(rig.driver.cancel(), Ok(()), "nothing to cancel is fine");
+}
+
+#[test]
+fn emptied_buffers_go_back_erased() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    let chain = rig.half.pop().unwrap();
+    rig.half
+        .return_used(chain.head.into(), chain.fill(&[0xAB; 8]));
+    rig.interrupt();
+    (1..DEPTH).for_each(|_| drop(rig.half.pop().unwrap()));
+    let again = rig.half.pop().unwrap();
+    assert_eq!(again.buffers[0].address, chain.buffers[0].address);
+    assert_eq!(again.buffers[0].read(), [0; 8]);
+}
+
+#[test]
+fn bytes_beyond_the_used_length_reach_nobody() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    let chain = rig.half.pop().unwrap();
+    chain.fill(&[9; 8]);
+    rig.half.return_used(chain.head.into(), 4);
+    rig.interrupt();
+    assert_eq!(rig.bytes(), [9; 4]);
+}
+
+#[test]
+fn an_empty_completion_is_an_error_to_a_waiting_client() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    rig.deliver(0);
+    assert_eq!(rig.client.calls.take(), [Err(ErrorCode::FAIL)]);
+    run_deferred_calls();
+    assert_eq!(rig.client.calls.take(), []);
+    assert_eq!(rig.driver.counters().empty, 1);
+    assert_eq!(
+        rig.half.available_index(),
+        DEPTH as u16,
+        "no ping-pong with the device"
+    );
+    // The next request gives the device another chance.
+    assert_eq!(rig.driver.get(), Ok(()));
+    assert_eq!(rig.half.available_index(), DEPTH as u16 + 1);
+    rig.deliver(4);
+    assert_eq!(rig.bytes(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_lie_about_the_length_ends_the_request_with_an_error() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    let chain = rig.half.pop().unwrap();
+    rig.half.return_used(chain.head.into(), 9);
+    rig.interrupt();
+    assert_eq!(rig.client.calls.take(), [Err(ErrorCode::FAIL)]);
+    assert_eq!(rig.driver.get(), Err(ErrorCode::FAIL));
+    assert_eq!(rig.driver.spare.len(), DEPTH, "every buffer is back");
+    assert_eq!(rig.queue.counters().rejected, 1);
+}
+
+#[test]
+fn a_device_that_was_reset_serves_again_after_initialization() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    rig.device.status.set(rig.device.status.get() | NEEDS_RESET);
+    rig.device.raise(2);
+    rig.transport.handle_interrupt();
+    assert_eq!(rig.client.calls.take(), [Err(ErrorCode::FAIL)]);
+    let queues = leak([rig.queue as &'static dyn Virtqueue]);
+    assert!(rig.transport.initialize(rig.driver, queues).is_ok());
+    let half = rig.device.queue(0);
+    assert_eq!(half.available_index(), DEPTH as u16);
+    assert_eq!(rig.driver.get(), Ok(()));
+    let chain = half.pop().unwrap();
+    half.return_used(chain.head.into(), chain.fill(&[5; 4]));
+    rig.interrupt();
+    assert_eq!(rig.bytes(), [5; 4]);
+}
+
+#[test]
+fn no_byte_is_lost_or_repeated_whatever_the_lengths() {
+    use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq};
+
+    let cases = if cfg!(miri) { 2 } else { 200 };
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..Default::default()
+    });
+    let steps = proptest::collection::vec((0..=LEN, 0usize..5, any::<bool>()), 1..40);
+    // One driver for all cases, since deferred calls are few. What a case leaves, the next one draws.
+    let rig = Rig::new();
+    let (sent, drawn) = (Cell::new(0u8), Cell::new(0u8));
+    let next = |counter: &Cell<u8>| {
+        counter.set(counter.get().wrapping_add(1));
+        counter.get()
+    };
+    runner
+        .run(&steps, |steps| {
+            for (len, takes, more) in steps {
+                rig.client.takes.set(takes);
+                rig.client.answers_more.set(more);
+                prop_assert_eq!(rig.driver.get(), Ok(()));
+                if let Some(chain) = rig.half.pop() {
+                    let bytes: Vec<u8> = (0..len).map(|_| next(&sent)).collect();
+                    rig.half.return_used(chain.head.into(), chain.fill(&bytes));
+                    rig.interrupt();
+                }
+                run_deferred_calls();
+                for byte in rig.bytes() {
+                    prop_assert_eq!(byte, next(&drawn));
+                }
+            }
+            prop_assert!(!rig.queue.is_broken());
+            Ok(())
+        })
+        .unwrap();
+}
