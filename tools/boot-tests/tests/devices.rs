@@ -19,7 +19,7 @@ fn every_subset_of_entropy_and_network_boots_and_is_reported() {
             let boot = guest.expect("Hello from Tock");
             let reported = |kind: &str| {
                 boot.lines()
-                    .any(|line| line.starts_with("virtio slot") && line.contains(kind))
+                    .any(|line| line.starts_with("VirtIO slot") && line.contains(kind))
             };
             if (reported("entropy"), reported("network")) != (entropy, network) {
                 guest.fail_with(&format!(
@@ -57,7 +57,7 @@ fn a_device_without_driver_is_a_line_and_no_obstacle() {
         let boot = guest.expect("Hello from Tock");
         let reported = boot
             .lines()
-            .filter(|line| line.starts_with("virtio slot"))
+            .filter(|line| line.starts_with("VirtIO slot"))
             .count();
         if reported != 1 {
             guest.fail_with(&format!("{reported} lines about one device"));

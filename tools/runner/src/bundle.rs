@@ -33,6 +33,7 @@ impl Bundle {
         names: &[String],
         files: &[PathBuf],
     ) -> Result<Bundle, Error> {
+        let _turn = workspace.lock()?;
         let binaries = if names.is_empty() {
             Vec::new()
         } else {
