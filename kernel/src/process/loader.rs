@@ -199,3 +199,6 @@ fn load<C: Chip + 'static, D: ProcessStandardDebug + 'static>(
     slot.set(process);
     Ok(process)
 }
+
+#[cfg(test)]
+mod tests;

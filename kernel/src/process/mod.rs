@@ -11,6 +11,10 @@ mod binary;
 mod breaks;
 mod debug_info;
 mod error;
+#[cfg(test)]
+pub(crate) mod fake_tbf;
+#[cfg(test)]
+pub(crate) mod fakes;
 mod flash_walk;
 mod grant_table;
 mod id;

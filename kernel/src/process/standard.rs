@@ -12,6 +12,8 @@ mod grants;
 mod lifecycle;
 mod memory;
 mod process_impl;
+#[cfg(test)]
+mod tests;
 
 use core::cell::Cell;
 
