@@ -135,9 +135,9 @@ pub(super) const BUILT_IN: &[BuiltIn] = &[
 
 /// Splits a line into the command's name and the rest, without blanks around either.
 pub(super) fn split(line: &str) -> (&str, &str) {
-    let line = line.trim();
+    let line = line.trim_ascii();
     match line.split_once(' ') {
-        Some((name, rest)) => (name, rest.trim_start()),
+        Some((name, rest)) => (name, rest.trim_ascii_start()),
         None => (line, ""),
     }
 }
