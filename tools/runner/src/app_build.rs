@@ -20,8 +20,6 @@ use crate::workspace::{Binary, Workspace};
 
 /// Kernel version that the apps ask for: they use what 2.1 offers and newer ones keep.
 const KERNEL_VERSION: (u16, u16) = (2, 1);
-/// RAM above an app's static data that it may ask for as it runs.
-const HEAP_BYTES: u32 = 8192;
 /// RAM between an app's own and the kernel's share, for grants.
 const GRANT_BYTES: u32 = 4096;
 /// Times that sizes may change by linking elsewhere before that counts as endless.
@@ -180,7 +178,8 @@ fn convert_elf(elf: &std::path::Path, name: &str) -> Result<Vec<u8>, String> {
         Some(name.to_owned()),
         false,
         None,
-        HEAP_BYTES,
+        // An app's heap is a section of its own.
+        0,
         GRANT_BYTES,
         None,
         Vec::new(),

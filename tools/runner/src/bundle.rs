@@ -3,6 +3,7 @@
 //! The set of apps for one run, as a flash image.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::app_build::{BuiltApp, build_apps};
@@ -71,6 +72,8 @@ impl Bundle {
     /// Writes the flash image below the tree's output directory and returns its path, or `None`
     /// when there is nothing to put into it.
     ///
+    /// The name depends on the contents, so runs with other apps at the same time do not meet.
+    ///
     /// # Errors
     ///
     /// The file cannot be written.
@@ -79,11 +82,15 @@ impl Bundle {
         if image.is_empty() {
             return Ok(None);
         }
-        let directory = workspace.output();
-        let path = directory.join("apps.bin");
-        fs::create_dir_all(&directory)
-            .map_err(|source| Error::file("create", &directory, source))?;
-        fs::write(&path, image).map_err(|source| Error::file("write", &path, source))?;
+        let _turn = workspace.lock()?;
+        let mut hasher = DefaultHasher::new();
+        image.hash(&mut hasher);
+        let path = workspace
+            .output()
+            .join(format!("apps-{:016x}.bin", hasher.finish()));
+        if fs::read(&path).ok().as_deref() != Some(&image) {
+            fs::write(&path, image).map_err(|source| Error::file("write", &path, source))?;
+        }
         Ok(Some(path))
     }
 }
