@@ -166,6 +166,7 @@ unsafe extern "C" fn main() -> ! {
         .finalize(components::uart_mux_component_static!());
     DebugWriterComponent::new(uart, create_capability!(SetDebugWriterCapability))
         .finalize(components::debug_writer_component_static!());
+    let debug_capacity = debug::debug_available_len();
     debug!(
         "Tock {}.{}.{} on QEMU virt (riscv32), processes behind {}",
         kernel::KERNEL_MAJOR_VERSION,
@@ -243,12 +244,12 @@ unsafe extern "C" fn main() -> ! {
     if let Err(error) = loaded {
         debug!("Not all apps were loaded: {}", error);
     }
-    process_console.start();
 
-    kernel.kernel_loop(
-        &board,
-        chip,
-        Some(&board.ipc),
-        &create_capability!(MainLoopCapability),
-    )
+    // The prompt comes after the boot lines, which leave through the main loop.
+    let main_loop = create_capability!(MainLoopCapability);
+    while debug::debug_available_len() < debug_capacity {
+        kernel.kernel_loop_operation(&board, chip, Some(&board.ipc), true, &main_loop);
+    }
+    process_console.start();
+    kernel.kernel_loop(&board, chip, Some(&board.ipc), &main_loop)
 }
