@@ -38,12 +38,12 @@ impl<'b> Text<'b> {
 
     /// Adds as much of `bytes` as there is room for; returns how much that was.
     pub(crate) fn push_some(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.room());
-        let end = self.len.saturating_add(count);
-        if let Some((to, from)) = self.buffer.get_mut(self.len..end).zip(bytes.get(..count)) {
-            to.copy_from_slice(from);
-            self.len = end;
+        let free = self.buffer.get_mut(self.len..).unwrap_or_default();
+        let count = bytes.len().min(free.len());
+        for (place, byte) in free.iter_mut().zip(bytes) {
+            *place = *byte;
         }
+        self.len += count;
         count
     }
 
