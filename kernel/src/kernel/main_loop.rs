@@ -235,3 +235,6 @@ impl<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8> Turn<'_, KR, C, NUM_P
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

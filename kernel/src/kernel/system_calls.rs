@@ -171,3 +171,6 @@ impl<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8> Turn<'_, KR, C, NUM_P
         ControlFlow::Break(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,7 @@ impl ProcessId {
     }
 
     /// Returns the kernel that the process belongs to.
+    #[cfg(test)]
     pub(crate) fn kernel(&self) -> &'static Kernel {
         self.kernel
     }
