@@ -125,16 +125,11 @@ impl RamPool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::boxed::Box;
-    use std::vec;
-
-    fn leaked(size: usize) -> &'static mut [u8] {
-        Box::leak(vec![0xA5u8; size].into_boxed_slice())
-    }
+    use crate::process::fakes::memory;
 
     #[test]
     fn blocks_leave_the_pool_in_ascending_order() {
-        let mut pool = RamPool::new(leaked(64));
+        let mut pool = RamPool::new(memory(64));
         let start = pool.next().addr().get();
         let block = pool.take(start + 8, 16).unwrap();
         assert_eq!(block.addr().get(), start + 8);
@@ -148,21 +143,21 @@ mod tests {
 
     #[test]
     fn exposed_memory_is_zeroed_but_not_the_kernels() {
-        let memory = leaked(64);
-        let base = NonNull::from(&mut *memory).cast::<u8>();
+        let block = memory(64);
+        let base = NonNull::from(&mut *block).cast::<u8>();
         let start = base.addr().get();
-        // SAFETY: the memory is leaked and used by nobody else until `ram` is done with.
+        // SAFETY: the memory is kept for ever, and nobody else uses it.
         let ram = unsafe { Ram::new(base, 64, start, start + 48) };
         ram.zero_exposed(start + 3, start + 45);
-        // SAFETY: the three bytes are inside the leaked memory.
+        // SAFETY: the three bytes are inside that memory.
         let byte = |offset| unsafe { base.add(offset).read() };
         assert_eq!((byte(2), byte(3), byte(47), byte(48)), (0xA5, 0, 0, 0xA5));
     }
 
     #[test]
     fn a_byte_is_written_only_where_the_process_has_access() {
-        let memory = leaked(32);
-        let base = NonNull::from(&mut *memory).cast::<u8>();
+        let block = memory(32);
+        let base = NonNull::from(&mut *block).cast::<u8>();
         let start = base.addr().get();
         // SAFETY: as above.
         let ram = unsafe { Ram::new(base, 32, start + 16, start + 24) };
