@@ -251,6 +251,12 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            cases: if cfg!(miri) { 2 } else { 256 },
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
         #[test]
         fn no_byte_is_lost_or_handed_out_twice(
             lengths in proptest::collection::vec(1usize..40, 1..60),
