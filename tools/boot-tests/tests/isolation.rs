@@ -21,7 +21,8 @@ fn expect_fault(apps: &[&str], thief: &str, others: &[&str]) {
             guest.expect("State");
             let list = guest.expect("tock$ ");
             for other in others {
-                let alive = |line: &str| line.contains(other) && line.contains("Yielded");
+                let dead = |line: &str| line.contains("Faulted") || line.contains("Terminated");
+                let alive = |line: &str| line.contains(other) && !dead(line);
                 if !list.lines().any(alive) {
                     guest.fail_with(&format!("{other} is not alive"));
                 }
