@@ -96,7 +96,7 @@ impl Guest {
         text
     }
 
-    /// Waits for a whole line that `wanted` accepts, behind everything expected before, and returns
+    /// Waits for a whole line, seen without prompt, that `wanted` accepts, behind everything expected before, and returns
     /// it. `what` describes it in the message of a failure.
     #[track_caller]
     pub fn expect_line(&mut self, what: &str, mut wanted: impl FnMut(&str) -> bool) -> String {
@@ -104,9 +104,10 @@ impl Guest {
             let mut start = 0;
             while let Some(length) = bytes[start..].iter().position(|byte| *byte == b'\n') {
                 let line = String::from_utf8_lossy(&bytes[start..start + length]);
+                let line = without_prompt(&line);
                 start += length + 1;
-                if wanted(line.trim_end_matches('\r')) {
-                    return Some((start, line.trim_end_matches('\r').to_owned()));
+                if wanted(line) {
+                    return Some((start, line.to_owned()));
                 }
             }
             None
@@ -128,6 +129,15 @@ impl Guest {
     #[must_use]
     pub fn printed(&self) -> String {
         self.transcript.text()
+    }
+
+    /// How many lines printed so far begin with `start`, seen without prompt.
+    #[must_use]
+    pub fn count_lines(&self, start: &str) -> usize {
+        self.printed()
+            .lines()
+            .filter(|line| without_prompt(line).starts_with(start))
+            .count()
     }
 
     /// QEMU's monitor.
@@ -167,6 +177,12 @@ impl Guest {
             Absent::Late => self.fail_with(&format!("never came: {what}")),
         }
     }
+}
+
+/// The process console may leave its prompt on the line that an app prints next.
+fn without_prompt(line: &str) -> &str {
+    let line = line.trim_end_matches('\r');
+    line.strip_prefix("tock$ ").unwrap_or(line)
 }
 
 impl Drop for Guest {

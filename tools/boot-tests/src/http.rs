@@ -2,7 +2,7 @@
 
 //! An HTTP client that sends exactly the bytes a test wants to send.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
 use serde_json::Value;
@@ -62,33 +62,43 @@ pub fn connect(port: u16) -> TcpStream {
 #[track_caller]
 #[must_use]
 pub fn get(port: u16, path: &str) -> Response {
+    try_get(port, path).unwrap_or_else(|error| panic!("no answer: {error}"))
+}
+
+/// Asks for `path` and waits for the whole answer.
+///
+/// # Errors
+///
+/// The server, or QEMU in its name, broke the connection, or closed it without an answer.
+pub fn try_get(port: u16, path: &str) -> io::Result<Response> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    send(port, request.as_bytes()).expect("an answer")
+    send(port, request.as_bytes())?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Sends `request` and waits for the answer; `None` if the server closes without one.
-#[track_caller]
-#[must_use]
-pub fn send(port: u16, request: &[u8]) -> Option<Response> {
+///
+/// # Errors
+///
+/// The connection broke.
+pub fn send(port: u16, request: &[u8]) -> io::Result<Option<Response>> {
     let mut stream = connect(port);
-    stream
-        .write_all(request)
-        .expect("the server takes the request");
+    stream.write_all(request)?;
     read_response(&mut stream)
 }
 
 /// Reads until the server closes; `None` if it does so without an answer.
-#[track_caller]
-#[must_use]
-pub fn read_response(stream: &mut TcpStream) -> Option<Response> {
+///
+/// # Errors
+///
+/// The connection broke, or the answer is not HTTP.
+pub fn read_response(stream: &mut TcpStream) -> io::Result<Option<Response>> {
     let mut bytes = Vec::new();
-    stream
-        .read_to_end(&mut bytes)
-        .expect("the server closes in the end");
+    stream.read_to_end(&mut bytes)?;
     if bytes.is_empty() {
-        return None;
+        return Ok(None);
     }
-    Some(parse(&bytes).unwrap_or_else(|| panic!("not HTTP: {}", String::from_utf8_lossy(&bytes))))
+    let shown = || io::Error::other(format!("not HTTP: {}", String::from_utf8_lossy(&bytes)));
+    parse(&bytes).map(Some).ok_or_else(shown)
 }
 
 fn parse(bytes: &[u8]) -> Option<Response> {

@@ -16,7 +16,7 @@ mod transcript;
 
 pub use board::{Board, app_objects, each_qemu};
 pub use guest::Guest;
-pub use http::{Response, connect, get, read_response, send};
+pub use http::{Response, connect, get, read_response, send, try_get};
 pub use peer::Peer;
 pub use qmp::Qmp;
 pub use transcript::{Absent, Transcript};
