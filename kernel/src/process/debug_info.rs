@@ -4,7 +4,7 @@
 
 use core::cell::Cell;
 
-use crate::syscall::Syscall;
+use crate::syscall::{Syscall, YieldVariant};
 
 /// Bookkeeping for diagnostics. Every method may do nothing and return nothing.
 pub trait ProcessStandardDebug: Default {
@@ -72,7 +72,7 @@ impl ProcessStandardDebug for () {}
 #[derive(Default)]
 pub struct ProcessStandardDebugFull {
     syscalls: Cell<usize>,
-    last_syscall: Cell<Option<Syscall>>,
+    last_syscall: LastCall,
     dropped_upcalls: Cell<usize>,
     timeslice_expirations: Cell<usize>,
     stack_top: Cell<Option<usize>>,
@@ -80,6 +80,187 @@ pub struct ProcessStandardDebugFull {
     /// finds the minimum.
     stack_depth: Cell<usize>,
     heap_start: Cell<Option<usize>>,
+}
+
+/// The last system call, kept as its words.
+///
+/// Every call passes here, and storing words takes a few instructions where copying the enum is a
+/// call of `memcpy`.
+#[derive(Default)]
+struct LastCall {
+    kind: Cell<CallKind>,
+    words: [Cell<usize>; 4],
+}
+
+/// Which variant of [`Syscall`] the words belong to.
+#[derive(Clone, Copy, Default)]
+enum CallKind {
+    #[default]
+    None,
+    NoWait,
+    Wait,
+    WaitFor,
+    Subscribe,
+    Command,
+    ReadWriteAllow,
+    UserspaceReadableAllow,
+    ReadOnlyAllow,
+    Memop,
+    Exit,
+}
+
+impl LastCall {
+    #[inline]
+    fn set(&self, call: Syscall) {
+        let (kind, words) = match call {
+            Syscall::Yield { yield_type } => match yield_type {
+                YieldVariant::NoWait { ptr } => (CallKind::NoWait, [ptr.addr(), 0, 0, 0]),
+                YieldVariant::Wait => (CallKind::Wait, [0; 4]),
+                YieldVariant::WaitFor {
+                    driver_number,
+                    subdriver_number,
+                } => (CallKind::WaitFor, [driver_number, subdriver_number, 0, 0]),
+            },
+            Syscall::Subscribe {
+                driver_number,
+                subdriver_number,
+                upcall_ptr,
+                appdata,
+            } => (
+                CallKind::Subscribe,
+                [
+                    driver_number,
+                    subdriver_number,
+                    upcall_ptr.addr(),
+                    appdata.as_usize(),
+                ],
+            ),
+            Syscall::Command {
+                driver_number,
+                subdriver_number,
+                arg0,
+                arg1,
+            } => (
+                CallKind::Command,
+                [driver_number, subdriver_number, arg0, arg1],
+            ),
+            Syscall::ReadWriteAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            } => (
+                CallKind::ReadWriteAllow,
+                [
+                    driver_number,
+                    subdriver_number,
+                    allow_address.addr(),
+                    allow_size,
+                ],
+            ),
+            Syscall::UserspaceReadableAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            } => (
+                CallKind::UserspaceReadableAllow,
+                [
+                    driver_number,
+                    subdriver_number,
+                    allow_address.addr(),
+                    allow_size,
+                ],
+            ),
+            Syscall::ReadOnlyAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            } => (
+                CallKind::ReadOnlyAllow,
+                [
+                    driver_number,
+                    subdriver_number,
+                    allow_address.addr(),
+                    allow_size,
+                ],
+            ),
+            Syscall::Memop { operand, arg0 } => (CallKind::Memop, [operand, arg0, 0, 0]),
+            Syscall::Exit {
+                which,
+                completion_code,
+            } => (CallKind::Exit, [which, completion_code, 0, 0]),
+        };
+        self.kind.set(kind);
+        let [a, b, c, d] = &self.words;
+        a.set(words[0]);
+        b.set(words[1]);
+        c.set(words[2]);
+        d.set(words[3]);
+    }
+
+    fn get(&self) -> Option<Syscall> {
+        let [a, b, c, d] = self.words.each_ref().map(Cell::get);
+        let pointer = core::ptr::without_provenance_mut;
+        Some(match self.kind.get() {
+            CallKind::None => return None,
+            CallKind::NoWait => Syscall::Yield {
+                yield_type: YieldVariant::NoWait { ptr: pointer(a) },
+            },
+            CallKind::Wait => Syscall::Yield {
+                yield_type: YieldVariant::Wait,
+            },
+            CallKind::WaitFor => Syscall::Yield {
+                yield_type: YieldVariant::WaitFor {
+                    driver_number: a,
+                    subdriver_number: b,
+                },
+            },
+            CallKind::Subscribe => Syscall::Subscribe {
+                driver_number: a,
+                subdriver_number: b,
+                upcall_ptr: c.into(),
+                appdata: d.into(),
+            },
+            CallKind::Command => Syscall::Command {
+                driver_number: a,
+                subdriver_number: b,
+                arg0: c,
+                arg1: d,
+            },
+            CallKind::ReadWriteAllow => Syscall::ReadWriteAllow {
+                driver_number: a,
+                subdriver_number: b,
+                allow_address: pointer(c),
+                allow_size: d,
+            },
+            CallKind::UserspaceReadableAllow => Syscall::UserspaceReadableAllow {
+                driver_number: a,
+                subdriver_number: b,
+                allow_address: pointer(c),
+                allow_size: d,
+            },
+            CallKind::ReadOnlyAllow => Syscall::ReadOnlyAllow {
+                driver_number: a,
+                subdriver_number: b,
+                allow_address: pointer(c).cast_const(),
+                allow_size: d,
+            },
+            CallKind::Memop => Syscall::Memop {
+                operand: a,
+                arg0: b,
+            },
+            CallKind::Exit => Syscall::Exit {
+                which: a,
+                completion_code: b,
+            },
+        })
+    }
+
+    fn clear(&self) {
+        self.kind.set(CallKind::None);
+    }
 }
 
 fn increment(counter: &Cell<usize>) {
@@ -96,7 +277,7 @@ impl ProcessStandardDebug for ProcessStandardDebugFull {
         ] {
             counter.set(0);
         }
-        self.last_syscall.set(None);
+        self.last_syscall.clear();
         self.stack_top.set(None);
         self.heap_start.set(None);
     }
@@ -104,7 +285,7 @@ impl ProcessStandardDebug for ProcessStandardDebugFull {
     #[inline]
     fn note_syscall(&self, call: Syscall) {
         increment(&self.syscalls);
-        self.last_syscall.set(Some(call));
+        self.last_syscall.set(call);
     }
 
     fn syscall_count(&self) -> usize {
@@ -178,6 +359,66 @@ mod tests {
         debug.set_stack_top(0x200);
         debug.note_stack_pointer(0x1F0);
         assert_eq!(debug.lowest_stack_pointer(), Some(0x1F0));
+    }
+
+    #[test]
+    fn the_last_call_comes_back_as_it_was() {
+        let pointer = core::ptr::without_provenance_mut::<u8>;
+        let (driver_number, subdriver_number) = (0x3_0007, 2);
+        let yields = [
+            YieldVariant::NoWait { ptr: pointer(9) },
+            YieldVariant::Wait,
+            YieldVariant::WaitFor {
+                driver_number,
+                subdriver_number,
+            },
+        ]
+        .map(|yield_type| Syscall::Yield { yield_type });
+        let others = [
+            Syscall::Subscribe {
+                driver_number,
+                subdriver_number,
+                upcall_ptr: 3usize.into(),
+                appdata: 4usize.into(),
+            },
+            Syscall::Command {
+                driver_number,
+                subdriver_number,
+                arg0: 3,
+                arg1: 4,
+            },
+            Syscall::ReadWriteAllow {
+                driver_number,
+                subdriver_number,
+                allow_address: pointer(3),
+                allow_size: 4,
+            },
+            Syscall::UserspaceReadableAllow {
+                driver_number,
+                subdriver_number,
+                allow_address: pointer(3),
+                allow_size: 4,
+            },
+            Syscall::ReadOnlyAllow {
+                driver_number,
+                subdriver_number,
+                allow_address: pointer(3),
+                allow_size: 4,
+            },
+            Syscall::Memop {
+                operand: 1,
+                arg0: 2,
+            },
+            Syscall::Exit {
+                which: 1,
+                completion_code: 2,
+            },
+        ];
+        let debug = ProcessStandardDebugFull::default();
+        for call in yields.into_iter().chain(others) {
+            debug.note_syscall(call);
+            assert_eq!(debug.last_syscall(), Some(call));
+        }
     }
 
     #[test]
