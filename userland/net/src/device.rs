@@ -12,9 +12,16 @@ const HEADER_BYTES: usize = 14;
 /// Smallest MTU of IPv4 that hosts rely on (RFC 791); links that claim less are not believed.
 const SMALLEST_MTU: usize = 576;
 
+/// Longest frame that can be put in front of those of the tap.
+pub const INJECT_LIMIT: usize = crate::backlog::FRAME_LIMIT;
+
+/// The tap, with a place for one frame that goes to the stack before those of the tap.
 pub struct TapDevice {
+    /// The tap itself.
     pub tap: Tap,
     frame_limit: usize,
+    injected: [u8; INJECT_LIMIT],
+    injected_length: usize,
 }
 
 impl TapDevice {
@@ -25,7 +32,15 @@ impl TapDevice {
         Self {
             tap,
             frame_limit: mtu + HEADER_BYTES,
+            injected: [0; INJECT_LIMIT],
+            injected_length: 0,
         }
+    }
+
+    /// Has the stack receive `frame` next; a frame longer than [`INJECT_LIMIT`] is cut.
+    pub fn inject(&mut self, frame: &[u8]) {
+        let slots = self.injected.iter_mut().zip(frame);
+        self.injected_length = slots.map(|(to, from)| *to = *from).count();
     }
 }
 
@@ -38,7 +53,12 @@ impl Device for TapDevice {
             receiver,
             transmitter,
         } = &mut self.tap;
-        Some((Frame(receiver.receive()?), Outlet(transmitter)))
+        let injected = core::mem::take(&mut self.injected_length);
+        let frame = match self.injected.get(..injected) {
+            Some(frame) if injected > 0 => frame,
+            _ => receiver.receive()?,
+        };
+        Some((Frame(frame), Outlet(transmitter)))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Outlet<'_>> {

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod backlog;
 mod device;
 mod network;
 

@@ -3,13 +3,14 @@
 //! The interface with its sockets, driven by the app.
 
 use crate::address::{AddressChange, AddressPolicy, Fallback};
+use crate::backlog::{self, Backlog};
 use crate::device::TapDevice;
 use smoltcp::iface::{
     Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet, SocketStorage,
 };
-use smoltcp::socket::{dhcpv4, tcp};
+use smoltcp::socket::{Socket, dhcpv4, tcp};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint, Ipv4Address};
 use tock_app::alarm::Clock;
 use tock_app::ethernet::{self, Link, Tap};
 use tock_app::{ErrorCode, rng};
@@ -34,6 +35,7 @@ pub struct Network<'s> {
     dhcp: SocketHandle,
     policy: AddressPolicy,
     clock: Clock,
+    backlog: Backlog,
     mac: [u8; 6],
     more_frames: bool,
 }
@@ -74,12 +76,16 @@ impl<'s> Network<'s> {
             dhcp,
             policy: AddressPolicy::new(fallback, now),
             clock,
+            backlog: Backlog::new(),
             mac: link.mac,
             more_frames: false,
         })
     }
 
     /// Takes in frames, lets the sockets send, and follows DHCP; tells when the address changes.
+    ///
+    /// Connection requests for a port whose sockets are all taken wait for a few seconds until one
+    /// listens again.
     ///
     /// Look at the sockets afterwards, and call [`wait`](Self::wait) or this again soon.
     pub fn poll(&mut self) -> Option<AddressChange> {
@@ -88,11 +94,25 @@ impl<'s> Network<'s> {
             interface,
             device,
             sockets,
+            backlog,
             ..
         } = self;
         interface.poll_maintenance(now);
         self.more_frames = true;
         for _ in 0..INGRESS_BUDGET {
+            let is_listening = |port| port_state(sockets, port) == PortState::Listening;
+            if backlog
+                .release(now, is_listening, |frame| device.inject(frame))
+                .is_none()
+                && let Some(frame) = device.tap.receiver.peek()
+                && let Some(request) = backlog::request(frame)
+                && port_state(sockets, request.port) == PortState::Busy
+                && !is_connected(sockets, &request)
+            {
+                backlog.hold(request, frame, now);
+                device.tap.receiver.receive();
+                continue;
+            }
             if let PollIngressSingleResult::None =
                 interface.poll_ingress_single(now, device, sockets)
             {
@@ -120,10 +140,12 @@ impl<'s> Network<'s> {
             interface,
             device,
             sockets,
+            backlog,
             ..
         } = self;
         interface.poll_egress(now, device, sockets);
-        if self.more_frames {
+        let is_listening = |port| port_state(sockets, port) == PortState::Listening;
+        if self.more_frames || backlog.has_request_for(is_listening) {
             return Ok(());
         }
         let until_due = self.policy.due().map(|due| remaining(due, now));
@@ -213,6 +235,41 @@ impl<'s> Network<'s> {
             let _ = routes.add_default_ipv4_route(router);
         }
     }
+}
+
+/// What a connection request for a port would meet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PortState {
+    /// A socket that takes it.
+    Listening,
+    /// Sockets that all have a connection. One of them will listen again.
+    Busy,
+    /// Nothing: the request is refused.
+    Closed,
+}
+
+fn port_state(sockets: &SocketSet, port: u16) -> PortState {
+    let mut state = PortState::Closed;
+    for (_, socket) in sockets.iter() {
+        if let Socket::Tcp(socket) = socket
+            && socket.listen_endpoint().port == port
+        {
+            if socket.is_listening() {
+                return PortState::Listening;
+            }
+            state = PortState::Busy;
+        }
+    }
+    state
+}
+
+/// Tells whether the request repeats one that a socket has taken already.
+fn is_connected(sockets: &SocketSet, request: &backlog::Request) -> bool {
+    let source = IpEndpoint::from(request.source);
+    sockets.iter().any(|(_, socket)| match socket {
+        Socket::Tcp(socket) => socket.remote_endpoint() == Some(source),
+        _ => false,
+    })
 }
 
 fn now(clock: &mut Clock) -> Instant {

@@ -57,15 +57,26 @@ impl Receiver {
 
     /// Takes the next frame, or `None` when there is none at the moment. Never sleeps.
     pub fn receive(&mut self) -> Option<&[u8]> {
-        let frame = match self.next_private() {
-            Some(frame) => frame,
-            None if self.exchange() => self.next_private()?,
-            None => return None,
-        };
+        let frame = self.next_frame()?;
         self.position = frame.end;
         self.frames = self.frames.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(frame.len() as u64);
         streaming::read(self.private).data.get(frame)
+    }
+
+    /// Looks at the next frame without taking it. Never sleeps.
+    pub fn peek(&mut self) -> Option<&[u8]> {
+        let frame = self.next_frame()?;
+        streaming::read(self.private).data.get(frame)
+    }
+
+    /// Finds the next frame in the private buffer, after an exchange if it takes one.
+    fn next_frame(&mut self) -> Option<core::ops::Range<usize>> {
+        match self.next_private() {
+            Some(frame) => Some(frame),
+            None if self.exchange() => self.next_private(),
+            None => None,
+        }
     }
 
     /// Tells whether [`receive`](Self::receive) has something to look at.

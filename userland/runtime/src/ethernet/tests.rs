@@ -203,6 +203,18 @@ fn an_exceeded_buffer_makes_the_tap_look_again() {
 }
 
 #[test]
+fn a_frame_that_was_looked_at_is_still_there() {
+    with_tap(|mut tap, wire| {
+        wire.borrow_mut().incoming.extend([frame(1), frame(2)]);
+        tap.receiver.wait();
+        assert_eq!(tap.receiver.peek(), Some(&frame(1)[..]));
+        assert_eq!(tap.receiver.receive(), Some(&frame(1)[..]));
+        assert_eq!(tap.receiver.peek(), Some(&frame(2)[..]));
+        assert_eq!(tap.receiver.frames(), 1);
+    });
+}
+
+#[test]
 fn looking_at_an_idle_tap_makes_no_system_call() {
     with_tap(|mut tap, wire| {
         assert_eq!(tap.receiver.receive(), None);
