@@ -90,7 +90,7 @@ pub fn parse_tbf_header(header: &[u8], version: u16) -> Result<TbfHeader<'_>, Tb
     TbfHeader::from_entries(length, total_size, flags, entries)
 }
 
-/// Parses the first of the footers in `footers`.
+/// Parses the first of the footers in `footers`. [`tbf_footers`] goes through all of them.
 ///
 /// Returns it with the length of its data, not counting the four bytes of type and length: the
 /// next footer starts that much plus four further on.
@@ -107,6 +107,38 @@ pub fn parse_tbf_footer(
     let credentials = TbfFooterV2Credentials::from_entry(entry)?;
     let length = u32::try_from(entry.data.len()).map_err(|_| TbfParseError::InternalError)?;
     Ok((credentials, length))
+}
+
+/// Iterates over the footers in `footers`, the bytes from the end of the binary to that of the
+/// object.
+///
+/// A footer that cannot be used, be it of an unknown type or format or of the wrong length for its
+/// format, is an error in its place, and the next item is the footer behind it. The iteration ends
+/// where fewer than four bytes are left, and behind a footer that runs past the end.
+pub fn tbf_footers(footers: &'static [u8]) -> TbfFooters {
+    TbfFooters { rest: footers }
+}
+
+/// Iterates over footers; see [`tbf_footers`].
+#[derive(Clone, Copy, Debug)]
+pub struct TbfFooters {
+    rest: &'static [u8],
+}
+
+impl Iterator for TbfFooters {
+    type Item = Result<TbfFooterV2Credentials, TbfParseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let split = Entry::split(core::mem::take(&mut self.rest));
+        Some(match split {
+            Ok((entry, rest)) => {
+                self.rest = rest;
+                TbfFooterV2Credentials::from_entry(entry)
+            }
+            Err(TbfParseError::NotEnoughFlash) => return None,
+            Err(error) => Err(error),
+        })
+    }
 }
 
 #[cfg(test)]

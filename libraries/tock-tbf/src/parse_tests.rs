@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{parse_tbf_footer, parse_tbf_header, parse_tbf_header_lengths};
+use super::{parse_tbf_footer, parse_tbf_header, parse_tbf_header_lengths, tbf_footers};
 use crate::testing::{Builder, halves, sign, words};
 use crate::types::{
     InitialTbfParseError, TbfFooterV2CredentialsType as Format, TbfHeader, TbfParseError,
@@ -160,6 +160,49 @@ fn each_format_has_its_length() {
     }
 }
 
+/// What each footer is, in order.
+fn kinds(bytes: Vec<u8>) -> Vec<Result<Format, TbfParseError>> {
+    tbf_footers(flash(bytes))
+        .map(|footer| footer.map(|credentials| credentials.format()))
+        .collect()
+}
+
+#[test]
+fn footers_that_cannot_be_used_are_passed_over() {
+    let unusable = [
+        credential(7, 12),
+        credential(u32::MAX, 0),
+        credential(3, 31),
+        footer(128, 3, &[0; 3]),
+        footer(129, 5, &[0; 5]),
+        footer(0, 0, &[]),
+    ];
+    for odd in unusable {
+        let bytes = [credential(3, 32), odd, credential(6, 64), &[0; 3]].concat();
+        let kind = u16::from_le_bytes([odd[0], odd[1]]);
+        let expected = [
+            Ok(Format::SHA256),
+            Err(TbfParseError::BadTlvEntry(kind.into())),
+            Ok(Format::EcdsaNistP256),
+        ];
+        assert_eq!(kinds(bytes), expected);
+    }
+}
+
+#[test]
+fn a_footer_that_runs_past_the_end_is_the_last() {
+    let whole = [credential(0, 5), credential(3, 32)].concat();
+    for cut in 1..=36 {
+        let items = kinds(whole[..whole.len() - cut].to_vec());
+        assert_eq!(items[0], Ok(Format::Reserved));
+        assert_eq!(items[1..], [Err(TbfParseError::BadTlvEntry(128))]);
+    }
+    for left in 0..4 {
+        assert_eq!(kinds(whole[..13 + left].to_vec()), [Ok(Format::Reserved)]);
+    }
+    assert_eq!(kinds(Vec::new()), []);
+}
+
 #[test]
 fn what_is_no_credential_is_refused() {
     for bytes in [
@@ -282,5 +325,46 @@ proptest! {
             explore(&header);
         }
         let _ = parse_tbf_header(&bytes[..cut.min(length)], 2).map(|header| explore(&header));
+    }
+
+    #[test]
+    fn footers_of_any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let length = bytes.len();
+        prop_assert!(kinds(bytes).len() <= length / 4 + 1);
+    }
+
+    #[test]
+    fn every_credential_is_found_among_footers_of_any_type(
+        footers in prop::collection::vec((
+            prop_oneof![Just(128u16), any::<u16>()],
+            prop_oneof![0u32..9, any::<u32>()],
+            0usize..40,
+        ), 0..8),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2),
+    ) {
+        let mut bytes = Vec::new();
+        let mut expected = Vec::new();
+        for (kind, format, length) in footers {
+            let data = [words(&[format]), vec![7; length]].concat();
+            bytes.extend(footer(kind, data.len(), &data));
+            expected.push(match (kind, format, length) {
+                (128, 0, _) => Ok(Format::Reserved),
+                (128, 3, 32) => Ok(Format::SHA256),
+                _ => Err(TbfParseError::BadTlvEntry(kind.into())),
+            });
+        }
+        prop_assert_eq!(kinds(bytes.clone()), expected);
+        for (place, value) in damage {
+            if !bytes.is_empty() {
+                let place = place.index(bytes.len());
+                bytes[place] = value;
+            }
+        }
+        // Whatever became of them, each is inside the bytes.
+        let place = flash(bytes);
+        for credentials in tbf_footers(place).flatten() {
+            prop_assert!(place.as_ptr_range().contains(&credentials.data().as_ptr())
+                || credentials.data().is_empty());
+        }
     }
 }
