@@ -75,6 +75,10 @@ pub enum ProcessBinaryError {
         /// Where it was linked to be.
         expected: usize,
     },
+    /// Flash also holds a newer binary of the application, or an equally new one before it.
+    Superseded,
+    /// A process has the application's identity, or its short identifier, already.
+    IdentityTaken,
 }
 
 impl fmt::Display for ProcessLoadError {
@@ -96,7 +100,11 @@ impl fmt::Display for ProcessLoadError {
             }
             ProcessLoadError::NoProcessSlot => "process table full",
             ProcessLoadError::BinaryError(error) => return fmt::Display::fmt(error, formatter),
-            ProcessLoadError::CheckError(_) => "credentials not accepted",
+            ProcessLoadError::CheckError(error) => match error {
+                ProcessCheckError::CredentialsNotAccepted => "no credential was accepted",
+                ProcessCheckError::CredentialsRejected(_) => "a credential was rejected",
+                ProcessCheckError::InternalError => "credentials could not be checked",
+            },
             ProcessLoadError::InternalError => "internal error",
         };
         formatter.write_str(text)
@@ -136,6 +144,8 @@ impl fmt::Display for ProcessBinaryError {
                     "linked for flash at {expected:#x}, but is at {actual:#x}"
                 );
             }
+            ProcessBinaryError::Superseded => "another binary of the application runs instead",
+            ProcessBinaryError::IdentityTaken => "its identity belongs to a process already",
         };
         formatter.write_str(text)
     }

@@ -45,7 +45,7 @@ pub struct ProcessLoadReport {
 }
 
 impl ProcessLoadReport {
-    fn new(flash: &'static [u8]) -> ProcessLoadReport {
+    pub(super) fn new(flash: &'static [u8]) -> ProcessLoadReport {
         let header = parse_tbf_header(flash, HEADER_VERSION).ok();
         ProcessLoadReport {
             flash_address: flash.as_ptr().addr(),
@@ -188,6 +188,16 @@ fn load<C: Chip + 'static, D: ProcessStandardDebug + 'static>(
     let version = found.version.map_err(ProcessLoadError::BinaryError)?;
     let binary =
         ProcessBinary::create(found.flash, version).map_err(ProcessLoadError::BinaryError)?;
+    make_process(common, pool, &binary, ShortId::LocallyUnique)
+}
+
+/// Makes a process of a binary, in the first free slot.
+pub(super) fn make_process<C: Chip + 'static, D: ProcessStandardDebug + 'static>(
+    common: &Common<C, D>,
+    pool: &mut RamPool,
+    binary: &ProcessBinary,
+    app_id: ShortId,
+) -> Result<&'static dyn Process, ProcessLoadError> {
     let (index, slot) = common
         .kernel
         .process_slots()
@@ -195,7 +205,7 @@ fn load<C: Chip + 'static, D: ProcessStandardDebug + 'static>(
         .enumerate()
         .find(|(_, slot)| slot.get().is_none())
         .ok_or(ProcessLoadError::NoProcessSlot)?;
-    let process = ProcessStandard::create(common, &binary, pool, ShortId::LocallyUnique, index)?;
+    let process = ProcessStandard::create(common, binary, pool, app_id, index)?;
     slot.set(process);
     Ok(process)
 }

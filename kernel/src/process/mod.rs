@@ -21,17 +21,21 @@ mod id;
 mod layout;
 mod load_error;
 mod loader;
+mod loading;
 mod policy;
 mod printer;
 mod process_trait;
 mod ram;
+mod sequential_loader;
 mod slot;
 mod standard;
 mod state;
 mod task;
 mod task_queue;
 
-pub use crate::process_checker::{AcceptedCredential, ProcessCheckError};
+pub use crate::process_checker::{
+    AcceptedCredential, ProcessCheckError, ProcessCheckerMachine, ProcessCheckerMachineClient,
+};
 pub use addresses::{ProcessAddresses, ProcessSizes};
 pub use binary::ProcessBinary;
 pub use debug_info::{ProcessStandardDebug, ProcessStandardDebugFull};
@@ -42,9 +46,11 @@ pub use loader::{
     DebugLoadReporter, ProcessLoadReport, ProcessLoadReporter, load_processes,
     load_processes_reporting,
 };
+pub use loading::{ProcessLoadingAsync, ProcessLoadingAsyncClient};
 pub use policy::{FaultAction, ProcessFaultPolicy};
 pub use printer::{ProcessPrinter, ProcessPrinterContext};
 pub use process_trait::{Process, ProcessCustomGrantIdentifier};
+pub use sequential_loader::SequentialProcessLoaderMachine;
 pub use slot::{ProcessArray, ProcessSlot};
 pub use standard::{ProcessStandard, ProcessStandardStoragePermissionsPolicy};
 pub use state::{State, StoppedExecutingReason, StoppedState};
