@@ -7,6 +7,8 @@
 //! application and what its short identifier is. Cryptography is in neither place here but in the
 //! policies' crates.
 
+#[cfg(test)]
+pub(crate) mod fakes;
 mod identity;
 mod machine;
 
@@ -92,3 +94,6 @@ pub trait AppCredentialsPolicyClient<'a> {
         integrity_region: &'a [u8],
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,16 @@ impl Tbf {
         object.resize(size, 0x13);
         object
     }
+
+    /// The object with these footers instead of filler.
+    pub(crate) fn with_footers(&self, footers: &[u8]) -> Vec<u8> {
+        let mut tbf = self.clone();
+        tbf.footer = u32::try_from(footers.len()).unwrap();
+        let mut object = tbf.build();
+        let end = object.len() - footers.len();
+        object[end..].copy_from_slice(footers);
+        object
+    }
 }
 
 /// Puts the checksum into a header.

@@ -346,3 +346,6 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessCheckerMachineClient
         self.next_step(Phase::Collect);
     }
 }
+
+#[cfg(test)]
+mod tests;
