@@ -208,6 +208,7 @@ mod tests {
     }
 
     fn write_in_pieces(piece: usize) -> String {
+        let word = "two";
         let mut small = Small {
             text: Vec::new(),
             room: 0,
@@ -220,7 +221,7 @@ mod tests {
                 skip,
                 position: 0,
             };
-            match write!(out, "one {} three {:#x}\n", "two", 4) {
+            match writeln!(out, "one {} three {:#x}", word, 4) {
                 Ok(()) => return String::from_utf8(small.text).unwrap(),
                 Err(fmt::Error) => skip = out.position,
             }

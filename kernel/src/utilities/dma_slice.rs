@@ -443,10 +443,8 @@ mod tests {
         let held = unsafe { DmaSliceMut::new(&mut words, fence) };
         device_writes(held.ptr_addr() + 8, 5);
         // SAFETY: it is done.
-        assert_eq!(
-            unsafe { held.take(fence) },
-            [0, 0, u32::from_ne_bytes([5, 0, 0, 0])]
-        );
+        let words = unsafe { held.take(fence) };
+        assert_eq!(words, [0, 0, u32::from_ne_bytes([5, 0, 0, 0])]);
         assert_eq!(fence.counts(), (3, 3));
     }
 

@@ -48,10 +48,13 @@ impl Compress for ByName {
     }
 }
 
+/// A name, and what became of the application.
+type Outcome = (Option<&'static str>, Result<(), ProcessLoadError>);
+
 /// What the loader said.
 #[derive(Default)]
 struct Log {
-    reports: RefCell<Vec<(Option<&'static str>, Result<(), ProcessLoadError>)>>,
+    reports: RefCell<Vec<Outcome>>,
     lines: RefCell<Vec<String>>,
     results: RefCell<Vec<Result<(), ProcessLoadError>>>,
     finished: Cell<usize>,
