@@ -19,7 +19,7 @@ BOARD = cargo run --quiet --package board-runner --
 RUN_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runner run debug kernel apps image test test-host test-boot deep-check check contract clean
+.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update deep-check check contract clean
 
 help: ## list the targets
 	@echo 'make TARGET [OPTION=value ...]'
@@ -61,10 +61,17 @@ test: test-host test-boot ## run the tests on this machine, then those under QEM
 
 test-host: setup
 	@cargo test
+	@cargo test --package bench
 	@cd userland && cargo test
 
 test-boot: runner
 	@cargo test --package boot-tests
+
+bench: runner ## count what operations cost on the board; fail if more than the baseline by 3 %
+	@cargo run --quiet --package bench -- --qemu $(QEMU)
+
+bench-update: runner ## the same, and make the result the new baseline
+	@cargo run --quiet --package bench -- --qemu $(QEMU) --update
 
 deep-check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
 	@tools/deep-check.sh

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Results as text.
+
+use std::fmt::Write;
+
+use crate::cost::{Cost, is_app, profile};
+use crate::lines::Lines;
+use crate::program::Program;
+use crate::result::Measured;
+use crate::run::Run;
+use crate::targets::{BYTES, INSTRUCTIONS, PMP_WRITES, Target};
+
+/// Rows of a profile; the rest adds little.
+const PROFILE_ROWS: usize = 40;
+
+/// The table of figures beside targets, baseline and upstream's figures.
+#[must_use]
+pub fn table(now: &Measured, baseline: &Measured) -> String {
+    let mut text = format!(
+        "{:<38} {:>9} {:>9} {:>7} {:>7} {:>9}\n",
+        "instructions per operation", "measured", "baseline", "limit", "aim", "upstream"
+    );
+    let operations = |measured: &Measured, name: &str, figure: fn(&Cost) -> f64| {
+        measured.operations.get(name).map(figure)
+    };
+    for target in INSTRUCTIONS {
+        let figure = |measured| operations(measured, target.name, |cost| cost.instructions);
+        row(&mut text, target, figure(now), figure(baseline));
+    }
+    text.push('\n');
+    for target in PMP_WRITES {
+        let figure = |measured| operations(measured, target.name, |cost| cost.pmp_writes);
+        row(&mut text, target, figure(now), figure(baseline));
+    }
+    text.push('\n');
+    for target in BYTES {
+        let figure = |measured: &Measured| measured.bytes.get(target.name).map(|size| *size as f64);
+        row(&mut text, target, figure(now), figure(baseline));
+    }
+    text
+}
+
+fn row(text: &mut String, target: &Target, now: Option<f64>, baseline: Option<f64>) {
+    let Some(now) = now else { return };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{:<38} {:>9} {:>9} {:>7} {:>7} {:>9}  {}",
+        target.title,
+        number(Some(now)),
+        number(baseline),
+        number(target.limit),
+        number(target.aim),
+        number(target.upstream),
+        target.verdict(now)
+    );
+}
+
+/// One decimal unless it is zero; two for small numbers that are not whole.
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(value) if value < 10.0 && value.fract() != 0.0 => format!("{value:.2}"),
+        Some(value) if (value * 10.0).round() % 10.0 == 0.0 => format!("{value:.0}"),
+        Some(value) => format!("{value:.1}"),
+    }
+}
+
+/// What the instructions of each operation are, beside their number.
+#[must_use]
+pub fn details(now: &Measured) -> String {
+    let mut text = format!(
+        "{:<18} {:>9} {:>8} {:>6} {:>6} {:>6} {:>6} {:>8} {:>10}\n",
+        "per operation", "kernel", "app", "CSR", "PMP", "fence", "MMIO", "notified", "interrupts"
+    );
+    for (name, cost) in &now.operations {
+        let _ = writeln!(
+            text,
+            "{name:<18} {:>9} {:>8} {:>6} {:>6} {:>6} {:>6} {:>8} {:>10}",
+            number(Some(cost.instructions - cost.app)),
+            number(Some(cost.app)),
+            number(Some(cost.csr)),
+            number(Some(cost.pmp_writes)),
+            number(Some(cost.fences)),
+            number(Some(cost.mmio)),
+            number(Some(cost.notifications)),
+            number(Some(cost.interrupts)),
+        );
+    }
+    text
+}
+
+/// Lines of the crates.
+#[must_use]
+pub fn lines(crates: &[(String, Lines)]) -> String {
+    let mut text = format!(
+        "{:<32} {:>7} {:>7} {:>9}\n",
+        "lines of Rust", "code", "tests", "comments"
+    );
+    for (name, lines) in crates {
+        let _ = writeln!(
+            text,
+            "{name:<32} {:>7} {:>7} {:>9}",
+            lines.code, lines.tests, lines.comments
+        );
+    }
+    text
+}
+
+/// Where the instructions of each window of a run are spent: by function of the image, and by the
+/// function they were written in, which inlining does not change.
+#[must_use]
+pub fn profiles(kernel: &Program, run: &Run) -> String {
+    let mut text = String::new();
+    for window in std::iter::once(&run.start).chain(&run.windows) {
+        let symbol = |address| {
+            if is_app(address) {
+                format!("app: {}", run.app.function_at(address))
+            } else {
+                kernel.function_at(address).to_owned()
+            }
+        };
+        let source = |address| {
+            if is_app(address) {
+                "(app)".to_owned()
+            } else {
+                kernel.written_in(address)
+            }
+        };
+        let line = |address| match kernel.line_at(address) {
+            Some(line) if !is_app(address) => line,
+            _ => "(elsewhere)".to_owned(),
+        };
+        for (title, rows) in [
+            (
+                "by function of the image",
+                profile(&window.counts, window.operations, symbol),
+            ),
+            (
+                "by function of the source",
+                profile(&window.counts, window.operations, source),
+            ),
+            (
+                "by line of the source",
+                profile(&window.counts, window.operations, line),
+            ),
+        ] {
+            let _ = writeln!(text, "== {}, {title}", window.name);
+            for (name, count) in rows.iter().take(PROFILE_ROWS) {
+                let _ = writeln!(text, "{count:>10.1}  {name}");
+            }
+            let rest: f64 = rows.iter().skip(PROFILE_ROWS).map(|row| row.1).sum();
+            if rest > 0.0 {
+                let _ = writeln!(text, "{rest:>10.1}  (rest)");
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn numbers_show_decimals_only_where_there_are_any() {
+        let shown = [300.0, 300.04, 546.54, 0.333, 0.0].map(|value| number(Some(value)));
+        assert_eq!(shown, ["300", "300", "546.5", "0.33", "0"]);
+        assert_eq!(number(None), "-");
+    }
+
+    #[test]
+    fn rows_set_the_figure_beside_its_limits() {
+        let cost = Cost {
+            instructions: 280.0,
+            ..Cost::default()
+        };
+        let now = Measured {
+            operations: BTreeMap::from([("command-0".to_owned(), cost)]),
+            ..Measured::default()
+        };
+        let text = table(&now, &Measured::default());
+        let row = text
+            .lines()
+            .find(|line| line.starts_with("command 0"))
+            .expect("a row for what was measured");
+        let words: Vec<&str> = row.split_whitespace().skip(5).collect();
+        assert_eq!(words, ["280", "-", "300", "250", "2614", "ok"]);
+        assert!(!text.contains("sbrk"), "{text}");
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A result as it is stored, and its comparison with a baseline.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cost::Cost;
+use crate::error::Error;
+
+/// Growth that is still no regression.
+const TOLERANCE: f64 = 0.03;
+/// Growth of a count of events per operation that is still no regression: one more or less at the
+/// border of a window is chance.
+const EVENT_TOLERANCE: f64 = 0.05;
+
+/// Everything measured in one run of the benchmark.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Cost per operation by the name of its window.
+    pub operations: BTreeMap<String, Cost>,
+    /// Bytes of the kernel image by part.
+    pub bytes: BTreeMap<String, u64>,
+}
+
+/// A figure that grew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Regression {
+    /// What grew.
+    pub what: String,
+    /// The figure in the baseline.
+    pub before: f64,
+    /// The figure now.
+    pub now: f64,
+}
+
+impl Measured {
+    /// Reads a stored result.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or is no result.
+    pub fn read(path: &Path) -> Result<Measured, Error> {
+        let failed = |reason: String| Error::File {
+            action: "read",
+            path: path.to_owned(),
+            reason,
+        };
+        let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Stores the result.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let failed = |reason: String| Error::File {
+            action: "write",
+            path: path.to_owned(),
+            reason,
+        };
+        let mut text =
+            serde_json::to_string_pretty(self).map_err(|error| failed(error.to_string()))?;
+        text.push('\n');
+        fs::write(path, text).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Finds what grew by more than is tolerated since `baseline`. What only one of the two has does
+    /// not count.
+    #[must_use]
+    pub fn regressions(&self, baseline: &Measured) -> Vec<Regression> {
+        let mut found = Vec::new();
+        let mut compare = |what: String, before: f64, now: f64, tolerated: f64| {
+            if now > before + tolerated {
+                found.push(Regression { what, before, now });
+            }
+        };
+        for (name, now) in &self.operations {
+            let Some(before) = baseline.operations.get(name) else {
+                continue;
+            };
+            compare(
+                format!("{name}: instructions"),
+                before.instructions,
+                now.instructions,
+                before.instructions * TOLERANCE,
+            );
+            for (what, before, now) in [
+                ("PMP writes", before.pmp_writes, now.pmp_writes),
+                ("device register accesses", before.mmio, now.mmio),
+                ("notifications", before.notifications, now.notifications),
+                ("interrupts", before.interrupts, now.interrupts),
+            ] {
+                let tolerated = EVENT_TOLERANCE.max(before * EVENT_TOLERANCE);
+                compare(format!("{name}: {what}"), before, now, tolerated);
+            }
+        }
+        for (part, now) in &self.bytes {
+            if let Some(before) = baseline.bytes.get(part) {
+                let (before, now) = (*before as f64, *now as f64);
+                compare(format!("bytes of {part}"), before, now, before * TOLERANCE);
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(instructions: f64, interrupts: f64, text: u64) -> Measured {
+        let cost = Cost {
+            instructions,
+            interrupts,
+            ..Cost::default()
+        };
+        Measured {
+            operations: BTreeMap::from([("send".to_owned(), cost)]),
+            bytes: BTreeMap::from([("text".to_owned(), text)]),
+        }
+    }
+
+    #[test]
+    fn growth_within_the_tolerance_is_no_regression() {
+        let baseline = measured(1000.0, 1.0, 100_000);
+        for now in [
+            measured(1030.0, 1.05, 103_000),
+            measured(10.0, 0.0, 10),
+            Measured::default(),
+        ] {
+            assert_eq!(now.regressions(&baseline), []);
+        }
+    }
+
+    #[test]
+    fn growth_beyond_the_tolerance_is_named() {
+        let baseline = measured(1000.0, 1.0, 100_000);
+        let found = measured(1031.0, 1.06, 103_001).regressions(&baseline);
+        let names: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
+        assert_eq!(
+            names,
+            ["send: instructions", "send: interrupts", "bytes of text"]
+        );
+    }
+
+    #[test]
+    fn stored_results_read_back_as_they_were() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("result.json");
+        let result = measured(413.25, 0.5, 97_184);
+        result.write(&path).expect("a writable directory");
+        assert_eq!(Measured::read(&path).expect("it was just written"), result);
+    }
+}
