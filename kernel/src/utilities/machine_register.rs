@@ -29,7 +29,7 @@ impl MachineRegister {
     /// Returns the low 32 bits as a number, which is all that a 32-bit system call argument has.
     #[inline]
     pub fn as_usize_32bit(self) -> usize {
-        self.content.addr() & 0xFFFF_FFFF
+        self.content.addr() as u32 as usize
     }
 }
 
