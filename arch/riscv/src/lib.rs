@@ -14,7 +14,7 @@ pub mod dma_fence;
 pub mod fault;
 pub mod pmp;
 pub mod print;
-mod start;
+pub mod start;
 pub mod support;
 pub mod syscall;
 mod trap;

@@ -77,7 +77,9 @@ impl Pmp {
         // whose properties the caller relies on: processes reach their own regions alone.
         let (addresses, configurations) =
             unsafe { (PmpAddresses::new(), PmpConfigurations::new()) };
-        for (index, value) in plan.addresses.into_iter().enumerate() {
+        // Downwards: after a restart a pair still covers what a process had, and its upper border,
+        // set first, closes it.
+        for (index, value) in plan.addresses.into_iter().enumerate().rev() {
             addresses.write(index, value);
         }
         for index in 0..4 {

@@ -113,6 +113,8 @@ impl<A: PlicAccess> Plic<A> {
         }
         for source in 1..SOURCES {
             self.registers.set_priority(source, 1);
+            // After a restart, the previous run may have left it claimed.
+            self.registers.complete(source);
         }
         self.registers.set_threshold(0);
     }
@@ -279,6 +281,15 @@ mod tests {
         assert_eq!(plic.claim(), NonZeroU32::new(10));
         assert_eq!(plic.claim(), None);
         assert_eq!(plic.counters().empty_claims, 1);
+    }
+
+    #[test]
+    fn a_source_that_was_claimed_before_a_restart_is_delivered_again() {
+        let device = FakePlic::default();
+        device.claimed.borrow_mut().push(10);
+        let plic = Plic::new(&device);
+        plic.initialize();
+        assert!(device.claimed.borrow().is_empty());
     }
 
     #[test]

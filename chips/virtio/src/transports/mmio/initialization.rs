@@ -179,6 +179,16 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         Ok(())
     }
 
+    /// Resets whatever is in this slot, so that it stops using memory (2.4), and tells nobody.
+    ///
+    /// For a kernel about to start anew. Returns whether the device completed the reset; if not, it
+    /// may still write to the memory it was given.
+    pub fn halt(&self) -> bool {
+        self.stage.set(Stage::Down);
+        self.registers.write(Writable::Status, 0);
+        (0..RESET_POLLS).any(|_| self.registers.read(Readable::Status) == 0)
+    }
+
     /// Resets the device and, once it has, gives the queues their buffers back (2.4).
     ///
     /// Returns whether the device completed the reset. If not, it may still access memory, so the

@@ -287,6 +287,20 @@ fn a_reset_that_never_completes_is_given_up() {
 }
 
 #[test]
+fn a_halted_device_is_reset_without_a_word_to_its_driver() {
+    let rig = Rig::new();
+    rig.initialize().unwrap();
+    rig.driver.calls.borrow_mut().clear();
+    assert!(rig.transport.halt());
+    assert_eq!(rig.device.status.get(), 0);
+    assert!(!rig.transport.is_running());
+    assert!(rig.driver.calls.borrow().is_empty());
+    rig.device.status.set(STARTED);
+    rig.device.reset_hangs.set(true);
+    assert!(!rig.transport.halt());
+}
+
+#[test]
 fn a_device_without_version_1_fails() {
     let rig = Rig::new();
     rig.device.offered.set(0xFFFF_FFFF);
