@@ -24,7 +24,7 @@ const UPCALL_FIRED: usize = 0;
 /// leaves the other half for being late.
 const LONGEST_TICKS: u64 = 1 << 31;
 
-static FIRED: Upcall = Upcall::new(DRIVER, UPCALL_FIRED);
+pub(crate) static FIRED: Upcall = Upcall::new(DRIVER, UPCALL_FIRED);
 
 /// Tells whether the board has an alarm.
 pub fn exists() -> bool {
@@ -202,3 +202,6 @@ impl Clock {
         self.micros() / 1000
     }
 }
+
+#[cfg(test)]
+mod tests;

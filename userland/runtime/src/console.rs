@@ -141,3 +141,6 @@ macro_rules! println {
         $crate::print!("{}\n", ::core::format_args!($format $($arguments)*))
     };
 }
+
+#[cfg(test)]
+mod tests;

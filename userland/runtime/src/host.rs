@@ -85,6 +85,15 @@ pub fn install(kernel: impl Kernel + 'static) {
     });
 }
 
+/// Lets tests run one after the other that use the same [`Upcall`](crate::upcall::Upcall) statics: each
+/// test thread is a process of its own, but the statics are shared by all of them.
+#[cfg(test)]
+pub(crate) fn take_turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn failure(error: ErrorCode) -> Return {
     Return {
         variant: 0,

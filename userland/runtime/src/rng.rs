@@ -39,3 +39,6 @@ pub fn fill(destination: &mut [u8]) -> Result<(), ErrorCode> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

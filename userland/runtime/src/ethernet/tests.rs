@@ -140,11 +140,9 @@ impl host::Kernel for TapKernel {
     }
 }
 
-/// A tap on a thread of its own: upcalls and the stand-in kernel are per process, that is, per thread,
-/// but the flags they raise are statics, so the tests take turns.
+/// Runs a test on a fresh tap.
 fn with_tap(test: impl FnOnce(Tap, &RefCell<Wire>)) {
-    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _turn = host::take_turn();
     RECEIVED.disable();
     transmitter::SENT.disable();
     let wire = Rc::new(RefCell::new(Wire::default()));
