@@ -23,6 +23,12 @@ pub const DRIVER_NUM: usize = 0x10000;
 /// Number of the read-only buffer with the name to look for.
 const NAME: usize = 0;
 
+/// Tasks that may be queued for a process before it is notified no more: half of its queue.
+///
+/// The rest stays for events of drivers, or any process could keep another one from hearing of
+/// what it waits for, by notifications that nobody takes out of the queue.
+const MOST_QUEUED: usize = 5;
+
 mod command {
     pub(super) const EXISTS: usize = 0;
     pub(super) const DISCOVER: usize = 1;
@@ -118,7 +124,8 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
     /// # Errors
     ///
     /// - `NODEVICE`: one of the two is gone.
-    /// - `NOMEM`: no room for the upcall, or for the driver's data in one of the two.
+    /// - `NOMEM`: no room for the upcall, of which some is kept for drivers, or for the driver's data
+    ///   in one of the two.
     /// - `INVAL`: a slot is beyond `NUM_PROCS`.
     pub(crate) fn deliver(
         &self,
@@ -126,6 +133,9 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
         sender: ProcessId,
         kind: IPCUpcallType,
     ) -> Result<(), ErrorCode> {
+        if receiver.pending_tasks() >= MOST_QUEUED {
+            return Err(ErrorCode::NOMEM);
+        }
         let receiver_id = receiver.processid();
         let (address, length) = self
             .processes
@@ -212,3 +222,6 @@ impl<const NUM_PROCS: u8> SyscallDriver for IPC<NUM_PROCS> {
         self.processes.enter(process_id, |_, _| {})
     }
 }
+
+#[cfg(test)]
+mod tests;
