@@ -128,6 +128,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case is a thousand judgements.
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn the_verdict_does_not_depend_on_how_the_bytes_arrive(
             head in "GET /[a-z]{0,9} HTTP/1\\.[0-3]\r\n(Host: [a-z]{1,9}\r\n)?(A: [ -~]{0,30}\r\n){0,3}\r\n",

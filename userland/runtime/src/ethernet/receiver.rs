@@ -151,8 +151,8 @@ impl Receiver {
         if self.position < streaming::read(self.private).data.len() {
             self.malformed = self.malformed.wrapping_add(1);
         }
-        let drained = NonNull::from(&mut *self.private);
         streaming::prepare(self.private, AfterMiss::Continue);
+        let drained = NonNull::from(&mut *self.private);
         // SAFETY: the memory is static. From here on this half reaches it through `shared` only, or
         // not at all if the kernel refuses it and it stays private.
         let answer = unsafe {
