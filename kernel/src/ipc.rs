@@ -6,6 +6,9 @@
 //! process in slot k as its read-write buffer k, and notifies it. The notified process gets access
 //! to the buffer and an upcall with its length and address: a service in its upcall of its own
 //! number, a client in the upcall of the service's number.
+//!
+//! Notifying takes memory and room in the queue of another process, so it is bounded: a process that
+//! has not used this driver gets none, and others keep half of their queue for their own drivers.
 
 use crate::capabilities::MemoryAllocationCapability;
 use crate::errorcode::ErrorCode;
@@ -48,6 +51,7 @@ pub enum IPCUpcallType {
 /// The inter-process communication driver for a table of `NUM_PROCS` processes.
 pub struct IPC<const NUM_PROCS: u8> {
     kernel: &'static Kernel,
+    driver_num: usize,
     processes: Grant<(), UpcallCount<NUM_PROCS>, AllowRoCount<1>, AllowRwCount<NUM_PROCS>>,
 }
 
@@ -60,6 +64,7 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
     ) -> IPC<NUM_PROCS> {
         IPC {
             kernel,
+            driver_num,
             processes: kernel.create_grant(driver_num, capability),
         }
     }
@@ -98,6 +103,13 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
     }
 
     /// Notifies the process in slot `target` in the name of `sender`.
+    ///
+    /// # Errors
+    ///
+    /// Besides those of [`deliver`](Self::deliver):
+    ///
+    /// - `INVAL`: the slot is empty or does not exist.
+    /// - `NODEVICE`: the process is gone, or has not used this driver in this run.
     fn notify(
         &self,
         sender: ProcessId,
@@ -115,6 +127,13 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
         }
         if receiver.processid() == sender {
             return Ok(());
+        }
+        // The memory of a process that takes no part is not for others to fill.
+        if receiver
+            .lookup_grant_from_driver_num(self.driver_num)
+            .is_err()
+        {
+            return Err(ErrorCode::NODEVICE);
         }
         self.deliver(receiver, sender, kind)
     }
