@@ -72,6 +72,27 @@ pub fn read(buffer: &mut [u8]) -> Result<(), ErrorCode> {
     })?
 }
 
+/// Writes a question and reads until `answer` is full.
+///
+/// Reading begins before the question is out, so nothing typed in answer to it is lost.
+///
+/// # Errors
+///
+/// As for [`write`] and [`read`].
+pub fn ask(question: &[u8], answer: &mut [u8]) -> Result<(), ErrorCode> {
+    let length = answer.len();
+    share::read_write(DRIVER, ALLOW_READ, answer, || {
+        syscall::command(DRIVER, COMMAND_READ, length, 0)?;
+        let asked = write(question);
+        if asked.is_err() {
+            syscall::command(DRIVER, COMMAND_ABORT, 0, 0)?;
+        }
+        // Exactly one event ends the read, whether by the last byte or by the abort.
+        let [status, ..] = syscall::wait_for(DRIVER, UPCALL_READ);
+        asked.and(ErrorCode::check_status(status))
+    })?
+}
+
 /// Reads until `buffer` is full or `timeout_ms` have passed; returns how many bytes came.
 ///
 /// # Errors

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Apps that break rules harm only themselves: a bystander keeps its rhythm.
+//!
+//! Where an app keeps the CPU busy, time is counted in instructions, so the rhythm does not depend on
+//! how busy the machine is that runs the tests.
+
+use boot_tests::{Board, Guest, each_qemu};
+
+/// One instruction is 64 ns of the guest's time.
+const COUNTED_TIME: [&str; 2] = ["-icount", "shift=6"];
+
+/// Reads the number of the next tick.
+#[track_caller]
+fn next_tick(guest: &mut Guest) -> u32 {
+    let line = guest.expect_line("a tick", |line| tick(line).is_some());
+    tick(&line).unwrap_or_default()
+}
+
+fn tick(line: &str) -> Option<u32> {
+    line.split_once("ticker: ")?.1.trim().parse().ok()
+}
+
+/// Expects `count` ticks from here on, and none so far that came late.
+#[track_caller]
+fn expect_rhythm(guest: &mut Guest, count: u32) {
+    let first = next_tick(guest);
+    while next_tick(guest) < first + count {}
+    let printed = guest.printed();
+    let late = printed.lines().find(|line| line.contains("late: ticker"));
+    if let Some(line) = late {
+        guest.fail_with(&format!("the bystander lost its rhythm: {line}"));
+    }
+}
+
+/// Starts the named app anew, whatever became of it.
+fn boot_again(guest: &mut Guest, app: &str) {
+    guest.type_in(&format!("terminate {app}\r"));
+    guest.expect("terminate");
+    guest.type_in(&format!("boot {app}\r"));
+    guest.expect("boot");
+}
+
+#[test]
+fn every_offence_faults_its_process_and_no_other() {
+    each_qemu(|qemu| {
+        for cpu in [qemu.protected_cpu(), "rv32"] {
+            let mut guest = Board::on(qemu)
+                .apps(&["offender", "ticker"])
+                .entropy()
+                .cpu(cpu)
+                .boot();
+            let mut number = 0;
+            loop {
+                let line = guest.expect_line("their number", |line| line.ends_with(" offences"));
+                let count = line.rsplit(' ').nth(1);
+                let count: u32 = count.and_then(|count| count.parse().ok()).unwrap_or(0);
+                if count < 30 {
+                    guest.fail_with("the list of offences is short");
+                }
+                if number == count {
+                    break;
+                }
+                guest.expect("offender: which?");
+                guest.type_in(&format!("{number:02}\r"));
+                let name = guest.expect_line("the offence", |line| line.contains("offender: "));
+                let end = guest.expect_line("the end of the offender", |line| {
+                    line.contains("SURVIVED") || line.contains("Process offender")
+                });
+                if !end.contains("Process offender faulted and was stopped.") {
+                    guest.fail_with(&format!("not stopped: {name}"));
+                }
+                next_tick(&mut guest);
+                boot_again(&mut guest, "offender");
+                number += 1;
+            }
+        }
+    });
+}
+
+#[test]
+fn arguments_at_the_edges_are_answered_as_the_abi_says() {
+    each_qemu(|qemu| {
+        for cpu in [qemu.protected_cpu(), "rv32"] {
+            let mut guest = Board::on(qemu)
+                .apps(&["boundary", "ticker"])
+                .entropy()
+                .cpu(cpu)
+                .boot();
+            let line = guest.expect_line("the outcome", |line| line.contains(" checks, "));
+            if !line.ends_with(" checks, 0 wrong") {
+                guest.fail_with("an answer is wrong");
+            }
+            let first = next_tick(&mut guest);
+            while next_tick(&mut guest) < first + 3 {}
+        }
+    });
+}
+
+#[test]
+fn an_endless_loop_is_preempted() {
+    each_qemu(|qemu| {
+        let apps = ["busy", "ticker"];
+        let mut guest = Board::on(qemu).apps(&apps).with(&COUNTED_TIME).boot();
+        guest.expect("busy: looping");
+        expect_rhythm(&mut guest, 20);
+    });
+}
+
+#[test]
+fn a_restart_storm_disturbs_nobody() {
+    each_qemu(|qemu| {
+        let apps = ["storm", "ticker"];
+        let mut guest = Board::on(qemu)
+            .apps(&apps)
+            .entropy()
+            .with(&COUNTED_TIME)
+            .boot();
+        expect_rhythm(&mut guest, 20);
+        guest.type_in("list\r");
+        let line = guest.expect_line("storm in the list", |line| line.contains("storm"));
+        let most = line.split_whitespace().filter_map(|word| word.parse().ok());
+        if most.max().unwrap_or(0) < 1000 {
+            guest.fail_with("the storm did not restart often");
+        }
+    });
+}
+
+#[test]
+fn an_exit_storm_disturbs_nobody() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu).apps(&["hello", "ticker"]).boot();
+        for _ in 0..50 {
+            guest.expect("Hello from Tock");
+            boot_again(&mut guest, "hello");
+        }
+        next_tick(&mut guest);
+    });
+}
+
+#[test]
+fn flooded_queues_delay_only_their_owner() {
+    each_qemu(|qemu| {
+        let apps = ["flood", "ticker"];
+        let mut guest = Board::on(qemu)
+            .apps(&apps)
+            .entropy()
+            .with(&COUNTED_TIME)
+            .boot();
+        guest.expect("flood: rising");
+        guest.expect("prints 0x");
+        expect_rhythm(&mut guest, 20);
+        // It is still at it.
+        guest.expect("prints 0x");
+    });
+}
+
+#[test]
+fn neighbours_of_busy_polite_and_greedy_apps_get_their_share() {
+    each_qemu(|qemu| {
+        let apps = ["busy", "polite", "greedy", "neighbour"];
+        let mut guest = Board::on(qemu).apps(&apps).with(&COUNTED_TIME).boot();
+        for _ in 0..2 {
+            let line = guest.expect_line("a share", |line| line.contains(" percent"));
+            let words = line.split_whitespace();
+            let share = words.rev().nth(1).and_then(|share| share.parse().ok());
+            // A quarter, less what the kernel and switching take.
+            if share.unwrap_or(0) < 20 {
+                guest.fail_with("the neighbour does not get its share");
+            }
+        }
+    });
+}
