@@ -14,7 +14,7 @@ mod device;
 mod network;
 
 pub use address::{AddressChange, Fallback};
-pub use network::Network;
+pub use network::{Memory, Network};
 pub use smoltcp;
-pub use smoltcp::iface::{SocketHandle, SocketStorage};
+pub use smoltcp::iface::SocketHandle;
 pub use smoltcp::socket::{tcp, udp};

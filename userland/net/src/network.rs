@@ -12,7 +12,7 @@ use smoltcp::socket::{Socket, dhcpv4, tcp};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint, Ipv4Address};
 use tock_app::alarm::Clock;
-use tock_app::ethernet::{self, Link, Tap};
+use tock_app::ethernet::{self, Buffers, Link, Tap};
 use tock_app::{ErrorCode, rng};
 
 /// Frames taken in before sockets and timers get their turn, so that a flood starves nobody.
@@ -27,35 +27,56 @@ const DEFAULT_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 /// MTU of Ethernet, for the same kernels.
 const DEFAULT_MTU: u16 = 1500;
 
+/// The memory of a [`Network`]: `RECEIVE` bytes for each of two receive buffers, and places for `SOCKETS`
+/// sockets, one of which DHCP takes.
+///
+/// Keep it in a [`Singleton`](tock_app::Singleton).
+pub struct Memory<const SOCKETS: usize, const RECEIVE: usize> {
+    tap: Buffers<RECEIVE>,
+    sockets: [SocketStorage<'static>; SOCKETS],
+    backlog: Backlog,
+}
+
+impl<const SOCKETS: usize, const RECEIVE: usize> Memory<SOCKETS, RECEIVE> {
+    /// Makes empty memory.
+    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
+    pub const fn new() -> Self {
+        const { assert!(SOCKETS > 0, "DHCP needs a socket") };
+        Self {
+            tap: Buffers::new(),
+            sockets: [SocketStorage::EMPTY; SOCKETS],
+            backlog: Backlog::new(),
+        }
+    }
+}
+
 /// A network interface with the sockets of an app.
-pub struct Network<'s> {
+pub struct Network {
     device: TapDevice,
     interface: Interface,
-    sockets: SocketSet<'s>,
+    sockets: SocketSet<'static>,
     dhcp: SocketHandle,
     policy: AddressPolicy,
     clock: Clock,
-    backlog: Backlog,
+    backlog: &'static mut Backlog,
     mac: [u8; 6],
     more_frames: bool,
 }
 
-impl<'s> Network<'s> {
-    /// Brings the interface up on `tap`; `storage` has a place for each socket of the app and one for
-    /// DHCP.
+// The large functions stay out of the app's frame: their locals would take up its stack for good.
+impl Network {
+    /// Brings the interface up.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::Size`] when `storage` has no place at all, [`ErrorCode::NoDevice`] without an
-    /// alarm driver.
-    pub fn start(
-        tap: Tap,
-        storage: &'s mut [SocketStorage<'s>],
+    /// [`ErrorCode::NoDevice`] without a network card or without an alarm driver,
+    /// [`ErrorCode::NoMemory`] without room for the drivers' state.
+    #[inline(never)]
+    pub fn start<const SOCKETS: usize, const RECEIVE: usize>(
+        memory: &'static mut Memory<SOCKETS, RECEIVE>,
         fallback: Fallback,
     ) -> Result<Self, ErrorCode> {
-        if storage.is_empty() {
-            return Err(ErrorCode::Size);
-        }
+        let tap = Tap::open(&mut memory.tap)?;
         let link = ethernet::link().unwrap_or(Link {
             mtu: DEFAULT_MTU,
             is_up: true,
@@ -67,7 +88,7 @@ impl<'s> Network<'s> {
         let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(link.mac)));
         config.random_seed = seed();
         let interface = Interface::new(config, &mut device, now);
-        let mut sockets = SocketSet::new(storage);
+        let mut sockets = SocketSet::new(&mut memory.sockets[..]);
         let dhcp = sockets.add(dhcpv4::Socket::new());
         Ok(Self {
             device,
@@ -76,7 +97,7 @@ impl<'s> Network<'s> {
             dhcp,
             policy: AddressPolicy::new(fallback, now),
             clock,
-            backlog: Backlog::new(),
+            backlog: &mut memory.backlog,
             mac: link.mac,
             more_frames: false,
         })
@@ -88,6 +109,7 @@ impl<'s> Network<'s> {
     /// listens again.
     ///
     /// Look at the sockets afterwards, and call [`wait`](Self::wait) or this again soon.
+    #[inline(never)]
     pub fn poll(&mut self) -> Option<AddressChange> {
         let now = now(&mut self.clock);
         let Self {
@@ -134,6 +156,7 @@ impl<'s> Network<'s> {
     /// # Errors
     ///
     /// [`ErrorCode::NoDevice`] without an alarm driver.
+    #[inline(never)]
     pub fn wait(&mut self, limit: Option<Duration>) -> Result<(), ErrorCode> {
         let now = now(&mut self.clock);
         let Self {
@@ -168,8 +191,13 @@ impl<'s> Network<'s> {
     ///
     /// # Panics
     ///
-    /// When the storage given to [`start`](Self::start) has no place left.
-    pub fn add_tcp(&mut self, receive: &'s mut [u8], transmit: &'s mut [u8]) -> SocketHandle {
+    /// When the memory given to [`start`](Self::start) has no place left.
+    #[inline(never)]
+    pub fn add_tcp(
+        &mut self,
+        receive: &'static mut [u8],
+        transmit: &'static mut [u8],
+    ) -> SocketHandle {
         let (receive, transmit) = (
             tcp::SocketBuffer::new(receive),
             tcp::SocketBuffer::new(transmit),
@@ -178,7 +206,7 @@ impl<'s> Network<'s> {
     }
 
     /// Gives access to the sockets.
-    pub fn sockets(&mut self) -> &mut SocketSet<'s> {
+    pub fn sockets(&mut self) -> &mut SocketSet<'static> {
         &mut self.sockets
     }
 

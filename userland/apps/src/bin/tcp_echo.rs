@@ -6,21 +6,18 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use tock_app::ethernet::{Buffers, Tap};
 use tock_app::{ErrorCode, Singleton, println};
-use tock_net::{Fallback, Network, SocketStorage, tcp};
+use tock_net::{Fallback, Memory, Network, tcp};
 
 tock_app::entry!(main, stack = 8 * 1024);
 
-static TAP: Singleton<Buffers<4096>> = Singleton::new(Buffers::new());
-static SOCKETS: Singleton<[SocketStorage; 2]> = Singleton::new([SocketStorage::EMPTY; 2]);
+static MEMORY: Singleton<Memory<2, 4096>> = Singleton::new(Memory::new());
 static STREAM: Singleton<[[u8; 1024]; 2]> = Singleton::new([[0; 1024]; 2]);
 
 fn main() -> Result<(), ErrorCode> {
-    let tap = Tap::open(TAP.take().ok_or(ErrorCode::Already)?)?;
-    let sockets = SOCKETS.take().ok_or(ErrorCode::Already)?;
+    let memory = MEMORY.take().ok_or(ErrorCode::Already)?;
     let [receive, transmit] = STREAM.take().ok_or(ErrorCode::Already)?;
-    let mut network = Network::start(tap, sockets, Fallback::QEMU_USER)?;
+    let mut network = Network::start(memory, Fallback::QEMU_USER)?;
     let handle = network.add_tcp(receive, transmit);
     loop {
         if let Some(address) = network.poll().and_then(|change| change.address) {

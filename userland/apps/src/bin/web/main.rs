@@ -9,10 +9,9 @@
 mod connection;
 
 use connection::{Connection, Responder, TRANSMIT_BYTES};
-use tock_app::ethernet::{self, Buffers, Tap};
-use tock_app::{ErrorCode, Singleton, println};
+use tock_app::{ErrorCode, Singleton, ethernet, println};
 use tock_http::inbox::HEAD_LIMIT;
-use tock_net::{Fallback, Network, SocketStorage};
+use tock_net::{Fallback, Memory, Network};
 
 tock_app::entry!(main, stack = 8 * 1024);
 
@@ -22,9 +21,8 @@ const CONNECTIONS: usize = 6;
 /// Room for several frames of any size.
 const RECEIVE_BYTES: usize = 8 * 1024;
 
-static TAP: Singleton<Buffers<RECEIVE_BYTES>> = Singleton::new(Buffers::new());
-static STORAGE: Singleton<[SocketStorage<'static>; CONNECTIONS + 1]> =
-    Singleton::new([SocketStorage::EMPTY; CONNECTIONS + 1]);
+static MEMORY: Singleton<Memory<{ CONNECTIONS + 1 }, RECEIVE_BYTES>> =
+    Singleton::new(Memory::new());
 static RECEIVE: Singleton<[[u8; HEAD_LIMIT]; CONNECTIONS]> =
     Singleton::new([[0; HEAD_LIMIT]; CONNECTIONS]);
 static TRANSMIT: Singleton<[[u8; TRANSMIT_BYTES]; CONNECTIONS]> =
@@ -38,9 +36,8 @@ fn main() -> Result<(), ErrorCode> {
         println!("web: no network card; start the board with NET=user or another network");
         return Err(ErrorCode::NoDevice);
     }
-    let tap = Tap::open(TAP.take().ok_or(ErrorCode::Already)?)?;
-    let storage = STORAGE.take().ok_or(ErrorCode::Already)?;
-    let mut network = Network::start(tap, storage, Fallback::QEMU_USER)?;
+    let memory = MEMORY.take().ok_or(ErrorCode::Already)?;
+    let mut network = Network::start(memory, Fallback::QEMU_USER)?;
     let connections = SERVED.take().ok_or(ErrorCode::Already)?;
     let responder = RESPONDER.take().ok_or(ErrorCode::Already)?;
 
