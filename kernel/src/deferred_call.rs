@@ -10,6 +10,7 @@
 //! that asks for it gets a state of its own.
 
 use core::cell::Cell;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::platform::chip::ThreadIdProvider;
 use crate::utilities::cells::OptionalCell;
@@ -27,12 +28,17 @@ const THREADS: usize = 1024;
 
 static STATES: [SingleThreadValue<State>; THREADS] = [const { SingleThreadValue::new() }; THREADS];
 
+/// The calls that are set, one bit each, for each state. Only the state's thread writes here.
+///
+/// Kept outside of the states because the main loop looks here after each system call.
+static PENDING: [AtomicU32; THREADS] = [const { AtomicU32::new(0) }; THREADS];
+
 /// The deferred calls of one thread.
 struct State {
     /// How many calls were created; their numbers are below it.
     created: Cell<usize>,
     /// The calls that are set, one bit each.
-    pending: Cell<u32>,
+    pending: &'static AtomicU32,
     /// Where the search for the next call to make begins, so that each gets its turn.
     next: Cell<u32>,
     clients: [OptionalCell<&'static dyn Handler>; CALLS],
@@ -59,10 +65,10 @@ pub trait DeferredCallClient: Sized {
 }
 
 impl State {
-    const fn new() -> Self {
+    const fn new(pending: &'static AtomicU32) -> Self {
         Self {
             created: Cell::new(0),
-            pending: Cell::new(0),
+            pending,
             next: Cell::new(0),
             clients: [const { OptionalCell::empty() }; CALLS],
         }
@@ -75,13 +81,13 @@ impl State {
 
     /// Takes the next call that is set: the first one at or above `next`, wrapping around.
     fn take_pending(&self) -> Option<usize> {
-        let pending = self.pending.get();
+        let pending = self.pending.load(Relaxed);
         if pending == 0 {
             return None;
         }
         let first = self.next.get();
         let call = (pending.rotate_right(first).trailing_zeros() + first) % u32::BITS;
-        self.pending.set(pending & !(1 << call));
+        self.pending.store(pending & !(1 << call), Relaxed);
         self.next.set(call + 1);
         Some(call as usize)
     }
@@ -96,8 +102,10 @@ impl State {
 /// If another thread has them.
 #[cfg(target_has_atomic = "ptr")]
 pub fn initialize_deferred_call_state<P: ThreadIdProvider>() {
-    let bound = |place: &SingleThreadValue<State>| place.bind_to_thread::<P>(State::new()).is_ok();
-    if State::of_thread().is_none() && !STATES.iter().any(bound) {
+    let mut places = STATES.iter().zip(&PENDING);
+    let mut bind =
+        || places.any(|(place, pending)| place.bind_to_thread::<P>(State::new(pending)).is_ok());
+    if State::of_thread().is_none() && !bind() {
         panic!("deferred calls belong to another thread");
     }
 }
@@ -112,11 +120,18 @@ pub fn initialize_deferred_call_state<P: ThreadIdProvider>() {
 ///
 /// No other thread or interrupt handler calls it at the same time.
 pub unsafe fn initialize_deferred_call_state_unsafe<P: ThreadIdProvider>() {
-    let bound = |place: &SingleThreadValue<State>| {
-        // SAFETY: the caller rules out that another thread stores a state now.
-        unsafe { place.bind_to_thread_unsafe::<P>(State::new()).is_ok() }
+    let mut places = STATES.iter().zip(&PENDING);
+    let mut bind = || {
+        places.any(|(place, pending)| {
+            // SAFETY: the caller rules out that another thread stores a state now.
+            unsafe {
+                place
+                    .bind_to_thread_unsafe::<P>(State::new(pending))
+                    .is_ok()
+            }
+        })
     };
-    if State::of_thread().is_none() && !STATES.iter().any(bound) {
+    if State::of_thread().is_none() && !bind() {
         panic!("deferred calls belong to another thread");
     }
 }
@@ -159,14 +174,13 @@ impl DeferredCall {
 
     /// Asks for the call. Asking again before it is made changes nothing.
     pub fn set(&self) {
-        self.state
-            .pending
-            .set(self.state.pending.get() | 1 << self.number);
+        let pending = self.state.pending;
+        pending.store(pending.load(Relaxed) | 1 << self.number, Relaxed);
     }
 
     /// Tells whether the call is asked for and not yet made.
     pub fn is_pending(&self) -> bool {
-        self.state.pending.get() >> self.number & 1 != 0
+        self.state.pending.load(Relaxed) >> self.number & 1 != 0
     }
 
     /// Makes one of the calls that are asked for, each in its turn, and returns its number.
@@ -183,7 +197,11 @@ impl DeferredCall {
 
     /// Tells whether any call is asked for.
     pub fn has_tasks() -> bool {
-        State::of_thread().is_some_and(|state| state.pending.get() != 0)
+        match PENDING.as_slice() {
+            // The kernel's thread, the only one that can set a call, is also the one that asks.
+            [pending] => pending.load(Relaxed) != 0,
+            _ => State::of_thread().is_some_and(|state| state.pending.load(Relaxed) != 0),
+        }
     }
 
     /// Checks at the end of boot that every deferred call has a client.

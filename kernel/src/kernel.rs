@@ -2,10 +2,14 @@
 
 //! The kernel object: the process table and the count of grants.
 //!
-//! It is created once by the board and lives for ever. The main loop is in `kernel/main_loop.rs`.
+//! It is created once by the board and lives for ever. The main loop is in `kernel/main_loop.rs`,
+//! what happens while a process has its turn in `kernel/turn.rs` and `kernel/system_calls.rs`.
 
 mod main_loop;
 mod system_calls;
+mod turn;
+
+pub use turn::Turn;
 
 use core::cell::Cell;
 

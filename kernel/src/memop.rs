@@ -22,7 +22,12 @@ mod operation {
 }
 
 /// Carries out a memory operation of `process`.
-pub(crate) fn memop(process: &dyn Process, operand: usize, argument: usize) -> SyscallReturn {
+#[inline(always)]
+pub(crate) fn memop<P: Process + ?Sized>(
+    process: &P,
+    operand: usize,
+    argument: usize,
+) -> SyscallReturn {
     let address = || process.get_addresses();
     SyscallReturn::SuccessAddr(match operand {
         operation::SET_BREAK => {
@@ -64,7 +69,8 @@ pub(crate) fn memop(process: &dyn Process, operand: usize, argument: usize) -> S
 
 /// Start and end address of a writeable part of the application's flash, if there is such a part
 /// and it lies in the application.
-fn writeable_flash(process: &dyn Process, index: usize) -> Option<(usize, usize)> {
+#[cold]
+fn writeable_flash<P: Process + ?Sized>(process: &P, index: usize) -> Option<(usize, usize)> {
     if index >= process.number_writeable_flash_regions() {
         return None;
     }

@@ -38,8 +38,8 @@ pub struct StoredState {
     pub(crate) mcause: u32,
     /// The address or instruction that belongs to `mcause`.
     pub(crate) mtval: u32,
-    /// The kernel's stack pointer during a run; for `trap.rs` alone.
-    pub(crate) kernel_sp: u32,
+    /// The kernel's ra, sp, s0 and s1 during a run; for `trap.rs` alone.
+    pub(crate) kernel_registers: [u32; 4],
 }
 
 impl StoredState {
@@ -116,7 +116,7 @@ impl UserspaceKernelBoundary for SysCall {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn set_syscall_return_value(
         &self,
         _accessible_memory_start: *const u8,
@@ -148,7 +148,7 @@ impl UserspaceKernelBoundary for SysCall {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn switch_to_process(
         &self,
         _accessible_memory_start: *const u8,

@@ -2,10 +2,11 @@
 
 //! Entry to and exit from user mode, in assembly.
 //!
-//! `riscv_enter_user` puts the kernel's callee-saved registers on the stack, loads the process's
-//! registers and leaves with `mret`. The next trap comes back through `riscv_trap`, saves the
-//! process's registers and returns from that same call, so to Rust a run of a process is one
-//! function call.
+//! `riscv_enter_user` loads the process's registers and leaves with `mret`. The next trap comes
+//! back through `riscv_trap`, saves the process's registers and returns from that same call, so to
+//! Rust a run of a process is one piece of inline assembly. That declares to change all registers
+//! it can, which leaves to the compiler what of the kernel is worth keeping: in a loop around it,
+//! very little. The four that it cannot declare are kept beside the process's registers.
 //!
 //! `mscratch` tells where a trap came from: it points to the process's [`StoredState`] while user
 //! mode runs and is zero while the kernel does. A trap from the kernel is an error, except for a
@@ -31,18 +32,36 @@ mod entry {
         assert!(offset_of!(StoredState, pc) == 124);
         assert!(offset_of!(StoredState, mcause) == 128);
         assert!(offset_of!(StoredState, mtval) == 132);
-        assert!(offset_of!(StoredState, kernel_sp) == 136);
+        assert!(offset_of!(StoredState, kernel_registers) == 136);
     };
 
     unsafe extern "C" {
-        /// Runs the process until the next trap and returns its `mcause`.
-        ///
-        /// # Safety
-        ///
-        /// `state` is valid for writes, aligned, and nothing else refers to it; the memory rules
-        /// of that process are loaded; the trap vector is set and interrupts are disabled.
-        #[link_name = "riscv_enter_user"]
-        pub fn enter_user(state: *mut StoredState) -> u32;
+        fn riscv_enter_user();
+    }
+
+    /// Runs the process until the next trap and returns its `mcause`.
+    ///
+    /// # Safety
+    ///
+    /// `state` is valid for writes, aligned, and nothing else refers to it; the memory rules
+    /// of that process are loaded; the trap vector is set and interrupts are disabled.
+    #[inline(always)]
+    pub unsafe fn enter_user(state: *mut StoredState) -> u32 {
+        let mcause: u32;
+        // SAFETY: the assembly comes back here at the next trap. It restores sp, s0, s1 and gp,
+        // every other register is declared to change, and tp is not used by the kernel. Besides
+        // the state, only the process's own memory changes meanwhile.
+        unsafe {
+            core::arch::asm!(
+                "call {enter}",
+                enter = sym riscv_enter_user,
+                inlateout("a0") state => mcause,
+                out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _,
+                out("s7") _, out("s8") _, out("s9") _, out("s10") _, out("s11") _,
+                clobber_abi("C"),
+            );
+        }
+        mcause
     }
 
     core::arch::global_asm!(
@@ -51,21 +70,10 @@ mod entry {
         .globl riscv_enter_user
         .balign 4
     riscv_enter_user:
-        addi sp, sp, -64
-        sw   ra, 0(sp)
-        sw   s0, 4(sp)
-        sw   s1, 8(sp)
-        sw   s2, 12(sp)
-        sw   s3, 16(sp)
-        sw   s4, 20(sp)
-        sw   s5, 24(sp)
-        sw   s6, 28(sp)
-        sw   s7, 32(sp)
-        sw   s8, 36(sp)
-        sw   s9, 40(sp)
-        sw   s10, 44(sp)
-        sw   s11, 48(sp)
-        sw   sp, 136(a0)
+        sw   ra, 136(a0)
+        sw   sp, 140(a0)
+        sw   s0, 144(a0)
+        sw   s1, 148(a0)
         csrw mscratch, a0
         lw   t0, 124(a0)
         csrw mepc, t0
@@ -145,26 +153,15 @@ mod entry {
         sw   t1, 124(a0)
         sw   t2, 128(a0)
         sw   t3, 132(a0)
-        lw   sp, 136(a0)
+        lw   ra, 136(a0)
+        lw   sp, 140(a0)
+        lw   s0, 144(a0)
+        lw   s1, 148(a0)
         mv   a0, t2
         .option push
         .option norelax
         la   gp, __global_pointer$
         .option pop
-        lw   ra, 0(sp)
-        lw   s0, 4(sp)
-        lw   s1, 8(sp)
-        lw   s2, 12(sp)
-        lw   s3, 16(sp)
-        lw   s4, 20(sp)
-        lw   s5, 24(sp)
-        lw   s6, 28(sp)
-        lw   s7, 32(sp)
-        lw   s8, 36(sp)
-        lw   s9, 40(sp)
-        lw   s10, 44(sp)
-        lw   s11, 48(sp)
-        addi sp, sp, 64
         ret
 
         // From the kernel. The frame, not the stack, takes the registers: the stack pointer may

@@ -19,20 +19,20 @@ pub(super) struct GrantKind {
 }
 
 /// A grant that has been entered. Dropping it leaves the grant.
-pub(super) struct Entered<'a> {
-    process: &'a dyn Process,
+pub(super) struct Entered<'a, P: Process + ?Sized = dyn Process + 'a> {
+    process: &'a P,
     grant_num: usize,
     start: NonNull<u8>,
 }
 
-impl<'a> Entered<'a> {
+impl<'a, P: Process + ?Sized> Entered<'a, P> {
     /// Enters a grant that has memory in `process`.
     ///
     /// # Errors
     ///
     /// Those of [`Process::enter_grant`].
     #[inline]
-    pub(super) fn existing(process: &'a dyn Process, grant_num: usize) -> Result<Self, Error> {
+    pub(super) fn existing(process: &'a P, grant_num: usize) -> Result<Self, Error> {
         let start = process.enter_grant(grant_num)?;
         Ok(Self {
             process,
@@ -56,7 +56,7 @@ impl<'a> Entered<'a> {
     /// the value that `layout` has room for.
     #[inline]
     pub(super) unsafe fn existing_or_new(
-        process: &'a dyn Process,
+        process: &'a P,
         kind: GrantKind,
         layout: &GrantLayout,
         write_default: unsafe fn(NonNull<u8>),
@@ -75,7 +75,7 @@ impl<'a> Entered<'a> {
     /// As for [`existing_or_new`](Self::existing_or_new).
     #[cold]
     unsafe fn create(
-        process: &'a dyn Process,
+        process: &'a P,
         kind: GrantKind,
         layout: &GrantLayout,
         write_default: unsafe fn(NonNull<u8>),
@@ -100,7 +100,7 @@ impl<'a> Entered<'a> {
 
     /// Returns the process that the grant is entered for.
     #[inline]
-    pub(super) fn process(&self) -> &'a dyn Process {
+    pub(super) fn process(&self) -> &'a P {
         self.process
     }
 
@@ -124,7 +124,7 @@ impl<'a> Entered<'a> {
     }
 }
 
-impl Drop for Entered<'_> {
+impl<P: Process + ?Sized> Drop for Entered<'_, P> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: whatever refers to the memory borrows from this value, so it is gone by now.

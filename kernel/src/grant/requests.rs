@@ -9,17 +9,77 @@ use super::entry::Entered;
 use super::layout::{GrantMemory, SavedBuffer, SavedUpcall};
 use crate::errorcode::ErrorCode;
 use crate::process::{Error, Process};
-use crate::syscall::{SyscallDriver, SyscallReturn};
+use crate::syscall::{Syscall, SyscallDriver, SyscallReturn};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
+
+/// Serves a subscribe or allow call that names `driver`, which is `None` if there is no such
+/// driver.
+#[inline]
+pub(crate) fn exchange<P: Process + ?Sized>(
+    process: &P,
+    driver: Option<&dyn SyscallDriver>,
+    call: &Syscall,
+) -> SyscallReturn {
+    match *call {
+        Syscall::Subscribe {
+            driver_number,
+            subdriver_number,
+            upcall_ptr,
+            appdata,
+        } => {
+            let upcall_id = UpcallId {
+                driver_num: driver_number,
+                subscribe_num: subdriver_number,
+            };
+            subscribe(process, driver, upcall_id, upcall_ptr, appdata)
+        }
+        Syscall::ReadWriteAllow {
+            driver_number,
+            subdriver_number,
+            allow_address,
+            allow_size,
+        } => allow_read_write(
+            process,
+            driver,
+            driver_number,
+            subdriver_number,
+            allow_address,
+            allow_size,
+        ),
+        Syscall::ReadOnlyAllow {
+            driver_number,
+            subdriver_number,
+            allow_address,
+            allow_size,
+        } => allow_read_only(
+            process,
+            driver,
+            driver_number,
+            subdriver_number,
+            allow_address,
+            allow_size,
+        ),
+        Syscall::UserspaceReadableAllow {
+            subdriver_number,
+            allow_address,
+            allow_size,
+            ..
+        } => allow_userspace_readable(process, driver, subdriver_number, allow_address, allow_size),
+        Syscall::Command { .. }
+        | Syscall::Yield { .. }
+        | Syscall::Memop { .. }
+        | Syscall::Exit { .. } => SyscallReturn::Failure(ErrorCode::NOSUPPORT),
+    }
+}
 
 /// Replaces upcall `subscribe_num` of a driver, which is `None` if there is no such driver.
 ///
 /// Upcalls of that number which are still queued were meant for the previous function, so they
 /// are removed.
-pub(crate) fn subscribe(
-    process: &dyn Process,
+fn subscribe<P: Process + ?Sized>(
+    process: &P,
     driver: Option<&dyn SyscallDriver>,
     upcall_id: UpcallId,
     function: CapabilityPtr,
@@ -35,8 +95,8 @@ pub(crate) fn subscribe(
     }
 }
 
-fn replace_upcall(
-    process: &dyn Process,
+fn replace_upcall<P: Process + ?Sized>(
+    process: &P,
     driver: Option<&dyn SyscallDriver>,
     upcall_id: UpcallId,
     new: SavedUpcall,
@@ -53,8 +113,8 @@ fn replace_upcall(
 }
 
 /// Replaces read-only buffer `number` of a driver, which is `None` if there is no such driver.
-pub(crate) fn allow_read_only(
-    process: &dyn Process,
+fn allow_read_only<P: Process + ?Sized>(
+    process: &P,
     driver: Option<&dyn SyscallDriver>,
     driver_num: usize,
     number: usize,
@@ -80,8 +140,8 @@ pub(crate) fn allow_read_only(
 }
 
 /// Replaces read-write buffer `number` of a driver, which is `None` if there is no such driver.
-pub(crate) fn allow_read_write(
-    process: &dyn Process,
+fn allow_read_write<P: Process + ?Sized>(
+    process: &P,
     driver: Option<&dyn SyscallDriver>,
     driver_num: usize,
     number: usize,
@@ -104,8 +164,8 @@ pub(crate) fn allow_read_write(
 }
 
 /// Hands a userspace-readable buffer to its driver, which is `None` if there is no such driver.
-pub(crate) fn allow_userspace_readable(
-    process: &dyn Process,
+fn allow_userspace_readable<P: Process + ?Sized>(
+    process: &P,
     driver: Option<&dyn SyscallDriver>,
     number: usize,
     address: *mut u8,
@@ -127,8 +187,8 @@ pub(crate) fn allow_userspace_readable(
 }
 
 #[inline]
-fn replace_buffer(
-    process: &dyn Process,
+fn replace_buffer<P: Process + ?Sized>(
+    process: &P,
     driver: &dyn SyscallDriver,
     driver_num: usize,
     new: SavedBuffer,
@@ -146,11 +206,11 @@ fn replace_buffer(
 /// - [`ErrorCode::NOSUPPORT`]: the driver has no grant, so no upcalls or buffers either.
 /// - [`ErrorCode::FAIL`]: the process has exited or faulted.
 #[inline]
-fn enter<'a>(
-    process: &'a dyn Process,
+fn enter<'a, P: Process + ?Sized>(
+    process: &'a P,
     driver: &dyn SyscallDriver,
     driver_num: usize,
-) -> Result<Entered<'a>, ErrorCode> {
+) -> Result<Entered<'a, P>, ErrorCode> {
     match process.lookup_grant_from_driver_num(driver_num) {
         Ok(grant_num) => Ok(Entered::existing(process, grant_num)?),
         Err(Error::InactiveApp) => Err(Error::InactiveApp.into()),
@@ -159,11 +219,11 @@ fn enter<'a>(
 }
 
 #[cold]
-fn allocate_and_enter<'a>(
-    process: &'a dyn Process,
+fn allocate_and_enter<'a, P: Process + ?Sized>(
+    process: &'a P,
     driver: &dyn SyscallDriver,
     driver_num: usize,
-) -> Result<Entered<'a>, ErrorCode> {
+) -> Result<Entered<'a, P>, ErrorCode> {
     driver.allocate_grant(process.processid())?;
     let grant_num = process
         .lookup_grant_from_driver_num(driver_num)

@@ -110,7 +110,7 @@ enum CallKind {
 }
 
 impl LastCall {
-    #[inline]
+    #[inline(always)]
     fn set(&self, call: Syscall) {
         let (kind, words) = match call {
             Syscall::Yield { yield_type } => match yield_type {
@@ -282,7 +282,7 @@ impl ProcessStandardDebug for ProcessStandardDebugFull {
         self.heap_start.set(None);
     }
 
-    #[inline]
+    #[inline(always)]
     fn note_syscall(&self, call: Syscall) {
         increment(&self.syscalls);
         self.last_syscall.set(call);
@@ -321,7 +321,7 @@ impl ProcessStandardDebug for ProcessStandardDebugFull {
         self.stack_top.get()
     }
 
-    #[inline]
+    #[inline(always)]
     fn note_stack_pointer(&self, address: usize) {
         if !address > self.stack_depth.get() {
             self.stack_depth.set(!address);

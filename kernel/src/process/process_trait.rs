@@ -13,10 +13,11 @@ use tock_tbf::types::CommandPermissions;
 use super::addresses::{ProcessAddresses, ProcessSizes};
 use super::error::Error;
 use super::id::{BinaryVersion, ProcessId, ShortId};
-use super::state::State;
+use super::state::{State, StoppedExecutingReason};
 use super::task::{FunctionCall, Task};
 use crate::capabilities::ProcessStartCapability;
 use crate::errorcode::ErrorCode;
+use crate::kernel::Turn;
 use crate::platform::mpu;
 use crate::process_checker::AcceptedCredential;
 use crate::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
@@ -311,8 +312,17 @@ pub trait Process {
     /// memory does not allow it faults.
     fn set_process_function(&self, callback: FunctionCall);
 
-    /// Runs the process until it traps. `None` if it is not running.
+    /// Runs the process until it traps, with its memory protection enabled meanwhile. `None` if it
+    /// is not running.
     fn switch_to(&self) -> Option<ContextSwitchReason>;
+
+    /// Runs the process, and serves its system calls, until something ends its turn.
+    ///
+    /// There is no reason to implement this differently: the method exists because its body is
+    /// compiled for each type of process, and so the turn makes direct calls to all the others.
+    fn take_turn(&self, turn: &Turn<'_>) -> StoppedExecutingReason {
+        turn.run(self)
+    }
 
     // ---- diagnostics ----------------------------------------------------
 

@@ -44,6 +44,7 @@ impl<T> MapCell<T> {
     }
 
     /// Lends the slot, full or empty, to `f`; returns `None` when it is lent already.
+    #[inline(always)]
     fn with_slot<R>(&self, f: impl FnOnce(&mut Option<T>) -> R) -> Option<R> {
         if self.lent.replace(true) {
             return None;
@@ -102,6 +103,7 @@ impl<T> MapCell<T> {
     /// Calls `f` with the content in place; returns `None` for an empty cell.
     ///
     /// The cell looks empty while `f` runs.
+    #[inline(always)]
     pub fn map<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.with_slot(|slot| slot.as_mut().map(f)).flatten()
     }

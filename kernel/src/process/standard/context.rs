@@ -5,6 +5,7 @@
 use super::ProcessStandard;
 use crate::errorcode::ErrorCode;
 use crate::platform::chip::Chip;
+use crate::platform::mpu::MPU;
 use crate::process::debug_info::ProcessStandardDebug;
 use crate::process::state::State;
 use crate::process::task::FunctionCall;
@@ -12,13 +13,13 @@ use crate::syscall::{ContextSwitchReason, SyscallReturn, UserspaceKernelBoundary
 
 impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     /// Start and end of the memory that the process can access.
-    #[inline]
+    #[inline(always)]
     fn bounds(&self) -> (*const u8, *const u8) {
         let breaks = self.ram.breaks();
         (self.ram.at(breaks.start()), self.ram.at(breaks.app_break()))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn store_return_value(&self, return_value: SyscallReturn) {
         let (start, app_break) = self.bounds();
         let stored = self.stored_state.map(|state| {
@@ -58,13 +59,15 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn run(&self) -> Option<ContextSwitchReason> {
         if self.state.get() != State::Running {
             return None;
         }
         let (start, app_break) = self.bounds();
-        let (reason, stack_pointer) = self.stored_state.map(|state| {
+        let mpu = self.chip.mpu();
+        mpu.enable_app_mpu();
+        let left = self.stored_state.map(|state| {
             // SAFETY: the bounds and the state are those of this process. It can change what is
             // between the bounds, and nobody holds references there but shared ones to cells.
             unsafe {
@@ -72,7 +75,10 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
                     .userspace_kernel_boundary()
                     .switch_to_process(start, app_break, state)
             }
-        })?;
+        });
+        // SAFETY: no process runs until this function is called again, which enables it first.
+        unsafe { mpu.disable_app_mpu() };
+        let (reason, stack_pointer) = left?;
         if let Some(stack_pointer) = stack_pointer {
             self.debug.note_stack_pointer(stack_pointer.addr());
         }

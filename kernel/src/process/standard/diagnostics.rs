@@ -15,6 +15,7 @@ use crate::syscall::UserspaceKernelBoundary;
 const QUEUE_SIZE: usize = size_of::<TaskQueue<QUEUE_LENGTH>>();
 
 impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
+    #[inline(always)]
     pub(super) fn addresses(&self) -> ProcessAddresses {
         let breaks = self.ram.breaks();
         let integrity_end = self.flash_address(self.header.get_binary_end());

@@ -59,7 +59,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     }
 
     /// Loads the process's memory protection.
-    #[inline]
+    #[inline(always)]
     pub(super) fn load_mpu(&self) {
         self.mpu_config.map(|config| {
             // SAFETY: the configuration is this process's own; it covers its flash, its RAM up to

@@ -64,6 +64,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.tasks.len()
     }
 
+    #[inline(always)]
     fn has_callable_tasks(&self) -> bool {
         self.tasks.has_callable()
     }
@@ -99,16 +100,19 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.is_ready()
     }
 
+    #[inline(always)]
     fn is_running(&self) -> bool {
         self.state.get() == State::Running
     }
 
+    #[inline(always)]
     fn set_yielded_state(&self) {
         if self.is_running() {
             self.state.set(State::Yielded);
         }
     }
 
+    #[inline(always)]
     fn set_yielded_for_state(&self, upcall_id: UpcallId) {
         if self.is_running() {
             self.state.set(State::YieldedFor(upcall_id));
@@ -143,6 +147,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.move_break(new_break.addr())
     }
 
+    #[inline(always)]
     fn sbrk(&self, increment: isize) -> Result<CapabilityPtr, Error> {
         self.move_break_by(increment)
     }
@@ -185,6 +190,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.read_only_buffer(buf_start_addr, size)
     }
 
+    #[inline(always)]
     unsafe fn set_byte(&self, addr: *mut u8, value: u8) -> bool {
         // SAFETY: the caller knows that there are no other references to the byte.
         unsafe { self.ram.write_byte(addr.addr(), value) }
@@ -198,6 +204,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.storage_policy.get_permissions(self)
     }
 
+    #[inline(always)]
     fn setup_mpu(&self) {
         self.load_mpu();
     }
@@ -277,6 +284,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.is_function(upcall_fn.addr())
     }
 
+    #[inline(always)]
     fn set_syscall_return_value(&self, return_value: SyscallReturn) {
         self.store_return_value(return_value);
     }
@@ -285,10 +293,12 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.store_function(callback);
     }
 
+    #[inline(always)]
     fn switch_to(&self) -> Option<ContextSwitchReason> {
         self.run()
     }
 
+    #[inline(always)]
     fn get_addresses(&self) -> ProcessAddresses {
         self.addresses()
     }
@@ -322,6 +332,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.debug.note_timeslice_expiration();
     }
 
+    #[inline(always)]
     fn debug_syscall_called(&self, last_syscall: Syscall) {
         self.debug.note_syscall(last_syscall);
     }

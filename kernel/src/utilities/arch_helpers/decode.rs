@@ -9,7 +9,7 @@ use crate::utilities::machine_register::MachineRegister;
 ///
 /// Returns `None` for an unknown class or an unknown kind of yield;
 /// [`undecodable_syscall`] says what to make of it.
-#[inline]
+#[inline(always)]
 pub fn syscall_from_register_arguments_trd104(
     syscall_number: u8,
     r0: usize,
@@ -23,7 +23,7 @@ pub fn syscall_from_register_arguments_trd104(
 /// Decodes the four argument registers of a 64-bit system call of class `syscall_number`.
 ///
 /// The arguments are the same as on a 32-bit machine, only wider.
-#[inline]
+#[inline(always)]
 pub fn syscall_from_register_arguments_trd64bit(
     syscall_number: u8,
     r0: usize,
@@ -39,7 +39,7 @@ pub fn syscall_from_register_arguments_trd64bit(
 /// An unknown kind of yield returns at once and changes nothing (TRD 104, 4.1): the process can go
 /// on as after an interrupt, once the architecture has moved it past the instruction. An unknown
 /// class is a fault.
-#[inline]
+#[inline(always)]
 pub fn undecodable_syscall(syscall_number: u8) -> ContextSwitchReason {
     if syscall_number == SyscallClass::Yield as u8 {
         ContextSwitchReason::Interrupted
@@ -48,7 +48,7 @@ pub fn undecodable_syscall(syscall_number: u8) -> ContextSwitchReason {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn decode(
     syscall_number: u8,
     r0: usize,
@@ -113,7 +113,7 @@ fn decode(
     Some(call)
 }
 
-#[inline]
+#[inline(always)]
 fn address(register: MachineRegister) -> *const u8 {
     register.as_capability_ptr().as_ptr()
 }

@@ -60,7 +60,7 @@ pub enum TRD104SyscallReturn {
 }
 
 impl From<SyscallReturn> for TRD104SyscallReturn {
-    #[inline]
+    #[inline(always)]
     fn from(value: SyscallReturn) -> Self {
         match value {
             SyscallReturn::Failure(e) => Self::Failure(e),
@@ -95,7 +95,7 @@ impl From<SyscallReturn> for TRD104SyscallReturn {
 /// Stores `syscall_return` in the registers of a 32-bit process.
 ///
 /// Registers that the return variant does not define keep their content.
-#[inline]
+#[inline(always)]
 pub fn encode_syscall_return_trd104(
     syscall_return: &TRD104SyscallReturn,
     a0: &mut u32,

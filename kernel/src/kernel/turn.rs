@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The turn of a process: enter it, serve what it asks for, and so on until something ends it.
+//!
+//! A process keeps its turn through system calls. Per call the turn asks only whether the kernel
+//! has work of its own; the time slice is looked at when that is so, because its end is an
+//! interrupt like any other.
+//!
+//! System calls are frequent and short, so this code is generic over the type of the process, and
+//! [`Process::take_turn`] leads from the process table to the instance for the right type. The
+//! board is behind a reference to a trait, [`Host`], which most calls use twice.
+
+use crate::errorcode::ErrorCode;
+use crate::ipc::IPCUpcallType;
+use crate::process::{Process, ProcessId, State, StoppedExecutingReason, Task};
+use crate::syscall::{ContextSwitchReason, Syscall, SyscallDriver, SyscallReturn};
+
+/// What the turn of a process needs of the board.
+pub(super) trait Host {
+    /// Tells whether the kernel has no work of its own that should come first.
+    fn may_go_on(&self) -> bool;
+
+    /// The same, just before the process is entered.
+    fn may_enter(&self) -> bool;
+
+    /// Tells whether too little is left of the time slice, which has been started.
+    fn slice_is_over(&self) -> bool;
+
+    /// Tells whether the process can go on after what would be a fault.
+    fn mends_fault(&self) -> bool;
+
+    /// Has a driver carry out a command, if the process may ask for it.
+    fn command(
+        &self,
+        driver_number: usize,
+        subdriver_number: usize,
+        arg0: usize,
+        arg1: usize,
+    ) -> SyscallReturn;
+
+    /// Calls `serve` with the driver of this number, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The code of the filter, when the process may not make the call; `serve` is not called.
+    fn with_driver(
+        &self,
+        driver_number: usize,
+        call: &Syscall,
+        serve: &mut dyn FnMut(Option<&dyn SyscallDriver>),
+    ) -> Result<(), ErrorCode>;
+
+    /// Delivers the inter-process upcall that `sender` asked for.
+    fn deliver(&self, sender: ProcessId, kind: IPCUpcallType);
+}
+
+/// The turn that the main loop gives to a process.
+pub struct Turn<'a> {
+    pub(super) host: &'a dyn Host,
+    /// The run of the process that the turn was given to.
+    id: ProcessId,
+    has_slice: bool,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(host: &'a dyn Host, id: ProcessId, has_slice: bool) -> Turn<'a> {
+        Turn {
+            host,
+            id,
+            has_slice,
+        }
+    }
+
+    /// Runs the process that the turn was given to until something ends the turn.
+    pub(crate) fn run<P: Process + ?Sized>(&self, process: &P) -> StoppedExecutingReason {
+        loop {
+            if !process.is_running() {
+                if !self.host.may_go_on() {
+                    return self.preempted(process);
+                }
+                match self.wake(process) {
+                    Ok(()) => continue,
+                    Err(reason) => return reason,
+                }
+            }
+            if !self.host.may_enter() {
+                return self.preempted(process);
+            }
+            process.setup_mpu();
+            match process.switch_to() {
+                Some(ContextSwitchReason::SyscallFired { syscall }) => {
+                    if self.system_call(process, syscall).is_break() {
+                        return StoppedExecutingReason::NoWorkLeft;
+                    }
+                }
+                Some(ContextSwitchReason::Interrupted) => {
+                    // Most often the check above says the same; a scheduler that lets processes
+                    // go on regardless still gets its slices ended.
+                    if self.host.may_go_on() && self.slice_is_over(process) {
+                        return StoppedExecutingReason::TimesliceExpired;
+                    }
+                }
+                Some(ContextSwitchReason::Fault) => {
+                    if !self.host.mends_fault() {
+                        process.set_fault_state();
+                        return StoppedExecutingReason::StoppedFaulted;
+                    }
+                }
+                // It says that it runs but cannot be entered; no use in asking again.
+                None => {
+                    process.set_fault_state();
+                    return StoppedExecutingReason::StoppedFaulted;
+                }
+            }
+        }
+    }
+
+    /// Why the turn ends when the kernel has work of its own.
+    #[cold]
+    fn preempted<P: Process + ?Sized>(&self, process: &P) -> StoppedExecutingReason {
+        if self.slice_is_over(process) {
+            StoppedExecutingReason::TimesliceExpired
+        } else {
+            StoppedExecutingReason::KernelPreemption
+        }
+    }
+
+    #[cold]
+    fn slice_is_over<P: Process + ?Sized>(&self, process: &P) -> bool {
+        let over = self.has_slice && self.host.slice_is_over();
+        if over {
+            process.debug_timeslice_expired();
+        }
+        over
+    }
+
+    /// Gives a process that is not running what it waits for, or says why there is no point in
+    /// going on.
+    #[inline(never)]
+    fn wake<P: Process + ?Sized>(&self, process: &P) -> Result<(), StoppedExecutingReason> {
+        match process.get_state() {
+            State::Running => Ok(()),
+            // A driver restarted the process; the new run gets a turn of its own.
+            _ if process.processid() != self.id => Err(StoppedExecutingReason::NoWorkLeft),
+            State::Yielded => {
+                match process.dequeue_task() {
+                    Some(Task::FunctionCall(call)) => process.set_process_function(call),
+                    // An event without a function, which nobody waits for.
+                    Some(Task::ReturnValue(_)) => {}
+                    Some(Task::IPC((sender, kind))) => self.host.deliver(sender, kind),
+                    None => return Err(StoppedExecutingReason::NoWorkLeft),
+                }
+                Ok(())
+            }
+            State::YieldedFor(event) => {
+                let (argument0, argument1, argument2) = match process.remove_upcall(event) {
+                    Some(Task::FunctionCall(call)) => {
+                        (call.argument0, call.argument1, call.argument2)
+                    }
+                    Some(Task::ReturnValue(values)) => {
+                        (values.argument0, values.argument1, values.argument2)
+                    }
+                    Some(Task::IPC(_)) | None => return Err(StoppedExecutingReason::NoWorkLeft),
+                };
+                process.set_syscall_return_value(SyscallReturn::YieldWaitFor(
+                    argument0, argument1, argument2,
+                ));
+                Ok(())
+            }
+            State::Stopped(_) => Err(StoppedExecutingReason::Stopped),
+            State::Faulted => Err(StoppedExecutingReason::StoppedFaulted),
+            State::Terminated => Err(StoppedExecutingReason::NoWorkLeft),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "turn_tests.rs"]
+mod tests;
