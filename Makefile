@@ -9,6 +9,9 @@ RNG ?= on
 QEMU ?= qemu-system-riscv32
 PORT ?= 8080
 GDB ?= 1234
+SEED ?= 1
+ROUNDS ?= 10
+RUNS ?= 1000
 
 TARGET := riscv32imac-unknown-none-elf
 # rustup's installer changes PATH only for shells that start later.
@@ -19,13 +22,13 @@ BOARD = cargo run --quiet --package board-runner --
 RUN_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update deep-check check contract clean
+.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update deep-check fuzz-syscalls soak check contract clean
 
 help: ## list the targets
 	@echo 'make TARGET [OPTION=value ...]'
 	@echo
 	@sed -n -E 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
-	    while IFS="$$(printf '\t')" read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+	    while IFS="$$(printf '\t')" read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 	@echo
 	@echo 'options of run and debug, with their defaults:'
 	@echo '  APPS="random web"           apps from userland/apps'
@@ -35,6 +38,8 @@ help: ## list the targets
 	@echo '  PORT=8080                   port of this machine for the web server on the board'
 	@echo '  GDB=1234                    port at which debug waits for gdb'
 	@echo '  QEMU=path                   the QEMU program (qemu-system-riscv32)'
+	@echo
+	@echo 'of fuzz-syscalls: SEED=1 ROUNDS=10; of soak: RUNS=1000'
 
 setup: ## install what is missing: Rust target, C compiler, QEMU
 	@tools/setup.sh
@@ -75,6 +80,12 @@ bench-update: runner ## the same, and make the result the new baseline
 
 deep-check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
 	@tools/deep-check.sh
+
+fuzz-syscalls: runner ## make random system calls: 2 million for each of ROUNDS seeds from SEED on
+	@FUZZ_SEED=$(SEED) FUZZ_ROUNDS=$(ROUNDS) cargo test --package boot-tests --test syscall_fuzz -- --nocapture
+
+soak: runner ## boot two apps with alarms RUNS times
+	@SOAK_RUNS=$(RUNS) cargo test --package boot-tests --test soak
 
 check: setup ## check formatting and lints
 	@cargo fmt --all --check

@@ -13,7 +13,7 @@
 
 use core::fmt::Write;
 use tock_app::trespass::calls::{
-    Answer, Caller, YIELD_NO_WAIT, YIELD_WAIT_FOR,
+    Answer, Caller, YIELD_NO_WAIT, YIELD_WAIT, YIELD_WAIT_FOR,
     class::{
         ALLOW_READ_ONLY, ALLOW_READ_WRITE, ALLOW_USERSPACE_READABLE, COMMAND, EXIT, MEMOP,
         SUBSCRIBE, YIELD,
@@ -184,7 +184,7 @@ impl Fuzzer {
             None => self.left_out += 1,
             Some(answer) if is_sound(class & 0xFF, arguments, answer) => {}
             Some(answer) => {
-                self.clear();
+                self.subscribe_all(0);
                 print(format_args!(
                     "\nsyscall-fuzz: WRONG answer to call {} of class {class:#x} {arguments:x?}: {answer:x?}\n",
                     self.calls
@@ -207,19 +207,24 @@ impl Fuzzer {
         }
     }
 
-    /// Sleeps until an alarm that is certain to fire.
+    /// Sleeps until an alarm that is certain to fire, with or without upcalls on the way.
     fn sleep(&mut self) {
-        self.clear();
+        let (function, which) = match self.random.below(3) {
+            0 => (0, YIELD_WAIT_FOR),
+            1 => (self.caller.upcall(), YIELD_WAIT_FOR),
+            _ => (self.caller.upcall(), YIELD_WAIT),
+        };
+        self.subscribe_all(function);
         let ticks = self.random.below(100);
         self.call(COMMAND, [ALARM, 5, ticks, 0]);
-        self.call(YIELD, [YIELD_WAIT_FOR, ALARM, 0, self.calls as usize]);
+        self.call(YIELD, [which, ALARM, 0, self.calls as usize]);
     }
 
-    /// Gives up all subscriptions, and with them what is queued.
-    fn clear(&mut self) {
+    /// Subscribes to everything anew, which removes all that is queued.
+    fn subscribe_all(&mut self, function: usize) {
         for (driver, upcalls) in DRIVERS {
             for number in 0..upcalls {
-                self.caller.call(SUBSCRIBE, [driver, number, 0, 0]);
+                self.caller.call(SUBSCRIBE, [driver, number, function, 0]);
             }
         }
     }
@@ -304,7 +309,7 @@ impl Fuzzer {
 
     fn report(&mut self, what: &str) {
         // An event left over from a call would be taken for the end of this write.
-        self.clear();
+        self.subscribe_all(0);
         print(format_args!(
             "\nsyscall-fuzz: {} calls {what}, {} left out, {} upcalls, checksum {:08x}\n",
             self.calls,
@@ -329,7 +334,7 @@ fn is_sound(class: usize, arguments: [usize; 4], answer: Answer) -> bool {
     if class == YIELD {
         return match arguments[0] {
             // What an upcall leaves in these registers is its own affair.
-            YIELD_NO_WAIT => true,
+            YIELD_NO_WAIT | YIELD_WAIT => true,
             YIELD_WAIT_FOR => answer.intact && answer.registers[3] == arguments[3],
             _ => answer.intact && answer.registers == arguments,
         };
