@@ -5,6 +5,9 @@
 //! A function that not everyone may call takes a value of a type with the right trait. The traits
 //! are `unsafe` to implement, so only a crate that may use `unsafe`, in practice the board, can
 //! make such a value, and it decides which capsule gets one. Values have no size and no code.
+//!
+//! The macros below hold a crate to that although their code comes from here, where the compiler does
+//! not look for `unsafe` on the crate's behalf: they allow it, which a crate that forbids it refuses.
 
 macro_rules! capabilities {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {$(
@@ -44,13 +47,20 @@ capabilities! {
 
 /// Makes a value with the given capabilities, of a type that nothing else can name.
 ///
-/// Needs a crate that may use `unsafe`.
+/// Needs a crate that may use `unsafe`; one that forbids it cannot grant itself anything:
+///
+/// ```compile_fail,E0453
+/// #![forbid(unsafe_code)]
+/// use kernel::capabilities::MainLoopCapability;
+/// kernel::create_capability!(MainLoopCapability);
+/// ```
 #[macro_export]
 macro_rules! create_capability {
     ($($capability:ty),+ $(,)?) => {{
         struct Granted;
         $(
             // SAFETY: a crate that may use `unsafe` grants this on purpose, by using the macro.
+            #[allow(unsafe_code)]
             unsafe impl $capability for Granted {}
         )+
         Granted
@@ -60,13 +70,20 @@ macro_rules! create_capability {
 /// Makes a value with the given capabilities, and names both the value and its type.
 ///
 /// `create_typed_capability!(value, Type: Capability, …)` is a statement; the type's name is known
-/// in the block that it stands in.
+/// in the block that it stands in. Needs a crate that may use `unsafe`:
+///
+/// ```compile_fail,E0453
+/// #![forbid(unsafe_code)]
+/// use kernel::capabilities::MainLoopCapability;
+/// kernel::create_typed_capability!(own, Own: MainLoopCapability);
+/// ```
 #[macro_export]
 macro_rules! create_typed_capability {
     ($value:ident, $name:ident : $($capability:ty),+ $(,)?) => {
         struct $name;
         $(
             // SAFETY: a crate that may use `unsafe` grants this on purpose, by using the macro.
+            #[allow(unsafe_code)]
             unsafe impl $capability for $name {}
         )+
         let $value = $name;
@@ -75,7 +92,15 @@ macro_rules! create_typed_capability {
 
 /// Defines a type with the given capabilities, to be a type parameter of a capsule.
 ///
-/// Values come from [`mint_defined_capability!`](crate::mint_defined_capability).
+/// Values come from [`mint_defined_capability!`](crate::mint_defined_capability). Needs a crate that
+/// may use `unsafe`:
+///
+/// ```compile_fail,E0453
+/// #![forbid(unsafe_code)]
+/// use kernel::capabilities::MainLoopCapability;
+/// kernel::define_capability_type!(Own: MainLoopCapability);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! define_capability_type {
     ($(#[$attribute:meta])* $name:ident : $($capability:ty),+ $(,)?) => {
@@ -97,6 +122,7 @@ macro_rules! define_capability_type {
 
         $(
             // SAFETY: a crate that may use `unsafe` grants this on purpose, by using the macro.
+            #[allow(unsafe_code)]
             unsafe impl $capability for $name {}
         )+
     };

@@ -147,11 +147,13 @@ macro_rules! count_expressions {
 
 /// Reserves the kernel's stack, once per binary: `STACK_MEMORY` in section `.stack_buffer`.
 ///
-/// The size counts bytes and is a multiple of 16.
+/// The size counts bytes and is a multiple of 16. Needs a crate that may use `unsafe`, for it chooses
+/// a symbol's name.
 #[macro_export]
 macro_rules! stack_size {
     ($size:expr) => {
         #[used]
+        #[allow(unsafe_code)]
         #[unsafe(no_mangle)]
         #[cfg_attr(target_os = "none", unsafe(link_section = ".stack_buffer"))]
         static STACK_MEMORY: $crate::utilities::static_init::StackMemory<{ $size }> =
@@ -162,12 +164,20 @@ macro_rules! stack_size {
 /// Reserves `kibibytes` of flash under `name`, in section `.storage`.
 ///
 /// Only the address is of use to the program: the content changes behind the compiler's back, so
-/// read it through the flash driver.
+/// read it through the flash driver. Needs a crate that may use `unsafe`: under a name such as `memcpy`
+/// the volume would take that symbol's place.
+///
+/// ```compile_fail,E0453
+/// #![forbid(unsafe_code)]
+/// kernel::storage_volume!(memcpy, 1);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! storage_volume {
     ($name:ident, $kibibytes:expr $(,)?) => {
         #[doc = "Flash that the board sets aside for storage."]
         #[used]
+        #[allow(unsafe_code)]
         #[unsafe(no_mangle)]
         #[cfg_attr(target_os = "none", unsafe(link_section = ".storage"))]
         pub static $name: [u8; $kibibytes * 1024] = [0; $kibibytes * 1024];
