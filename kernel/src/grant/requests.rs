@@ -113,7 +113,7 @@ fn replace_upcall<P: Process + ?Sized>(
 }
 
 /// Replaces read-only buffer `number` of a driver, which is `None` if there is no such driver.
-fn allow_read_only<P: Process + ?Sized>(
+pub(crate) fn allow_read_only<P: Process + ?Sized>(
     process: &P,
     driver: Option<&dyn SyscallDriver>,
     driver_num: usize,
@@ -140,7 +140,7 @@ fn allow_read_only<P: Process + ?Sized>(
 }
 
 /// Replaces read-write buffer `number` of a driver, which is `None` if there is no such driver.
-fn allow_read_write<P: Process + ?Sized>(
+pub(crate) fn allow_read_write<P: Process + ?Sized>(
     process: &P,
     driver: Option<&dyn SyscallDriver>,
     driver_num: usize,
