@@ -3,6 +3,7 @@
 //! What an operation costs: the counts of a window divided by its operations.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use board_runner::memory_map::FLASH;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,43 @@ use crate::instruction::{Kind, kind};
 use crate::program::Program;
 use crate::windows::{Counts, Events};
 
+/// QEMU's trace event for a used buffer notification.
+pub const INTERRUPT: &str = "virtio_notify";
+
+/// Where the device registers of QEMU's `virt` machine are.
+const DEVICES: Range<u64> = 0x0010_0000..0x2000_0000;
+/// Register windows of its VirtIO slots, their size, and the register for available buffer
+/// notifications (VirtIO 1.2, 4.2.2).
+const VIRTIO: Range<u64> = 0x1000_1000..0x1000_9000;
+const VIRTIO_WINDOW_BYTES: u64 = 0x1000;
+const QUEUE_NOTIFY: u64 = 0x50;
+
+/// A device register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Register {
+    /// Of a VirtIO device.
+    VirtIo {
+        /// Whether it takes notifications.
+        notifies: bool,
+    },
+    /// Of any other device.
+    Other,
+}
+
+fn register(address: u64) -> Register {
+    if VIRTIO.contains(&address) {
+        let notifies = address % VIRTIO_WINDOW_BYTES == QUEUE_NOTIFY;
+        Register::VirtIo { notifies }
+    } else {
+        Register::Other
+    }
+}
+
 /// Cost of one operation.
+///
+/// Stored results may lack members that came later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Cost {
     /// Executed instructions, in kernel and app.
     pub instructions: f64,
@@ -24,8 +60,10 @@ pub struct Cost {
     pub pmp_writes: f64,
     /// Instructions that drop cached translations.
     pub fences: f64,
-    /// Accesses to registers of VirtIO devices.
+    /// Accesses to registers of VirtIO devices, notifications included.
     pub mmio: f64,
+    /// Accesses to registers of the other devices: timer, interrupt controller, serial port.
+    pub other_mmio: f64,
     /// Available buffer notifications, from driver to device.
     pub notifications: f64,
     /// Used buffer notifications, from device to driver.
@@ -39,6 +77,16 @@ impl Cost {
         let mut cost = Cost::default();
         for (address, count) in counts {
             let count = *count as f64;
+            if DEVICES.contains(address) {
+                match register(*address) {
+                    Register::VirtIo { notifies } => {
+                        cost.mmio += count;
+                        cost.notifications += if notifies { count } else { 0.0 };
+                    }
+                    Register::Other => cost.other_mmio += count,
+                }
+                continue;
+            }
             cost.instructions += count;
             if is_app(*address) {
                 cost.app += count;
@@ -51,10 +99,7 @@ impl Cost {
                 Some(Kind::Plain) | None => {}
             }
         }
-        let event = |name: &str| events.get(name).copied().unwrap_or(0) as f64;
-        cost.mmio = event("virtio_mmio_read") + event("virtio_mmio_write_offset");
-        cost.notifications = event("virtio_queue_notify");
-        cost.interrupts = event("virtio_notify");
+        cost.interrupts = events.get(INTERRUPT).copied().unwrap_or(0) as f64;
         cost.divided(operations as f64)
     }
 
@@ -68,6 +113,7 @@ impl Cost {
             pmp_writes: each(self.pmp_writes),
             fences: each(self.fences),
             mmio: each(self.mmio),
+            other_mmio: each(self.other_mmio),
             notifications: each(self.notifications),
             interrupts: each(self.interrupts),
         }
@@ -81,7 +127,10 @@ pub fn profile(
     name: impl Fn(u64) -> String,
 ) -> Vec<(String, f64)> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    for (address, count) in counts {
+    let executed = counts
+        .iter()
+        .filter(|(address, _)| !DEVICES.contains(address));
+    for (address, count) in executed {
         *sums.entry(name(*address)).or_default() += count;
     }
     let mut rows: Vec<(String, f64)> = sums
@@ -110,6 +159,19 @@ mod tests {
         assert_eq!(profile(&counts, 2, name), expected);
         let name = |address: u64| format!("{address:x}");
         assert_eq!(profile(&counts, 2, name)[1], ("20".to_owned(), 3.0));
+    }
+
+    #[test]
+    fn accesses_to_registers_are_told_from_instructions() {
+        assert_eq!(register(0x1000_8050), Register::VirtIo { notifies: true });
+        assert_eq!(register(0x1000_1060), Register::VirtIo { notifies: false });
+        assert_eq!(register(0x1000_0000), Register::Other);
+        let counts = Counts::from([(0x1000, 1), (0x0200_4000, 5), (0x8000_0000, 2)]);
+        let rows = profile(&counts, 1, |address| format!("{address:x}"));
+        assert_eq!(
+            rows,
+            [("80000000".to_owned(), 2.0), ("1000".to_owned(), 1.0)]
+        );
     }
 
     #[test]

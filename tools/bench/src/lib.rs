@@ -3,14 +3,15 @@
 //! Counts what operations cost on the board: instructions, register accesses, interrupts.
 //!
 //! Apps in `userland/apps` repeat each operation in a window (`userland/bench`). QEMU runs them with
-//! a plugin that counts executed instructions by address (`plugin/`) and with trace events of its
-//! VirtIO devices. `run` collects both, `cost` turns them into cost per operation, and `result`
+//! a plugin that counts executed instructions and accesses to device registers by address
+//! (`plugin/`), and traces interrupts of VirtIO devices. `run` collects both, `cost` turns them into cost per operation, and `result`
 //! compares with a stored baseline.
 
 pub mod cost;
 pub mod error;
 pub mod instruction;
 pub mod lines;
+pub mod peer;
 pub mod plugin;
 pub mod program;
 pub mod report;

@@ -71,18 +71,28 @@ fn number(value: Option<f64>) -> String {
 #[must_use]
 pub fn details(now: &Measured) -> String {
     let mut text = format!(
-        "{:<18} {:>9} {:>8} {:>6} {:>6} {:>6} {:>6} {:>8} {:>10}\n",
-        "per operation", "kernel", "app", "CSR", "PMP", "fence", "MMIO", "notified", "interrupts"
+        "{:<18} {:>8} {:>7} {:>6} {:>6} {:>6} {:>7} {:>7} {:>8} {:>10}\n",
+        "per operation",
+        "kernel",
+        "app",
+        "CSR",
+        "PMP",
+        "fence",
+        "timer..",
+        "virtio",
+        "notified",
+        "interrupts"
     );
     for (name, cost) in &now.operations {
         let _ = writeln!(
             text,
-            "{name:<18} {:>9} {:>8} {:>6} {:>6} {:>6} {:>6} {:>8} {:>10}",
+            "{name:<18} {:>8} {:>7} {:>6} {:>6} {:>6} {:>7} {:>7} {:>8} {:>10}",
             number(Some(cost.instructions - cost.app)),
             number(Some(cost.app)),
             number(Some(cost.csr)),
             number(Some(cost.pmp_writes)),
             number(Some(cost.fences)),
+            number(Some(cost.other_mmio)),
             number(Some(cost.mmio)),
             number(Some(cost.notifications)),
             number(Some(cost.interrupts)),
@@ -129,8 +139,10 @@ pub fn profiles(kernel: &Program, run: &Run) -> String {
             }
         };
         let line = |address| match kernel.line_at(address) {
-            Some(line) if !is_app(address) => line,
-            _ => "(elsewhere)".to_owned(),
+            _ if is_app(address) => "(app)".to_owned(),
+            // Assembly has functions, but no lines.
+            None => format!("({})", kernel.function_at(address)),
+            Some(line) => line,
         };
         for (title, rows) in [
             (

@@ -70,6 +70,33 @@ impl Measured {
         fs::write(path, text).map_err(|error| failed(error.to_string()))
     }
 
+    /// The better of two measurements of one image, operation by operation.
+    #[must_use]
+    pub fn best(mut self, other: &Measured) -> Measured {
+        for (name, cost) in &mut self.operations {
+            if let Some(again) = other.operations.get(name)
+                && again.instructions < cost.instructions
+            {
+                *cost = *again;
+            }
+        }
+        self
+    }
+
+    /// The middle one of three measurements of one image, operation by operation.
+    #[must_use]
+    pub fn median(mut self, others: [Measured; 2]) -> Measured {
+        for (name, cost) in &mut self.operations {
+            let again = others.iter().filter_map(|other| other.operations.get(name));
+            let mut all: Vec<Cost> = std::iter::once(*cost).chain(again.copied()).collect();
+            all.sort_by(|one, other| one.instructions.total_cmp(&other.instructions));
+            if let Some(middle) = all.get(all.len() / 2) {
+                *cost = *middle;
+            }
+        }
+        self
+    }
+
     /// Finds what grew by more than is tolerated since `baseline`. What only one of the two has does
     /// not count.
     #[must_use]
@@ -147,6 +174,16 @@ mod tests {
             names,
             ["send: instructions", "send: interrupts", "bytes of text"]
         );
+    }
+
+    #[test]
+    fn repeated_measurements_give_the_best_or_the_middle_one() {
+        let [low, middle, high] =
+            [(1.0, 0.3), (2.0, 0.1), (3.0, 0.2)].map(|(count, other)| measured(count, other, 10));
+        assert_eq!(high.clone().best(&low), low);
+        assert_eq!(low.clone().best(&high), low);
+        let others = [low.clone(), middle.clone()];
+        assert_eq!(high.median(others), middle);
     }
 
     #[test]

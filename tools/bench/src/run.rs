@@ -16,20 +16,17 @@ use board_runner::qemu::{Machine, Qemu};
 use board_runner::session::end_with_parent;
 use board_runner::workspace::Workspace;
 
+use crate::cost::INTERRUPT;
 use crate::error::Error;
+use crate::peer;
 use crate::program::Program;
 use crate::windows::{Counts, Events, Line, parse_counts, parse_events, parse_line};
 
 /// A run that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Trace events that tell what the board and its devices had to say to each other.
-const EVENTS: [&str; 4] = [
-    "virtio_mmio_read",
-    "virtio_mmio_write_offset",
-    "virtio_queue_notify",
-    "virtio_notify",
-];
+/// Time that devices, and the peer on the cable, have for each notification before the next instruction.
+const SETTLE_MICROS: u32 = 300;
 
 /// What a window cost.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +35,7 @@ pub struct Window {
     pub name: String,
     /// Operations in it.
     pub operations: u64,
-    /// Executed instructions.
+    /// Executed instructions and accessed device registers by address.
     pub counts: Counts,
     /// Trace events.
     pub events: Events,
@@ -67,12 +64,12 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Runs `app` alone on a board with an entropy device and `network`.
+    /// Runs `app` alone on a board with an entropy device and a network card.
     ///
     /// # Errors
     ///
     /// The app does not build, QEMU does not run, or a window failed or is missing.
-    pub fn run(&self, app: &str, network: &[String]) -> Result<Run, Error> {
+    pub fn run(&self, app: &str) -> Result<Run, Error> {
         let failed = |reason: String| Error::Run {
             app: app.to_owned(),
             reason,
@@ -95,6 +92,7 @@ impl Bench {
             directory.path().join("counts"),
             directory.path().join("log"),
         );
+        let cable = peer::start(directory.path()).map_err(|error| failed(error.to_string()))?;
         let machine = Machine {
             cpu: self.qemu.protected_cpu().to_owned(),
             kernel: self.kernel.clone(),
@@ -107,12 +105,12 @@ impl Bench {
         let mut command = Command::new(self.qemu.program());
         command
             .args(machine.arguments())
-            .args(network)
+            .args(cable)
             .args(["-monitor", "none", "-serial", "stdio"])
             .args(["-icount", "shift=0"])
             .arg("-plugin")
             .arg(format!(
-                "{},out={},begin={:x},end={:x},apps={:x}",
+                "{},out={},begin={:x},end={:x},apps={:x},settle={SETTLE_MICROS}",
                 self.plugin.display(),
                 counts.display(),
                 border("tock_bench::begin")?,
@@ -120,7 +118,7 @@ impl Bench {
                 FLASH.start
             ))
             .arg("-d")
-            .arg(format!("plugin,trace:{}", EVENTS.join(",trace:")))
+            .arg(format!("plugin,trace:{INTERRUPT}"))
             .arg("-D")
             .arg(&log)
             .stdin(Stdio::piped())
@@ -165,6 +163,7 @@ fn watch(mut qemu: Running) -> Result<Vec<(String, u64)>, String> {
             }
             Some(Line::Failed(what)) => return Err(what),
             Some(Line::Done) => return Ok(windows),
+            None if line.contains(" faulted ") => return Err(line.trim().to_owned()),
             None => {}
         }
     }

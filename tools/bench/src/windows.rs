@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-/// Executions of instructions by address.
+/// Executions of instructions, and accesses to device registers, by address.
 pub type Counts = BTreeMap<u64, u64>;
 
 /// Trace events by name.

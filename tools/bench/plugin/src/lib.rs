@@ -5,8 +5,12 @@
 //! A window lasts from the execution of the instruction at `begin` to that of the instruction at
 //! `end`. One more, before all others, lasts from reset to the first instruction at or above `apps`.
 //! Each table goes to the file `out` as it closes: a line `window`, then a line `address count` for
-//! every instruction that was executed. The log gets a line for each border, so that trace events
+//! every instruction that was executed, and for every device register that the kernel accessed. The log gets a line for each border, so that trace events
 //! between two of them can be told apart.
+//!
+//! After each notification of a VirtIO device the processor stands still for `settle` microseconds, in
+//! which the device carries out the request. Without that, a race between QEMU's threads decides how
+//! many instructions later completions appear, and how many of them together.
 //!
 //! Time in which the processor sleeps executes nothing and counts nothing.
 
@@ -15,9 +19,11 @@ mod options;
 mod qemu;
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::ops::Range;
 use core::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
 
 use counts::{Counter, Table};
 use options::Options;
@@ -44,6 +50,14 @@ extern "C" fn choose_version() {
         qemu_plugin_version.store(2, Ordering::Relaxed);
     }
 }
+
+/// Where the device registers of QEMU's `virt` machine are: no instruction is executed there.
+const DEVICES: Range<u64> = 0x0010_0000..0x2000_0000;
+/// Register windows of the VirtIO slots on QEMU's `virt` machine.
+const VIRTIO_WINDOWS: Range<u64> = 0x1000_1000..0x1000_9000;
+const VIRTIO_WINDOW_BYTES: u64 = 0x1000;
+/// Offset of the register for available buffer notifications (VirtIO 1.2, 4.2.2).
+const QUEUE_NOTIFY: u64 = 0x50;
 
 struct Plugin {
     options: Options,
@@ -116,6 +130,18 @@ unsafe extern "C" fn translated(_id: PluginId, block: *mut Block) {
                 );
             }
         }
+        if address < plugin.options.apps {
+            // SAFETY: the callback ignores its data.
+            unsafe {
+                qemu::qemu_plugin_register_vcpu_mem_cb(
+                    instruction,
+                    accessed,
+                    NO_REGISTERS,
+                    qemu::READS_AND_WRITES,
+                    ptr::null_mut(),
+                );
+            }
+        }
         let counter: *const Counter = plugin.table.counter(address);
         // SAFETY: `executed` reads its data as the counter it is; the table never frees counters.
         unsafe {
@@ -135,6 +161,19 @@ unsafe extern "C" fn executed(_processor: c_uint, counter: *mut c_void) {
     // through shared references only.
     let counter = unsafe { &*counter.cast_const().cast::<Counter>() };
     counter.count();
+}
+
+/// Counts an access to a device register; after a notification, holds the processor, because other
+/// threads carry it out.
+unsafe extern "C" fn accessed(_processor: c_uint, _kind: u32, address: u64, _data: *mut c_void) {
+    if !DEVICES.contains(&address) {
+        return;
+    }
+    let Some(plugin) = PLUGIN.get() else { return };
+    plugin.table.counter(address).count();
+    if VIRTIO_WINDOWS.contains(&address) && address % VIRTIO_WINDOW_BYTES == QUEUE_NOTIFY {
+        thread::sleep(plugin.options.settle);
+    }
 }
 
 unsafe extern "C" fn begin(_processor: c_uint, _data: *mut c_void) {

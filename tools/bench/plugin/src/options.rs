@@ -3,6 +3,7 @@
 //! The plugin's arguments, as QEMU passes them: `name=value`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What to count, and where to write it.
 pub struct Options {
@@ -14,6 +15,8 @@ pub struct Options {
     pub end: u64,
     /// Lowest address of apps: the first instruction from here on ends the start of the board.
     pub apps: u64,
+    /// How long the processor stands still after a notification.
+    pub settle: Duration,
 }
 
 impl Options {
@@ -24,6 +27,7 @@ impl Options {
     /// Says which argument is missing, unknown or no number.
     pub fn parse(words: impl Iterator<Item = String>) -> Result<Options, String> {
         let (mut out, mut begin, mut end, mut apps) = (None, None, None, None);
+        let mut settle = Duration::ZERO;
         for word in words {
             let (name, value) = word.split_once('=').unwrap_or((&word, ""));
             let number = || {
@@ -35,6 +39,10 @@ impl Options {
                 "begin" => begin = Some(number()?),
                 "end" => end = Some(number()?),
                 "apps" => apps = Some(number()?),
+                "settle" => {
+                    let micros = value.parse().map_err(|_| format!("`{word}`: no number"))?;
+                    settle = Duration::from_micros(micros);
+                }
                 _ => return Err(format!("`{word}` is unknown")),
             }
         }
@@ -44,6 +52,7 @@ impl Options {
             begin: begin.ok_or_else(|| missing("begin"))?,
             end: end.ok_or_else(|| missing("end"))?,
             apps: apps.ok_or_else(|| missing("apps"))?,
+            settle,
         })
     }
 }

@@ -27,6 +27,13 @@ pub type TranslateCallback = unsafe extern "C" fn(PluginId, *mut Block);
 /// Called each time an instruction executes, with the processor's index and the data registered.
 pub type ExecuteCallback = unsafe extern "C" fn(c_uint, *mut c_void);
 
+/// Called after each access of an instruction to memory, with the processor's index, the kind of access,
+/// its address and the data registered.
+pub type AccessCallback = unsafe extern "C" fn(c_uint, u32, u64, *mut c_void);
+
+/// `QEMU_PLUGIN_MEM_RW`: accesses of both kinds.
+pub const READS_AND_WRITES: c_int = 3;
+
 /// `QEMU_PLUGIN_CB_NO_REGS`: the callback reads no guest register.
 pub const NO_REGISTERS: c_int = 0;
 
@@ -38,6 +45,14 @@ unsafe extern "C" {
         instruction: *mut Instruction,
         callback: ExecuteCallback,
         flags: c_int,
+        data: *mut c_void,
+    );
+    /// Registers a callback for accesses of an instruction to memory.
+    pub fn qemu_plugin_register_vcpu_mem_cb(
+        instruction: *mut Instruction,
+        callback: AccessCallback,
+        flags: c_int,
+        accesses: c_int,
         data: *mut c_void,
     );
     /// Counts the instructions of a block.
