@@ -4,6 +4,7 @@
 
 APPS ?= random web
 TBF ?=
+CREDENTIALS ?= none
 NET ?= user
 RNG ?= on
 QEMU ?= qemu-system-riscv32
@@ -19,7 +20,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export QEMU
 
 BOARD = cargo run --quiet --package board-runner --
-RUN_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
+APP_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --credentials $(CREDENTIALS)
+RUN_OPTIONS = $(APP_OPTIONS) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update deep-check fuzz-syscalls soak check contract clean
@@ -33,6 +35,7 @@ help: ## list the targets
 	@echo 'options of run and debug, with their defaults:'
 	@echo '  APPS="random web"           apps from userland/apps'
 	@echo '  TBF="a.tbf b.tbf"           binaries built elsewhere, placed by their fixed addresses (none)'
+	@echo '  CREDENTIALS=KIND            run only apps with credentials: sha256, ecdsa-p256:KEY.pem (none)'
 	@echo '  NET=user|none|dgram:L:R     network cards, several with commas (user)'
 	@echo '  RNG=on|off                  entropy device (on)'
 	@echo '  PORT=8080                   port of this machine for the web server on the board'
@@ -60,7 +63,7 @@ apps: runner ## build the apps
 	@$(BOARD) apps
 
 image: runner ## build the app flash image and print where it is
-	@$(BOARD) image $(APPS) $(addprefix --tbf ,$(TBF))
+	@$(BOARD) image $(APP_OPTIONS)
 
 test: test-host test-boot ## run the tests on this machine, then those under QEMU
 

@@ -24,7 +24,7 @@ use kernel::deferred_call;
 use kernel::ipc::IPC;
 use kernel::platform::chip::Chip as _;
 use kernel::platform::{KernelResources, SyscallDriverLookup};
-use kernel::process::{ProcessArray, load_processes};
+use kernel::process::ProcessArray;
 use kernel::syscall::SyscallDriver;
 use kernel::{Kernel, create_capability, debug, define_capability_type, mint_defined_capability};
 use qemu_rv32_virt_chip::chip::{QemuRv32VirtChip, SingleThread};
@@ -36,10 +36,10 @@ use riscv::dma_fence::RiscvCoherentDmaFence;
 use riscv::pmp::{Mode, Pmp};
 
 use crate::devices::{Devices, VirtIONet, VirtIORng};
-use crate::{memory, panic};
+use crate::{loading, memory, panic};
 
 /// Processes that can be loaded at a time.
-const NUM_PROCS: usize = 8;
+pub const NUM_PROCS: usize = 8;
 
 /// A faulting app is stopped with a message; the others run on.
 static FAULT_POLICY: StopWithDebugFaultPolicy = StopWithDebugFaultPolicy {};
@@ -233,7 +233,7 @@ unsafe extern "C" fn main() -> ! {
     ));
     // SAFETY: this is the only call.
     let app_ram = unsafe { memory::app_ram() };
-    let loaded = load_processes(
+    let loading = loading::start(
         kernel,
         chip,
         memory::app_flash(),
@@ -241,13 +241,10 @@ unsafe extern "C" fn main() -> ! {
         &FAULT_POLICY,
         &process_management,
     );
-    if let Err(error) = loaded {
-        debug!("Not all apps were loaded: {}", error);
-    }
 
     // The prompt comes after the boot lines, which leave through the main loop.
     let main_loop = create_capability!(MainLoopCapability);
-    while debug::debug_available_len() < debug_capacity {
+    while !loading.is_finished() || debug::debug_available_len() < debug_capacity {
         kernel.kernel_loop_operation(&board, chip, Some(&board.ipc), true, &main_loop);
     }
     process_console.start();

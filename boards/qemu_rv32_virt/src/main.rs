@@ -12,6 +12,9 @@ mod board;
 #[cfg(target_os = "none")]
 mod devices;
 #[cfg(target_os = "none")]
+#[cfg_attr(feature = "credentials", path = "checked_loading.rs")]
+mod loading;
+#[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
 mod panic;

@@ -124,6 +124,13 @@ impl<'a> Board<'a> {
         ])
     }
 
+    /// Boots another kernel than the default one.
+    #[must_use]
+    pub fn kernel(mut self, kernel: PathBuf) -> Board<'a> {
+        self.machine.kernel = kernel;
+        self
+    }
+
     /// Uses another CPU than the one with machine-mode protection.
     #[must_use]
     pub fn cpu(mut self, cpu: &str) -> Board<'a> {

@@ -5,6 +5,7 @@
 use crate::app_build::build_apps;
 use crate::bundle::Bundle;
 use crate::cli::{Action, AppOptions, Cli, RunOptions, Switch};
+use crate::credential::Maker;
 use crate::error::Error;
 use crate::port::ensure_free;
 use crate::qemu::{Machine, Qemu};
@@ -46,10 +47,14 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
     if let Some(port) = debugger {
         ensure_free(port, "GDB=number")?;
     }
-    let bundle = Bundle::build(workspace, &options.apps.names, &options.apps.files)?;
+    let maker = options.apps.credentials.load()?;
+    let bundle = bundle(workspace, &options.apps, maker.as_ref())?;
     let machine = Machine {
         cpu: qemu.protected_cpu().to_owned(),
-        kernel: workspace.build_kernel()?,
+        kernel: match &maker {
+            Some(maker) => workspace.build_checking_kernel(maker)?,
+            None => workspace.build_kernel()?,
+        },
         flash_image: bundle.write_image(workspace)?,
         entropy: options.rng == Switch::On,
         network: options.net.clone(),
@@ -72,6 +77,18 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         eprintln!("board: Ctrl-C stops the board");
     }
     session::run(&qemu, &arguments)
+}
+
+fn bundle(
+    workspace: &Workspace,
+    options: &AppOptions,
+    maker: Option<&Maker>,
+) -> Result<Bundle, Error> {
+    let mut bundle = Bundle::build(workspace, &options.names, &options.files)?;
+    if let Some(maker) = maker {
+        bundle.add_credentials(maker)?;
+    }
+    Ok(bundle)
 }
 
 fn debugger_line(machine: &Machine, bundle: &Bundle, port: u16) -> String {
@@ -117,7 +134,8 @@ fn print_app(app: &crate::app_build::BuiltApp) {
 }
 
 fn image(workspace: &Workspace, options: &AppOptions) -> Result<u8, Error> {
-    let bundle = Bundle::build(workspace, &options.names, &options.files)?;
+    let maker = options.credentials.load()?;
+    let bundle = bundle(workspace, options, maker.as_ref())?;
     match bundle.write_image(workspace)? {
         Some(path) => println!("{}", path.display()),
         None => eprintln!("board: no app was named, so there is no image"),

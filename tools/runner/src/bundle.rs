@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::app_build::{BuiltApp, build_apps};
+use crate::credential::Maker;
 use crate::error::Error;
 use crate::flash_image::{self, PlacedObject};
 use crate::placement::{Occupied, admit};
@@ -60,6 +61,18 @@ impl Bundle {
         }
         let apps = build_apps(workspace, &admitted, &binaries)?;
         Ok(Bundle { apps, given })
+    }
+
+    /// Puts a credential behind each of our own apps; binaries built elsewhere keep what they have.
+    ///
+    /// # Errors
+    ///
+    /// An app has no room for it, which its conversion leaves.
+    pub fn add_credentials(&mut self, maker: &Maker) -> Result<(), Error> {
+        for app in &mut self.apps {
+            maker.add_to(&mut app.object.bytes)?;
+        }
+        Ok(())
     }
 
     /// All objects, in no particular order.

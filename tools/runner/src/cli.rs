@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::credential::Credentials;
 use crate::network::Network;
 
 /// Builds the kernel and apps, and runs them on QEMU's riscv32 `virt` machine.
@@ -43,6 +44,10 @@ pub struct AppOptions {
     /// A binary built elsewhere, placed by its fixed addresses; may be repeated
     #[arg(long = "tbf", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Credentials for the named apps, without which the kernel then runs no app: none, sha256, or
+    /// ecdsa-p256:KEY.pem
+    #[arg(long, default_value = "none", value_name = "KIND")]
+    pub credentials: Credentials,
 }
 
 /// The apps and the board around them.
@@ -94,6 +99,20 @@ mod tests {
     fn definitions_are_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn apps_get_no_credentials_unless_asked_for() {
+        let credentials = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("all of these are options");
+            let Action::Image(options) = cli.command else {
+                panic!("image was asked for")
+            };
+            options.credentials
+        };
+        assert_eq!(credentials("board image web"), Credentials::None);
+        let sha256 = credentials("board image web --credentials sha256");
+        assert_eq!(sha256, Credentials::Sha256);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::credential::CredentialError;
 use crate::flash_image::ImageError;
 use crate::placement::PlacementError;
 use crate::qemu::QemuError;
@@ -63,6 +64,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The apps cannot be given credentials.
+    #[error("{0}")]
+    Credential(#[from] CredentialError),
     /// The apps find no room.
     #[error("{0}")]
     Placement(PlacementError),
@@ -115,7 +119,10 @@ impl Error {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
-            Error::UnknownApp { .. } | Error::Repeated(_) | Error::Input { .. } => 2,
+            Error::UnknownApp { .. }
+            | Error::Repeated(_)
+            | Error::Input { .. }
+            | Error::Credential(CredentialError::Key { .. }) => 2,
             _ => 1,
         }
     }

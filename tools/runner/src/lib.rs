@@ -2,14 +2,15 @@
 
 //! Everything between the source tree and a board that runs under QEMU.
 //!
-//! Apps are built and placed (`app_build`, `placement`), laid out as a flash image (`flash_image`),
-//! and QEMU is started with the devices asked for (`qemu`, `session`). The boot tests use the same
-//! parts, so what they run is what `make run` runs.
+//! Apps are built and placed (`app_build`, `placement`), given credentials if wanted (`credential`),
+//! laid out as a flash image (`flash_image`), and QEMU is started with the devices asked for (`qemu`,
+//! `session`). The boot tests use the same parts, so what they run is what `make run` runs.
 
 pub mod app_build;
 pub mod board;
 pub mod bundle;
 pub mod cli;
+pub mod credential;
 pub mod error;
 pub mod flash_image;
 pub mod memory_map;

@@ -16,9 +16,12 @@ const VERSION: u16 = 2;
 const BASE_HEADER_BYTES: u16 = 16;
 const TOTAL_SIZE: Range<usize> = 4..8;
 const CHECKSUM: Range<usize> = 12..16;
-const FOOTER_CREDENTIALS: u16 = 128;
-/// Type, length and format of a reserved footer; its data is the rest.
-const RESERVED_FOOTER_BYTES: u32 = 8;
+pub(crate) const FOOTER_CREDENTIALS: u16 = 128;
+/// Type, length and format of a footer; its data is the rest.
+pub(crate) const FOOTER_HEAD_BYTES: u32 = 8;
+/// Room that is left behind a binary: for the longest credential of [`crate::credential`] and, behind
+/// it, a reserved footer.
+const FOOTER_ROOM_BYTES: u32 = FOOTER_HEAD_BYTES + 64 + FOOTER_HEAD_BYTES;
 
 /// What an object says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +143,18 @@ pub fn describe(bytes: &[u8]) -> Result<Description, ObjectError> {
     Ok(Description { name, flash, ram })
 }
 
+/// Where the binary of the object in `bytes` ends and its footers begin.
+pub(crate) fn binary_end(bytes: &[u8]) -> Result<u32, ObjectError> {
+    let first = bytes.first_chunk::<8>().ok_or(ObjectError::NotTbf)?;
+    let (version, header_size, _) =
+        parse_tbf_header_lengths(first).map_err(|_| ObjectError::NotTbf)?;
+    let headers = bytes
+        .get(..usize::from(header_size))
+        .ok_or(ObjectError::HeaderSize)?;
+    let header = parse_tbf_header(headers, version).map_err(|_| ObjectError::BadEntry)?;
+    Ok(header.get_binary_end())
+}
+
 /// Extends the object in `bytes`, which has no footers worth keeping, to whole pages.
 ///
 /// The space behind the binary becomes one reserved footer, so that the app's flash region ends on
@@ -150,25 +165,15 @@ pub fn describe(bytes: &[u8]) -> Result<Description, ObjectError> {
 /// The same as [`describe`].
 pub fn extend_to_page(mut bytes: Vec<u8>) -> Result<Vec<u8>, ObjectError> {
     describe(&bytes)?;
-    let binary_end = {
-        let first = bytes.first_chunk::<8>().ok_or(ObjectError::NotTbf)?;
-        let (version, header_size, _) =
-            parse_tbf_header_lengths(first).map_err(|_| ObjectError::NotTbf)?;
-        let headers = bytes
-            .get(..usize::from(header_size))
-            .ok_or(ObjectError::HeaderSize)?;
-        parse_tbf_header(headers, version)
-            .map_err(|_| ObjectError::BadEntry)?
-            .get_binary_end()
-    };
+    let binary_end = binary_end(&bytes)?;
     if usize::try_from(binary_end).is_ok_and(|end| end > bytes.len()) {
         return Err(ObjectError::BadEntry);
     }
     let total = binary_end
-        .checked_add(RESERVED_FOOTER_BYTES)
+        .checked_add(FOOTER_ROOM_BYTES)
         .and_then(|least| least.checked_next_multiple_of(PAGE))
         .ok_or(ObjectError::Unreachable)?;
-    // Less than a page and a footer header, so it fits the footer's 16 bits.
+    // Less than a page and the least room, so it fits the footer's 16 bits.
     let data = u16::try_from(total - binary_end - 4).map_err(|_| ObjectError::Unreachable)?;
     bytes.truncate(usize::try_from(binary_end).unwrap_or(usize::MAX));
     bytes.extend(FOOTER_CREDENTIALS.to_le_bytes());

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::credential::Maker;
 use crate::error::Error;
 
 /// Target triple of the kernel and of the apps.
@@ -75,6 +76,47 @@ impl Workspace {
     /// Cargo cannot be run, or what it builds does not compile; its own messages came before.
     pub fn build_kernel(&self) -> Result<PathBuf, Error> {
         eprintln!("board: building the kernel");
+        build(self.kernel_build(), "the kernel", &[])
+    }
+
+    /// Builds a kernel that runs only apps with the credentials that `maker` makes, and returns its
+    /// ELF file. It does not replace the kernel that runs all apps.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build_kernel`](Self::build_kernel), and when a file for the key cannot be written.
+    pub fn build_checking_kernel(&self, maker: &Maker) -> Result<PathBuf, Error> {
+        eprintln!("board: building a kernel that checks credentials");
+        let mut cargo = self.kernel_build();
+        let variant = match maker {
+            Maker::Sha256 => "credentials",
+            Maker::EcdsaP256(_) => {
+                let key = maker.public_key();
+                let name: String = key
+                    .iter()
+                    .take(8)
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                let directory = self.output().join("keys");
+                let path = directory.join(name);
+                let failed = |source| Error::file("write", &path, source);
+                fs::create_dir_all(&directory).map_err(failed)?;
+                // A file that changes its date would have the kernel built anew.
+                if fs::read(&path).ok().as_ref() != Some(&key) {
+                    fs::write(&path, &key).map_err(failed)?;
+                }
+                cargo.env("BOARD_PUBLIC_KEYS", path);
+                "credentials-ecdsa-p256"
+            }
+        };
+        cargo.args(["--features", variant]);
+        // Elsewhere it would take the name of the kernel without checks.
+        cargo.arg("--target-dir");
+        cargo.arg(self.root.join("target").join(variant));
+        build(cargo, "the kernel", &[])
+    }
+
+    fn kernel_build(&self) -> Command {
         let mut cargo = cargo_in(&self.root);
         cargo.args([
             "build",
@@ -83,7 +125,7 @@ impl Workspace {
             "--bin",
             "qemu_rv32_virt",
         ]);
-        build(cargo, "the kernel", &[])
+        cargo
     }
 
     /// Lists the apps under `userland/apps`, by name.
