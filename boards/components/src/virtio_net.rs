@@ -5,6 +5,7 @@
 use core::mem::MaybeUninit;
 
 use kernel::component::Component;
+use kernel::deferred_call::DeferredCallClient;
 use kernel::platform::dma_fence::DmaFence;
 use virtio::devices::virtio_net::{RECEIVE_BUFFER_LEN, VirtIONet};
 use virtio::queues::Virtqueue;
@@ -129,6 +130,7 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
             buffers,
             address_for_slot(self.slot.number),
         ));
+        net.register();
         receive_queue.set_client(net);
         receive_queue.set_transport(device);
         transmit_queue.set_client(net);

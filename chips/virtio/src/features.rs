@@ -14,6 +14,9 @@ pub const EVENT_IDX: u64 = 1 << 29;
 /// The device follows version 1 of the standard or a later one.
 pub const VERSION_1: u64 = 1 << 32;
 
+/// Queues are laid out as one ring of descriptors (2.8).
+pub const RING_PACKED: u64 = 1 << 34;
+
 /// The device orders its memory accesses as the platform does for hardware, not for other cores.
 pub const ORDER_PLATFORM: u64 = 1 << 36;
 
@@ -22,4 +25,4 @@ pub const ORDER_PLATFORM: u64 = 1 << 36;
 pub(crate) const TRANSPORT: u64 = VERSION_1 | ORDER_PLATFORM;
 
 /// Bits that queues may ask for, through [`crate::queues::Virtqueue::features`].
-pub(crate) const QUEUE: u64 = INDIRECT_DESC | EVENT_IDX | 1 << 34 | 1 << 35;
+pub(crate) const QUEUE: u64 = INDIRECT_DESC | EVENT_IDX | RING_PACKED;

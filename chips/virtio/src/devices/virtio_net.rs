@@ -3,13 +3,16 @@
 //! The network device (VirtIO 1.2, 5.1) behind the Ethernet interface.
 //!
 //! A received frame lies in one buffer with the device's header in front of it. A frame to send is
-//! lent as it is, behind a header of zeros that all frames share. Headers and lengths from the device
+//! lent as it is, behind a header of zeros that all frames share. The device is notified of frames to
+//! send once for all that come together, and asked to interrupt only when it has sent the last one:
+//! those sent earlier are found when the next one is handed in. Headers and lengths from the device
 //! are checked here; `net_configuration` judges what it says of itself.
 
 use core::cell::Cell;
 use core::marker::PhantomData;
 
 use kernel::ErrorCode;
+use kernel::deferred_call::{DeferredCall, DeferredCallClient};
 use kernel::hil::ethernet::{EthernetAdapterDatapath, EthernetAdapterDatapathClient};
 use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::cells::OptionalCell;
@@ -71,6 +74,8 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     configuration: Cell<NetConfiguration>,
     running: Cell<bool>,
     receiving: Cell<bool>,
+    /// Runs after frames were handed in for sending.
+    deferred_call: DeferredCall,
     events: NetEvents,
     fence: PhantomData<F>,
 }
@@ -79,8 +84,8 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     /// Makes a driver for the device whose queues 0 and 1 are those given.
     ///
     /// `own_mac` is used if the device supplies no valid address: one that is locally administered,
-    /// and that stays the same over restarts. The driver has to be set as client of both queues
-    /// before the device is initialized.
+    /// and that stays the same over restarts. The driver has to be set as client of both queues, and
+    /// its deferred call to be registered, before the device is initialized.
     pub fn new(
         receive_queue: &'a dyn BufferQueue<'static>,
         transmit_queue: &'a dyn BufferQueue<'static>,
@@ -106,6 +111,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             }),
             running: Cell::new(false),
             receiving: Cell::new(false),
+            deferred_call: DeferredCall::new(),
             events: NetEvents::new(),
             fence: PhantomData,
         }
@@ -143,7 +149,12 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
                 break;
             }
         }
+        self.show_receive_buffers();
+    }
+
+    fn show_receive_buffers(&self) {
         self.receive_queue.publish();
+        self.receive_queue.notify();
     }
 
     /// Gives the device one receive buffer, or keeps it as a spare; says whether it was given.
@@ -268,6 +279,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapterDatapath<'a> for VirtIO
         match (provided, left) {
             (Ok(()), _) => {
                 self.transmit_queue.publish();
+                self.deferred_call.set();
                 Ok(())
             }
             (
@@ -312,7 +324,7 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
 
     fn chains_served(&self, queue_number: u32) {
         if queue_number == RECEIVE_QUEUE {
-            self.receive_queue.publish();
+            self.show_receive_buffers();
         }
     }
 
@@ -371,6 +383,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
     }
 
     fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        self.transmit_queue.delay_interrupts(u16::MAX);
         self.post_spare();
         Ok(())
     }
@@ -399,6 +412,19 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_stopped(&self) {
         self.running.set(false);
+    }
+}
+
+impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIONet<'_, F, DEPTH> {
+    /// Collects frames that were sent meanwhile, which may make room for more, and then notifies the
+    /// device of all that came in.
+    fn handle_deferred_call(&self) {
+        self.transmit_queue.reap();
+        self.transmit_queue.notify();
+    }
+
+    fn register(&'static self) {
+        self.deferred_call.register(self);
     }
 }
 

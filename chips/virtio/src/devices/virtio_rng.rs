@@ -93,6 +93,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
             }
         }
         self.queue.publish();
+        self.queue.notify();
     }
 
     /// Serves a waiting client, if there is something to tell it.

@@ -26,8 +26,26 @@ pub trait BufferQueue<'b> {
         context: usize,
     ) -> Result<(), QueueError>;
 
-    /// Shows the device all chains provided so far, and notifies it unless it asked not to be.
+    /// Shows the device all chains provided so far. It may use them at once, or not before it is
+    /// [notified](Self::notify).
+    ///
+    /// From inside a client's [`chain_used`](super::split_queue::SplitVirtqueueClient::chain_used) this
+    /// takes effect, with a notification, when the run of used chains is over.
     fn publish(&self);
+
+    /// Notifies the device of what was published since the last time, unless it does not ask for it.
+    fn notify(&self);
+
+    /// Hands the client whatever the device has used, without waiting for an interrupt.
+    fn reap(&self);
+
+    /// Asks for an interrupt only when the device has used `chains` more chains, or all it has if
+    /// they are fewer: 1, the default, for each one; `u16::MAX` for the last one outstanding.
+    ///
+    /// A longer delay holds from the next publication on. A shorter one holds at once, and hands the
+    /// client what has been used already. A device may interrupt earlier, and one without EVENT_IDX
+    /// does.
+    fn delay_interrupts(&self, chains: u16);
 
     /// Counts the descriptors of the queue, which is the number agreed with the device.
     fn size(&self) -> usize;

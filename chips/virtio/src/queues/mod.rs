@@ -4,11 +4,23 @@
 
 mod buffer;
 mod buffer_queue;
+mod chain_table;
+mod client;
+mod descriptor_memory;
 mod error;
+mod indirect_tables;
+mod memory;
+mod queue_core;
+mod ring;
+mod ring_queue;
+mod shared;
 pub mod split_queue;
 
 pub use buffer_queue::BufferQueue;
 pub use error::{QueueError, Violation};
+pub use indirect_tables::IndirectMemory;
+pub use memory::QueueMemory;
+pub use ring_queue::RingQueue;
 
 /// One virtqueue, as the transport sees it.
 pub trait Virtqueue {

@@ -9,8 +9,11 @@ pub(crate) mod configuration;
 pub(crate) mod fence;
 pub(crate) mod mmio_device;
 pub(crate) mod queue_rig;
+pub(crate) mod shared_memory;
 pub(crate) mod split_device;
 
+use core::cell::Cell;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::boxed::Box;
 
 use kernel::platform::chip::ThreadIdProvider;
@@ -20,20 +23,25 @@ pub(crate) fn leak<T>(value: T) -> &'static mut T {
     Box::leak(Box::new(value))
 }
 
-/// Tells test threads apart.
-struct TestThread;
+/// Tells kernels under test apart.
+struct TestKernel;
 
-// SAFETY: each thread has a variable of its own, at an address of its own, which is never zero.
-unsafe impl ThreadIdProvider for TestThread {
+std::thread_local! {
+    static KERNEL: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: a thread draws numbers that no other draws, and never goes back to an earlier one.
+unsafe impl ThreadIdProvider for TestKernel {
     fn running_thread_id() -> usize {
-        std::thread_local!(static HERE: u8 = const { 0 });
-        HERE.with(|here| core::ptr::from_ref(here).addr())
+        KERNEL.get()
     }
 }
 
-/// Makes deferred calls work in this thread.
+/// Starts a new kernel in this thread, as far as deferred calls go: each has few.
 pub(crate) fn with_deferred_calls() {
-    kernel::deferred_call::initialize_deferred_call_state::<TestThread>();
+    static KERNELS: AtomicUsize = AtomicUsize::new(1);
+    KERNEL.set(KERNELS.fetch_add(1, Ordering::Relaxed));
+    kernel::deferred_call::initialize_deferred_call_state::<TestKernel>();
 }
 
 /// Runs all deferred calls that are set.

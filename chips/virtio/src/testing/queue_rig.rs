@@ -13,6 +13,7 @@ use super::fence::NoFence;
 use super::leak;
 use super::split_device::SplitDevice;
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
+use crate::features;
 use crate::queues::split_queue::{
     SplitVirtqueue, SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer,
 };
@@ -48,6 +49,8 @@ impl Returned {
 pub(crate) struct Collector {
     pub(crate) returned: RefCell<Vec<Returned>>,
     pub(crate) runs: Cell<usize>,
+    /// Provides the buffers of used chains again, to this queue, rather than keep them.
+    pub(crate) reposts: Cell<Option<&'static dyn BufferQueue<'static>>>,
 }
 
 impl Collector {
@@ -97,6 +100,16 @@ impl SplitVirtqueueClient<'static> for Collector {
         chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
         bytes_used: usize,
     ) {
+        if let Some(queue) = self.reposts.get() {
+            let mut again = chain
+                .iter_mut()
+                .map(|buffer| buffer.take().map(|returned| returned.virtqueue_buffer))
+                .collect::<Vec<_>>();
+            queue.provide(&mut again, context).unwrap();
+            queue.publish();
+            queue.notify();
+            return;
+        }
         self.keep(context, bytes_used, chain, false);
     }
 
@@ -153,8 +166,16 @@ pub(crate) struct Rig<const N: usize> {
 
 impl<const N: usize> Rig<N> {
     pub(crate) fn new() -> Self {
+        Self::with_features(0)
+    }
+
+    pub(crate) fn with_features(features: u64) -> Self {
         let probe = Probe::new();
         let queue = queue::<N>(probe);
+        if features & features::INDIRECT_DESC != 0 {
+            queue.set_indirect_tables(leak(MaybeUninit::uninit()));
+        }
+        queue.set_features(features);
         let client: &'static Collector = leak(Collector::default());
         let bell: &'static Bell = leak(Bell::default());
         queue.set_client(client);
@@ -173,7 +194,13 @@ impl<const N: usize> Rig<N> {
     pub(crate) fn post(&self, len: usize, context: usize) {
         let mut chain = [Some(writable(len))];
         self.queue.provide(&mut chain, context).unwrap();
+        self.publish();
+    }
+
+    /// Publishes what was provided and notifies the device.
+    pub(crate) fn publish(&self) {
         self.queue.publish();
+        self.queue.notify();
     }
 }
 

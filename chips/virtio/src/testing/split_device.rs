@@ -116,6 +116,11 @@ impl SplitDevice {
             );
             let at = self.parts.descriptor_area + 16 * u64::from(index);
             let flags: u16 = load(at + 12);
+            if flags == 4 {
+                assert!(buffers.is_empty(), "a table is a chain of its own");
+                buffers = Self::walk_table(load(at), load(at + 8));
+                return DeviceChain { head, buffers };
+            }
             assert_eq!(flags & !3, 0, "no other flag was agreed on");
             buffers.push(DeviceBuffer {
                 address: load(at),
@@ -124,6 +129,29 @@ impl SplitDevice {
             });
             if flags & 1 == 0 {
                 return DeviceChain { head, buffers };
+            }
+            index = load(at + 14);
+        }
+    }
+
+    /// Follows a chain in an indirect table of `len` bytes.
+    fn walk_table(table: u64, len: u32) -> Vec<DeviceBuffer> {
+        assert_eq!(len % 16, 0, "whole entries");
+        let mut buffers = Vec::new();
+        let mut index = 0u16;
+        loop {
+            assert!(u32::from(index) < len / 16, "an entry beyond the table");
+            let at = table + 16 * u64::from(index);
+            let flags: u16 = load(at + 12);
+            assert_eq!(flags & !3, 0, "no table inside a table");
+            buffers.push(DeviceBuffer {
+                address: load(at),
+                len: load(at + 8),
+                writable: flags & 2 != 0,
+            });
+            if flags & 1 == 0 {
+                assert_eq!(buffers.len() as u32, len / 16, "no entry is left over");
+                return buffers;
             }
             index = load(at + 14);
         }
@@ -150,6 +178,21 @@ impl SplitDevice {
         let position = self.used_index.get();
         self.write_element(position, id, len);
         self.set_used_index(position.wrapping_add(1));
+    }
+
+    /// Where the driver wants to be notified, with EVENT_IDX.
+    pub(crate) fn used_event(&self) -> u16 {
+        load(self.parts.driver_area + 4 + 2 * u64::from(self.size))
+    }
+
+    /// Whether the driver wants no notification, without EVENT_IDX.
+    pub(crate) fn driver_flags(&self) -> u16 {
+        load(self.parts.driver_area)
+    }
+
+    /// Says where the device wants to be notified, with EVENT_IDX.
+    pub(crate) fn set_available_event(&self, index: u16) {
+        store(self.parts.device_area + 4 + 8 * u64::from(self.size), index);
     }
 
     pub(crate) fn set_flags(&self, flags: u16) {

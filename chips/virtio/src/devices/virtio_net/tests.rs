@@ -7,10 +7,10 @@ use super::*;
 use crate::queues::Virtqueue;
 use crate::testing::barriers::Probe;
 use crate::testing::fence::NoFence;
-use crate::testing::leak;
 use crate::testing::mmio_device::{MmioDevice, NEEDS_RESET};
 use crate::testing::queue_rig::{TestQueue, queue};
 use crate::testing::split_device::{DeviceChain, SplitDevice};
+use crate::testing::{leak, run_deferred_calls, with_deferred_calls};
 use crate::transports::VirtIOTransport;
 use crate::transports::mmio::VirtIOMMIODevice;
 
@@ -75,6 +75,7 @@ struct Rig {
 impl Rig {
     /// Builds everything up to, but without, the initialization.
     fn cold() -> Self {
+        with_deferred_calls();
         let device = MmioDevice::new(1);
         device
             .offered
@@ -97,6 +98,7 @@ impl Rig {
             queue.set_client(driver);
             queue.set_transport(transport);
         }
+        driver.register();
         let client: &'static Wire = leak(Wire::default());
         driver.set_client(client);
         let queues = leak([
@@ -265,6 +267,7 @@ fn a_frame_is_sent_behind_a_header_of_zeros() {
     let (rig, _, transmit) = Rig::new();
     rig.device.writes.take();
     assert!(rig.send(60, 7).is_ok());
+    run_deferred_calls();
     assert_eq!(rig.device.notifications(), [1]);
     let chain = transmit.pop().unwrap();
     assert!(chain.buffers.iter().all(|buffer| !buffer.writable));
@@ -450,7 +453,7 @@ fn a_small_receive_ring_keeps_the_other_buffers_in_hand() {
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 200 },
+        cases: if cfg!(miri) { 2 } else { 100 },
         failure_persistence: None,
         ..Default::default()
     })]

@@ -5,31 +5,31 @@
 //! The driver writes it and never reads it back.
 
 use core::cell::Cell;
-use core::marker::PhantomData;
 
-use super::memory::RawAvailableRing;
+use crate::queues::memory::{RawAvailableRing, RingMemory};
+use crate::queues::shared;
+
+/// The driver does not want to be notified; advice only (2.7.7).
+const NO_INTERRUPT: u16 = 1;
 
 /// The ring, in memory that the device reads.
-pub(super) struct AvailableRing<'a> {
+pub(super) struct AvailableRing {
     start: *mut RawAvailableRing<0>,
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
     mask: Cell<u16>,
-    memory: PhantomData<&'a mut RawAvailableRing<0>>,
 }
 
-impl<'a> AvailableRing<'a> {
+impl AvailableRing {
     /// # Safety
     ///
-    /// `start` is the address of a ring with `mask + 1` entries, a power of two, valid to write for
-    /// `'a` and written by nothing else but a device.
-    pub(super) unsafe fn new(start: *mut RawAvailableRing<0>, mask: u16) -> Self {
+    /// As for [`Ring::new`](crate::queues::ring::Ring::new).
+    pub(super) unsafe fn new(memory: RingMemory) -> Self {
         Self {
-            start,
-            largest_mask: mask,
-            mask: Cell::new(mask),
-            memory: PhantomData,
+            start: memory.available,
+            largest_mask: memory.mask,
+            mask: Cell::new(memory.mask),
         }
     }
 
@@ -50,20 +50,37 @@ impl<'a> AvailableRing<'a> {
     /// Writes the head of a chain to the entry for `position`, which counts without bound.
     #[inline]
     pub(super) fn set_entry(&self, position: u16, head: u16) {
-        let entry = usize::from(position & self.mask.get());
-        // SAFETY: the mask never exceeds the one given to `new`, so the entry lies inside the ring.
-        unsafe {
-            (&raw mut (*self.start).ring)
-                .cast::<u16>()
-                .add(entry)
-                .write_volatile(head.to_le());
-        }
+        self.write(usize::from(position & self.mask.get()), head);
     }
 
     /// Tells the device how many entries have been filled, modulo 2^16.
     #[inline]
     pub(super) fn set_index(&self, index: u16) {
         // SAFETY: the field lies inside the ring, which may be written.
-        unsafe { (&raw mut (*self.start).index).write_volatile(index.to_le()) };
+        unsafe { shared::store(&raw mut (*self.start).index, index) };
+    }
+
+    /// Asks for used buffer notifications, or for none. Only where there is no event index.
+    pub(super) fn set_wanted(&self, wanted: bool) {
+        let flags = if wanted { 0 } else { NO_INTERRUPT };
+        // SAFETY: the field lies inside the ring, which may be written.
+        unsafe { shared::store(&raw mut (*self.start).flags, flags) };
+    }
+
+    /// Asks for a notification when the device fills the entry of the used ring with this index.
+    #[inline]
+    pub(super) fn set_used_event(&self, index: u16) {
+        // The event index follows the last entry in use.
+        self.write(usize::from(self.mask.get()) + 1, index);
+    }
+
+    /// `entry` is at most one more than the mask, which never exceeds the one given to `new`.
+    #[inline(always)]
+    fn write(&self, entry: usize, value: u16) {
+        // SAFETY: the entries and the event index behind them lie inside the ring.
+        unsafe {
+            let entries = (&raw mut (*self.start).ring).cast::<u16>();
+            shared::store(entries.add(entry), value);
+        }
     }
 }

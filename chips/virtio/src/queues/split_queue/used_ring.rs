@@ -6,41 +6,32 @@
 //! used. The checks are in `queue_core`, against the chains in `chain_table`.
 
 use core::cell::Cell;
-use core::marker::PhantomData;
 
-use super::memory::RawUsedRing;
+use crate::queues::memory::{RawUsedElement, RawUsedRing, RingMemory};
+use crate::queues::ring::UsedElement;
+use crate::queues::shared;
 
 /// The device does not want to be notified; advice only (2.7.10).
 const NO_NOTIFY: u16 = 1;
 
-/// What the device says about one chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct UsedElement {
-    pub(super) id: u32,
-    pub(super) len: u32,
-}
-
 /// The ring, in memory that the device writes.
-pub(super) struct UsedRing<'a> {
+pub(super) struct UsedRing {
     start: *mut RawUsedRing<0>,
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
     mask: Cell<u16>,
-    memory: PhantomData<&'a mut RawUsedRing<0>>,
 }
 
-impl<'a> UsedRing<'a> {
+impl UsedRing {
     /// # Safety
     ///
-    /// `start` is the address of a ring with `mask + 1` entries, a power of two, valid to read and
-    /// write for `'a` and written by nothing else but a device.
-    pub(super) unsafe fn new(start: *mut RawUsedRing<0>, mask: u16) -> Self {
+    /// As for [`Ring::new`](crate::queues::ring::Ring::new).
+    pub(super) unsafe fn new(memory: RingMemory) -> Self {
         Self {
-            start,
-            largest_mask: mask,
-            mask: Cell::new(mask),
-            memory: PhantomData,
+            start: memory.used,
+            largest_mask: memory.mask,
+            mask: Cell::new(memory.mask),
         }
     }
 
@@ -58,19 +49,27 @@ impl<'a> UsedRing<'a> {
         self.start.expose_provenance() as u64
     }
 
-    /// Whether the device wants to be notified of available buffers.
+    /// Whether the device wants to be notified of available buffers. Only where there is no event
+    /// index.
     #[inline]
     pub(super) fn wants_notification(&self) -> bool {
         // SAFETY: the field lies inside the ring, which may be read.
-        let flags = unsafe { (&raw const (*self.start).flags).read_volatile() };
-        u16::from_le(flags) & NO_NOTIFY == 0
+        unsafe { shared::load(&raw const (*self.start).flags) & NO_NOTIFY == 0 }
+    }
+
+    /// The entry of the available ring at which the device wants to be notified.
+    #[inline]
+    pub(super) fn available_event(&self) -> u16 {
+        let past_entries = usize::from(self.mask.get()) + 1;
+        // SAFETY: the event index follows the last entry in use, inside the ring.
+        unsafe { shared::load(self.entries().add(past_entries).cast::<u16>()) }
     }
 
     /// How many entries the device says it has filled, modulo 2^16.
     #[inline]
     pub(super) fn index(&self) -> u16 {
         // SAFETY: the field lies inside the ring, which may be read.
-        u16::from_le(unsafe { (&raw const (*self.start).index).read_volatile() })
+        unsafe { shared::load(&raw const (*self.start).index) }
     }
 
     /// Reads the entry for `position`, which counts without bound.
@@ -79,18 +78,18 @@ impl<'a> UsedRing<'a> {
         let entry = usize::from(position & self.mask.get());
         // SAFETY: the mask never exceeds the one given to `new`, so the entry lies inside the ring,
         // which may be read.
-        let (id, len) = unsafe {
-            let place = (&raw const (*self.start).ring)
-                .cast::<super::memory::RawUsedElement>()
-                .add(entry);
-            (
-                (&raw const (*place).id).read_volatile(),
-                (&raw const (*place).len).read_volatile(),
-            )
-        };
-        UsedElement {
-            id: u32::from_le(id),
-            len: u32::from_le(len),
+        unsafe {
+            let place = self.entries().add(entry);
+            UsedElement {
+                id: shared::load(&raw const (*place).id),
+                len: shared::load(&raw const (*place).len),
+            }
         }
+    }
+
+    #[inline(always)]
+    fn entries(&self) -> *const RawUsedElement {
+        // SAFETY: the array begins inside the ring; nothing is read here.
+        unsafe { (&raw const (*self.start).ring).cast() }
     }
 }

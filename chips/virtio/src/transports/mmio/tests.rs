@@ -58,6 +58,7 @@ impl VirtIODeviceDriver for Driver {
             let mut chain: [Option<VirtqueueBuffer<'static>>; 1] = [Some(writable(4))];
             self.queue.provide(&mut chain, context).unwrap();
             self.queue.publish();
+            self.queue.notify();
         }
         self.before_start.get()
     }
@@ -199,8 +200,20 @@ fn features_are_64_bits_wide_and_split_by_owner() {
     assert_eq!(rig.driver.offered.get(), !0 << 50 | 0x00FF_FFFF);
     assert_eq!(
         rig.device.accepted.get(),
-        1 << 63 | 1 << 50 | 1 << 36 | 1 << 32 | 1
+        1 << 63 | 1 << 50 | 1 << 36 | 1 << 32 | 1 << 29 | 1 << 28 | 1
     );
+}
+
+#[test]
+fn features_that_a_queue_declines_are_not_accepted() {
+    for declined in [1 << 28, 1 << 29, 1 << 28 | 1 << 29] {
+        let rig = Rig::new();
+        rig.device.offered.set(u64::MAX);
+        rig.queue.decline_features(declined);
+        assert!(rig.initialize().is_ok());
+        assert_eq!(rig.device.accepted.get() & declined, 0);
+        assert_eq!(rig.queue.accepted_features(), rig.device.accepted.get());
+    }
 }
 
 #[test]
@@ -447,6 +460,7 @@ fn a_used_buffer_interrupt_is_acknowledged_before_the_scan() {
     let rig = Rig::running();
     rig.queue.provide(&mut [Some(writable(4))], 9).unwrap();
     rig.queue.publish();
+    rig.queue.notify();
     let queue = rig.device.queue(0);
     let chain = queue.pop().unwrap();
     queue.return_used(chain.head.into(), chain.fill(b"abcd"));
@@ -513,6 +527,7 @@ fn a_device_that_asks_for_it_is_reset_and_gives_everything_back() {
             .unwrap();
     }
     rig.queue.publish();
+    rig.queue.notify();
     rig.device.status.set(rig.device.status.get() | NEEDS_RESET);
     rig.interrupt(USED | CONFIGURATION);
     assert_eq!(rig.client.contexts(), [1, 2]);
@@ -528,6 +543,7 @@ fn a_broken_queue_has_the_device_reset() {
     rig.driver.calls.take();
     rig.queue.provide(&mut [Some(writable(4))], 7).unwrap();
     rig.queue.publish();
+    rig.queue.notify();
     rig.device.queue(0).return_used(3, 0);
     rig.interrupt(USED);
     assert_eq!(rig.client.contexts(), [7]);
@@ -543,6 +559,7 @@ fn buffers_stay_away_while_a_reset_does_not_complete() {
     let rig = Rig::running();
     rig.queue.provide(&mut [Some(writable(4))], 7).unwrap();
     rig.queue.publish();
+    rig.queue.notify();
     rig.device.queue(0).return_used(3, 0);
     rig.device.reset_hangs.set(true);
     rig.interrupt(USED);
@@ -560,6 +577,7 @@ fn initializing_again_gives_back_what_the_first_run_left() {
     rig.driver.posts.set(1);
     rig.queue.provide(&mut [Some(writable(4))], 50).unwrap();
     rig.queue.publish();
+    rig.queue.notify();
     assert!(rig.initialize().is_ok());
     assert_eq!(rig.client.contexts(), [50]);
     assert_eq!(rig.device.queue(0).available_index(), 1);
@@ -615,6 +633,7 @@ fn a_masked_device_is_still_served_when_polled() {
     }
     rig.queue.provide(&mut [Some(writable(4))], 3).unwrap();
     rig.queue.publish();
+    rig.queue.notify();
     rig.device.queue(0).return_used(0, 0);
     rig.device.raise(USED);
     rig.transport.poll();
@@ -630,6 +649,7 @@ fn interrupts_with_work_are_no_storm() {
     for round in 0..1_500 {
         rig.queue.provide(&mut [Some(writable(4))], round).unwrap();
         rig.queue.publish();
+        rig.queue.notify();
         let chain = queue.pop().unwrap();
         queue.return_used(chain.head.into(), 0);
         rig.interrupt(USED);

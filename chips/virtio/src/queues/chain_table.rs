@@ -10,8 +10,8 @@
 use core::cell::Cell;
 use core::mem::MaybeUninit;
 
-use crate::queues::Violation;
-use crate::queues::buffer::LentBuffer;
+use super::Violation;
+use super::buffer::LentBuffer;
 
 /// What is known about one descriptor.
 pub(super) struct ChainSlot<'b> {
@@ -21,6 +21,8 @@ pub(super) struct ChainSlot<'b> {
     next: Cell<u16>,
     /// In the head of a chain the number of its descriptors, else zero.
     links: Cell<u16>,
+    /// In the head of a chain: how many buffers it has.
+    buffers: Cell<u16>,
     /// In the head of a chain: how many bytes the device may write.
     writable: Cell<u32>,
     /// In the head of a chain: how many chains were provided before it, modulo 2^32.
@@ -35,6 +37,7 @@ impl ChainSlot<'_> {
             lent: Cell::new(None),
             next: Cell::new(next),
             links: Cell::new(0),
+            buffers: Cell::new(0),
             writable: Cell::new(0),
             position: Cell::new(0),
             context: Cell::new(0),
@@ -47,7 +50,16 @@ impl ChainSlot<'_> {
 pub(super) struct TakenChain {
     pub(super) head: u16,
     pub(super) links: u16,
+    /// As many as there are descriptors, or more, if they are in an indirect table.
+    pub(super) buffers: u16,
     pub(super) context: usize,
+}
+
+impl TakenChain {
+    /// Whether the buffers are in an indirect table.
+    pub(super) fn is_indirect(self) -> bool {
+        self.buffers != self.links
+    }
 }
 
 /// The table.
@@ -108,32 +120,36 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         self.first_free.get()
     }
 
-    /// Takes the first free descriptor for a buffer and returns its index and its successor's.
+    /// Takes the first free descriptor and returns its index and its successor's.
     ///
-    /// The caller has seen that enough are free and ends with [`close`](Self::close); `None` means it
-    /// had not.
-    pub(super) fn append(&self, buffer: LentBuffer<'b>) -> Option<(u16, u16)> {
+    /// It stands for `buffer`, or for an indirect table if that is `None`. The caller has seen that
+    /// enough are free and ends with [`close`](Self::close); `None` means it had not.
+    #[inline]
+    pub(super) fn append(&self, buffer: Option<LentBuffer<'b>>) -> Option<(u16, u16)> {
         let index = self.first_free.get();
         let remaining = self.free.get().checked_sub(1)?;
         let slot = self.slots.get(usize::from(index))?;
         let next = slot.next.get();
-        slot.lent.set(Some(buffer));
+        slot.lent.set(buffer);
         self.first_free.set(next);
         self.free.set(remaining);
         Some((index, next))
     }
 
     /// Makes the descriptors taken since `head` a chain.
+    #[inline]
     pub(super) fn close(
         &self,
         head: u16,
         links: u16,
+        buffers: u16,
         writable: u32,
         position: u32,
         context: usize,
     ) {
         if let Some(slot) = self.slots.get(usize::from(head)) {
             slot.links.set(links);
+            slot.buffers.set(buffers);
             slot.writable.set(writable);
             slot.position.set(position);
             slot.context.set(context);
@@ -144,6 +160,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
     ///
     /// `published` is how many chains have been shown to the device, modulo 2^32: a chain that was
     /// provided and not yet published is not the device's to return.
+    #[inline]
     pub(super) fn take_used(
         &self,
         id: u32,
@@ -170,6 +187,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         Ok(TakenChain {
             head,
             links,
+            buffers: slot.buffers.get(),
             context: slot.context.get(),
         })
     }
@@ -182,12 +200,16 @@ impl<'a, 'b> ChainTable<'a, 'b> {
             (links != 0).then(|| TakenChain {
                 head,
                 links,
+                buffers: slot.buffers.get(),
                 context: slot.context.get(),
             })
         })
     }
 
     /// Takes the buffers of a chain that is off the table, in order, and frees its descriptors.
+    ///
+    /// Buffers in an indirect table are not among them.
+    #[inline]
     pub(super) fn take_buffers(&self, chain: TakenChain, mut each: impl FnMut(LentBuffer<'b>)) {
         let mut index = chain.head;
         for link in 1..=chain.links {
@@ -234,9 +256,9 @@ mod tests {
     fn provide(table: &ChainTable<'static, 'static>, links: u16, position: u32) -> u16 {
         let head = table.next_head();
         for _ in 0..links {
-            assert!(table.append(buffer(&[1])).is_some());
+            assert!(table.append(Some(buffer(&[1]))).is_some());
         }
-        table.close(head, links, 10, position, 70 + position as usize);
+        table.close(head, links, links, 10, position, 70 + position as usize);
         head
     }
 
@@ -251,7 +273,7 @@ mod tests {
         let table = table(8);
         let heads = [3, 1, 4].map(|links| provide(&table, links, 0));
         assert_eq!(table.free(), 0);
-        assert!(table.append(buffer(&[1])).is_none());
+        assert!(table.append(Some(buffer(&[1]))).is_none());
         for (head, links) in heads.into_iter().zip([3, 1, 4]).rev() {
             let chain = table.take_used(head.into(), 0, 1, 1).unwrap();
             assert_eq!(lengths(&table, chain), links);

@@ -2,7 +2,7 @@
 
 //! The driver that a queue hands its used chains to.
 
-use crate::queues::buffer::VirtqueueReturnBuffer;
+use super::buffer::VirtqueueReturnBuffer;
 
 /// A driver that gets chains back from a queue.
 ///

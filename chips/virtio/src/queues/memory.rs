@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The memory of a queue: the three parts that the device accesses (VirtIO 1.2, 2.7 and 2.8), and
+//! two that it has no business with.
+
+use core::mem::MaybeUninit;
+
+use super::chain_table::ChainSlot;
+use super::descriptor_memory::Written;
+use super::shared;
+
+/// A descriptor of either layout (2.7.5 and 2.8.13), little-endian.
+#[repr(C, align(16))]
+pub(super) struct RawDescriptor {
+    pub(super) address_low: u32,
+    pub(super) address_high: u32,
+    pub(super) len: u32,
+    /// Flags in a split queue, the buffer identifier in a packed one.
+    pub(super) third: u16,
+    /// The next descriptor in a split queue, flags in a packed one.
+    pub(super) fourth: u16,
+}
+
+impl RawDescriptor {
+    /// Writes where a buffer is.
+    ///
+    /// # Safety
+    ///
+    /// As for [`shared::store`], for each field of `place`.
+    #[inline(always)]
+    pub(super) unsafe fn write_buffer(place: *mut Self, address: u64, len: u32) {
+        // SAFETY: the caller vouches for the place.
+        unsafe {
+            shared::store(&raw mut (*place).address_low, address as u32);
+            shared::store(&raw mut (*place).address_high, (address >> 32) as u32);
+            shared::store(&raw mut (*place).len, len);
+        }
+    }
+}
+
+/// The available ring (2.7.6) at its largest: in a smaller one the event index follows the last entry
+/// used. Driver event suppression (2.8.14) in a packed queue, hence the alignment.
+#[repr(C, align(4))]
+pub(super) struct RawAvailableRing<const N: usize> {
+    pub(super) flags: u16,
+    pub(super) index: u16,
+    pub(super) ring: [u16; N],
+    _event: u16,
+}
+
+/// An entry of the used ring, little-endian.
+#[repr(C)]
+pub(super) struct RawUsedElement {
+    pub(super) id: u32,
+    pub(super) len: u32,
+}
+
+/// The used ring (2.7.8) at its largest, or device event suppression (2.8.14).
+#[repr(C, align(4))]
+pub(super) struct RawUsedRing<const N: usize> {
+    pub(super) flags: u16,
+    pub(super) index: u16,
+    pub(super) ring: [RawUsedElement; N],
+    _event: u16,
+}
+
+/// Memory for a queue of at most `N` descriptors, in whichever layout.
+///
+/// A board sets it aside, uninitialized, and gives it to the queue's `new`.
+#[repr(C)]
+pub struct QueueMemory<'b, const N: usize> {
+    pub(super) descriptors: [RawDescriptor; N],
+    pub(super) available: RawAvailableRing<N>,
+    pub(super) used: RawUsedRing<N>,
+    pub(super) written: [Written; N],
+    pub(super) chains: [MaybeUninit<ChainSlot<'b>>; N],
+}
+
+/// Where the parts that the device accesses are, and the copy of the first.
+#[derive(Clone, Copy)]
+pub struct RingMemory {
+    pub(super) descriptors: *mut RawDescriptor,
+    pub(super) written: *mut Written,
+    pub(super) available: *mut RawAvailableRing<0>,
+    pub(super) used: *mut RawUsedRing<0>,
+    /// One less than the number of descriptors that memory is there for, a power of two.
+    pub(super) mask: u16,
+}

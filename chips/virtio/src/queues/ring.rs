@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What the two layouts of a virtqueue have in common, as `queue_core` uses them.
+
+use super::VirtqueueAddresses;
+use super::memory::RingMemory;
+use crate::barriers::Barriers;
+
+/// Descriptor flag: the chain goes on with another descriptor. The same in both layouts.
+pub(super) const NEXT: u16 = 1;
+
+/// Descriptor flag: the device writes the buffer, rather than reading it.
+pub(super) const WRITE: u16 = 2;
+
+/// Descriptor flag: the buffer is a table of descriptors.
+pub(super) const INDIRECT: u16 = 4;
+
+/// One descriptor of a chain, on its way into a ring.
+pub struct Link {
+    /// The slot of the chain table that stands for it.
+    pub(super) slot: u16,
+    /// The slot after this one; meaningless in the last descriptor of a chain.
+    pub(super) next: u16,
+    pub(super) address: u64,
+    pub(super) len: u32,
+    /// `WRITE`, `INDIRECT`, and `NEXT` in all but the last descriptor.
+    pub(super) flags: u16,
+}
+
+/// What the device says about one chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedElement {
+    pub(super) id: u32,
+    pub(super) len: u32,
+}
+
+/// A layout of the memory that driver and device share.
+///
+/// It writes what it is told and reads what the device says. Whether that is true is for `queue_core`
+/// to find out.
+pub trait Ring {
+    /// The features that this layout can use.
+    const FEATURES: u64;
+
+    /// Whether the descriptors of an indirect table name their successors, rather than follow each
+    /// other.
+    fn links_by_index(&self) -> bool;
+
+    /// # Safety
+    ///
+    /// The memory is valid to read and write for as long as the ring is used. Nothing writes it
+    /// meanwhile but this ring and a device.
+    unsafe fn new(memory: RingMemory) -> Self;
+
+    /// Whether the layout is the one that these features call for.
+    fn suits(&self, features: u64) -> bool;
+
+    /// Empties the ring, before the device knows it, for `size` descriptors: a power of two, and no
+    /// more than memory is there for.
+    fn clear(&self, size: u16, features: u64);
+
+    fn addresses(&self) -> VirtqueueAddresses;
+
+    /// Writes the next descriptor of the chain being provided.
+    fn write(&self, link: Link);
+
+    /// Ends that chain, before which `position` others were provided.
+    fn close(&self, head: u16, position: u32);
+
+    /// Shows the device all chains up to, but without, number `provided`.
+    ///
+    /// Where the device takes such wishes it is asked for a used buffer notification when it has used
+    /// `delay` more of them, or all of them if they are fewer.
+    fn show<B: Barriers>(&self, provided: u32, delay: u16, barriers: B);
+
+    /// Whether the device wants to be told of what was shown since this was last asked. There has
+    /// been a full barrier since.
+    fn wants_notification(&self) -> bool;
+
+    /// Looks how many more chains the device has used, at least: zero if none.
+    fn look(&self) -> u16;
+
+    /// As [`look`](Self::look), if it takes one look for each chain; else zero.
+    fn look_on(&self) -> u16;
+
+    /// Reads what the device says about the next used chain.
+    fn element(&self) -> UsedElement;
+
+    /// Goes on behind a used chain of `links` descriptors.
+    fn advance(&self, links: u16);
+
+    /// Asks for no used buffer notifications, if that is possible and not implied.
+    fn quiet(&self);
+
+    /// Asks to be notified when the device has used `delay` more chains, or all of them if they are
+    /// fewer.
+    ///
+    /// Returns whether the device may have used chains before it knew: then look again, after a full
+    /// barrier.
+    fn arm(&self, delay: u16) -> bool;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Chains in indirect tables.
+
+use std::collections::VecDeque;
+use std::vec::Vec;
+
+use crate::features::{EVENT_IDX, INDIRECT_DESC};
+use crate::queues::{BufferQueue, QueueError, Violation, Virtqueue};
+use crate::testing::queue_rig::{Rig, readable, writable};
+
+fn provide<const N: usize>(rig: &Rig<N>, context: usize) -> Result<(), QueueError> {
+    let mut chain = [Some(readable(b"ask")), Some(writable(4)), Some(writable(4))];
+    rig.queue.provide(&mut chain, context)
+}
+
+/// Fills a queue of eight: one chain of three descriptors, then five of one, as long as more than half
+/// are free.
+fn full_rig() -> Rig<8> {
+    let rig = Rig::<8>::with_features(INDIRECT_DESC | EVENT_IDX);
+    let provided = (0..).take_while(|context| provide(&rig, *context).is_ok());
+    assert_eq!(provided.count(), 2 + 2);
+    rig
+}
+
+#[test]
+fn a_half_full_queue_takes_more_chains_with_tables_than_without() {
+    let without = Rig::<8>::new();
+    let provided = (0..).take_while(|context| provide(&without, *context).is_ok());
+    assert_eq!(provided.count(), 2);
+    full_rig();
+}
+
+#[test]
+fn the_device_sees_the_same_chain_in_a_table() {
+    let rig = full_rig();
+    rig.publish();
+    for context in 0..4 {
+        let chain = rig.device.pop().unwrap();
+        assert_eq!(chain.buffers[0].read(), b"ask");
+        let shape: Vec<_> = chain.buffers.iter().map(|b| (b.writable, b.len)).collect();
+        assert_eq!(shape, [(false, 3), (true, 4), (true, 4)]);
+        let len = chain.fill(b"answer");
+        rig.device.return_used(chain.head.into(), len);
+        rig.queue.used_interrupt();
+        let returned = rig.client.take().remove(0);
+        assert_eq!(returned.context, context);
+        assert_eq!(returned.written(), [&b""[..], b"answ", b"er"]);
+    }
+    assert_eq!(rig.queue.free(), 8);
+}
+
+#[test]
+fn tables_are_not_used_unless_agreed_on_or_for_single_buffers() {
+    let rig = full_rig();
+    let mut one = [Some(writable(1))];
+    assert_eq!(rig.queue.provide(&mut one, 9), Err(QueueError::Full));
+    let rig = Rig::<8>::with_features(EVENT_IDX);
+    rig.queue
+        .set_indirect_tables(crate::testing::leak(core::mem::MaybeUninit::uninit()));
+    let provided = (0..).take_while(|context| provide(&rig, *context).is_ok());
+    assert_eq!(provided.count(), 2);
+}
+
+#[test]
+fn claims_about_a_chain_in_a_table_are_checked_and_its_buffers_come_back() {
+    let rig = full_rig();
+    rig.publish();
+    rig.device.return_used(7, 9);
+    rig.queue.used_interrupt();
+    let overrun = Violation::Overrun {
+        written: 9,
+        writable: 8,
+    };
+    assert_eq!(rig.queue.violation(), Some(overrun));
+    // SAFETY: the device is this test, and it is done.
+    unsafe { rig.queue.device_was_reset() };
+    let returned = rig.client.take();
+    assert_eq!(returned.len(), 4);
+    assert!(returned.iter().all(|chain| chain.buffers.len() == 3));
+    assert_eq!(rig.queue.free(), 8);
+}
+
+#[test]
+fn chains_in_tables_keep_their_buffers_apart_across_the_wrap() {
+    let rig = Rig::<8>::with_features(INDIRECT_DESC | EVENT_IDX);
+    let mut at_device = VecDeque::new();
+    let rounds = if cfg!(miri) { 50 } else { 30_000 };
+    for round in 0..rounds {
+        while provide(&rig, round).is_ok() {}
+        rig.publish();
+        at_device.extend(core::iter::from_fn(|| rig.device.pop()));
+        for _ in 0..1 + round % 3 {
+            // Not in order.
+            at_device.rotate_left(round % 2);
+            let chain = at_device.pop_front().unwrap();
+            let len = chain.fill(&chain.head.to_le_bytes());
+            rig.device.return_used(chain.head.into(), len);
+            rig.queue.used_interrupt();
+            let returned = rig.client.take().remove(0);
+            assert_eq!(returned.written().concat(), chain.head.to_le_bytes());
+        }
+    }
+    assert_eq!(rig.queue.violation(), None);
+}
