@@ -22,3 +22,4 @@ extern crate std;
 pub mod process_policies;
 pub mod process_printer;
 pub mod scheduler;
+mod shown_name;

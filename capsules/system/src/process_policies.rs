@@ -5,6 +5,7 @@
 //! A policy only decides. The kernel carries the decision out, and asks again at the next fault, so
 //! a policy that counts reads the restart count of the process instead of keeping one.
 
+use crate::shown_name::ShownName;
 use kernel::debug;
 use kernel::process::{FaultAction, Process, ProcessFaultPolicy};
 
@@ -33,7 +34,7 @@ impl ProcessFaultPolicy for StopWithDebugFaultPolicy {
     fn action(&self, process: &dyn Process) -> FaultAction {
         debug!(
             "Process {} faulted and was stopped.",
-            process.get_process_name()
+            ShownName(process.get_process_name())
         );
         FaultAction::Stop
     }
@@ -55,7 +56,7 @@ impl ProcessFaultPolicy for RestartWithDebugFaultPolicy {
     fn action(&self, process: &dyn Process) -> FaultAction {
         debug!(
             "Process {} faulted and will be restarted.",
-            process.get_process_name()
+            ShownName(process.get_process_name())
         );
         FaultAction::Restart
     }

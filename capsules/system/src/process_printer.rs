@@ -9,6 +9,7 @@
 
 use core::fmt::{self, Write};
 
+use crate::shown_name::ShownName;
 use kernel::process::{
     Process, ProcessAddresses, ProcessPrinter, ProcessPrinterContext, ProcessSizes, State,
 };
@@ -78,7 +79,7 @@ fn overview(process: &dyn Process, out: &mut dyn Write) -> fmt::Result {
     writeln!(
         out,
         "App: {}   -   [{}]",
-        process.get_process_name(),
+        ShownName(process.get_process_name()),
         state_name(process.get_state())
     )?;
     writeln!(

@@ -17,6 +17,7 @@ use super::load_error::{ProcessBinaryError, ProcessLoadError};
 use super::policy::ProcessFaultPolicy;
 use super::process_trait::Process;
 use super::ram::RamPool;
+use super::shown_name::ShownName;
 use super::standard::{Common, ProcessStandard};
 use crate::capabilities::ProcessManagementCapability;
 use crate::debug;
@@ -64,7 +65,7 @@ impl fmt::Display for ProcessLoadReport {
         write!(
             formatter,
             "App {} at {:#x}: ",
-            self.name.unwrap_or("(unnamed)"),
+            ShownName(self.name.unwrap_or("(unnamed)")),
             self.flash_address
         )?;
         match self.outcome {

@@ -27,6 +27,7 @@ mod printer;
 mod process_trait;
 mod ram;
 mod sequential_loader;
+mod shown_name;
 mod slot;
 mod standard;
 mod state;

@@ -358,3 +358,12 @@ fn damaged_flash_never_harms_the_loader() {
         }
     }
 }
+
+#[test]
+fn a_line_about_an_application_is_text_whatever_its_name() {
+    let world = World::with_apps(&[Tbf::new("a\x1b[2J\r\nkernel")]);
+    let line: String = world.lines.borrow()[0].clone();
+    assert!(line.starts_with("App a?[2J??kernel at "), "{line}");
+    // Its peers know it by the name it has.
+    assert_eq!(world.process(0).get_process_name(), "a\x1b[2J\r\nkernel");
+}

@@ -8,6 +8,7 @@ use crate::process::debug_info::ProcessStandardDebug;
 use crate::process::id::ProcessId;
 use crate::process::load_error::ProcessLoadError;
 use crate::process::policy::FaultAction;
+use crate::process::shown_name::ShownName;
 use crate::process::state::State;
 use crate::process::task::{FunctionCall, FunctionCallSource, Task};
 use crate::syscall::UserspaceKernelBoundary;
@@ -121,7 +122,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         match self.fault_policy.action(self) {
             FaultAction::Panic => {
                 self.state.set(State::Faulted);
-                panic!("process {} faulted", self.name());
+                panic!("process {} faulted", ShownName(self.name()));
             }
             FaultAction::Restart => self.restart_process(None),
             FaultAction::Stop => self.end_run(None, State::Faulted),
