@@ -27,16 +27,25 @@ pub trait Judge {
     const FORMAT: TbfFooterV2CredentialsType;
 
     /// Returns what the credential with this `data`, whose length is right for the format, says.
-    fn judge(&self, digest: &Digest, data: &[u8]) -> CheckResult;
+    ///
+    /// `None` asks to be called once more, with the next higher `attempt`; the first is zero. So
+    /// work that can be split does not keep interrupts waiting.
+    fn judge(&self, attempt: usize, digest: &Digest, data: &[u8]) -> Option<CheckResult>;
 }
 
 /// A check under way.
 struct Check<'a> {
     credentials: TbfFooterV2Credentials,
     region: &'a [u8],
-    /// What is not in the digest yet.
-    rest: &'a [u8],
-    digest: Sha256,
+    work: Work<'a>,
+}
+
+/// What is left to do for a check.
+enum Work<'a> {
+    /// These bytes go into the digest.
+    Digest(Sha256, &'a [u8]),
+    /// The judge is asked, for the time with this number.
+    Judge(Digest, usize),
 }
 
 /// Where a check stands after a step.
@@ -100,8 +109,7 @@ impl<'a, J: Judge> AppCredentialsPolicy<'a> for DigestPolicy<'a, J> {
         self.check.replace(Check {
             credentials,
             region: integrity_region,
-            rest: integrity_region,
-            digest: Sha256::new(),
+            work: Work::Digest(Sha256::new(), integrity_region),
         });
         self.deferred_call.set();
         Ok(())
@@ -111,18 +119,24 @@ impl<'a, J: Judge> AppCredentialsPolicy<'a> for DigestPolicy<'a, J> {
 impl<'a> Check<'a> {
     /// Does one deferred call's worth of work.
     fn step(&mut self, judge: &impl Judge) -> Step<'a> {
-        if self.rest.is_empty() {
+        match &mut self.work {
             // The judge's work can be long, so it does not share a call with a chunk.
-            let digest: Digest = self.digest.finalize_reset().into();
-            let result = judge.judge(&digest, self.credentials.data());
-            return Step::Done(result, self.credentials, self.region);
+            Work::Digest(hasher, []) => {
+                self.work = Work::Judge(hasher.finalize_reset().into(), 0);
+            }
+            Work::Digest(hasher, rest) => {
+                let (chunk, behind) = rest.split_at_checked(CHUNK).unwrap_or((rest, &[]));
+                hasher.update(chunk);
+                *rest = behind;
+            }
+            Work::Judge(digest, attempt) => {
+                let data = self.credentials.data();
+                if let Some(result) = judge.judge(*attempt, digest, data) {
+                    return Step::Done(result, self.credentials, self.region);
+                }
+                *attempt = attempt.saturating_add(1);
+            }
         }
-        let (chunk, rest) = self
-            .rest
-            .split_at_checked(CHUNK)
-            .unwrap_or((self.rest, &[]));
-        self.digest.update(chunk);
-        self.rest = rest;
         Step::MoreToDo
     }
 }

@@ -48,8 +48,8 @@ impl PublicKey {
 impl AppCheckerSignature {
     /// Creates the policy for a board with these keys. It takes a deferred call.
     ///
-    /// Each key costs one verification for each signature. That is the longest single piece of
-    /// work of a check.
+    /// Each signature is verified with one key after the other, in a deferred call each. That is the
+    /// longest piece of work of a check.
     pub fn new(keys: &'static [PublicKey]) -> Self {
         Self::with_judge(KeyRing { keys })
     }
@@ -58,17 +58,13 @@ impl AppCheckerSignature {
 impl Judge for KeyRing {
     const FORMAT: TbfFooterV2CredentialsType = TbfFooterV2CredentialsType::EcdsaNistP256;
 
-    fn judge(&self, digest: &Digest, data: &[u8]) -> CheckResult {
-        let Ok(signature) = Signature::from_slice(data) else {
-            return CheckResult::Pass;
+    /// Tries one key at a time.
+    fn judge(&self, attempt: usize, digest: &Digest, data: &[u8]) -> Option<CheckResult> {
+        let (Some(key), Ok(signature)) = (self.keys.get(attempt), Signature::from_slice(data))
+        else {
+            return Some(CheckResult::Pass);
         };
-        let signer = self
-            .keys
-            .iter()
-            .position(|key| key.has_signed(digest, &signature));
-        match signer {
-            Some(metadata) => CheckResult::Accept(Some(CheckResultAcceptMetadata { metadata })),
-            None => CheckResult::Pass,
-        }
+        let accept = CheckResult::Accept(Some(CheckResultAcceptMetadata { metadata: attempt }));
+        key.has_signed(digest, &signature).then_some(accept)
     }
 }

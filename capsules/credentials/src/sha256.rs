@@ -32,11 +32,11 @@ impl Judge for DigestMatch {
     const FORMAT: TbfFooterV2CredentialsType = TbfFooterV2CredentialsType::SHA256;
 
     /// Another digest means that the binary is damaged, whatever else vouches for it.
-    fn judge(&self, digest: &Digest, data: &[u8]) -> CheckResult {
-        if data == digest {
+    fn judge(&self, _attempt: usize, digest: &Digest, data: &[u8]) -> Option<CheckResult> {
+        Some(if data == digest {
             CheckResult::Accept(None)
         } else {
             CheckResult::Reject
-        }
+        })
     }
 }

@@ -20,7 +20,7 @@ use crate::process::ProcessBinary;
 use crate::utilities::cells::{MapCell, OptionalCell};
 
 /// How many footers of a binary are looked at. What is behind them does not count.
-pub(super) const MAX_FOOTERS: u32 = 64;
+pub(super) const MAX_FOOTERS: u32 = 32;
 
 /// Receives checked binaries.
 pub trait ProcessCheckerMachineClient {

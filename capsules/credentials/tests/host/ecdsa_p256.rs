@@ -4,6 +4,7 @@
 
 use capsules_credentials::ecdsa_p256::{AppCheckerSignature, KEY_BYTES, KeyRing, PublicKey};
 use kernel::ErrorCode;
+use kernel::deferred_call::DeferredCall;
 use kernel::process_checker::{CheckResult, CheckResultAcceptMetadata};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
@@ -73,6 +74,21 @@ fn the_accepted_credential_names_the_key() {
         let signature = sign(key, b"a binary");
         let result = bench.check(credential(6, &signature), b"a binary");
         assert_eq!(result, accepted_by(number));
+    }
+}
+
+#[test]
+fn a_call_tries_one_key() {
+    let keys = [key(1), key(2), key(3)];
+    let bench = bench(&keys.each_ref().map(public));
+    let region: &'static [u8] = b"a binary";
+    for (number, key) in keys.iter().enumerate() {
+        let signature = sign(key, region);
+        bench.start(credential(6, &signature), region).unwrap();
+        let calls = std::iter::from_fn(DeferredCall::service_next_pending).count();
+        // Two for the digest of so short a binary.
+        assert_eq!(calls, 2 + number + 1);
+        assert_eq!(bench.client.0.take()[0].0, accepted_by(number));
     }
 }
 
