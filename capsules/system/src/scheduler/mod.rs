@@ -6,5 +6,7 @@
 //! removed later needs no registration.
 
 pub mod cooperative;
+pub mod mlfq;
+pub mod priority;
 mod ring;
 pub mod round_robin;

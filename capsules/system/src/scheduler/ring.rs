@@ -44,7 +44,7 @@ impl Ring {
 }
 
 /// Returns the first of `count` positions that is `wanted`, looking from `head` once around.
-fn first_from(head: usize, count: usize, wanted: impl Fn(usize) -> bool) -> Option<usize> {
+pub fn first_from(head: usize, count: usize, wanted: impl Fn(usize) -> bool) -> Option<usize> {
     let mut position = head;
     for _ in 0..count {
         if wanted(position) {
@@ -55,7 +55,8 @@ fn first_from(head: usize, count: usize, wanted: impl Fn(usize) -> bool) -> Opti
     None
 }
 
-fn after(position: usize, count: usize) -> usize {
+/// Returns the position that follows `position` among `count`.
+pub fn after(position: usize, count: usize) -> usize {
     match position.checked_add(1) {
         Some(next) if next < count => next,
         _ => 0,
