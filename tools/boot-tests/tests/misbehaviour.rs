@@ -8,7 +8,7 @@
 use boot_tests::{Board, Guest, each_qemu};
 
 /// One instruction is 64 ns of the guest's time.
-const COUNTED_TIME: [&str; 2] = ["-icount", "shift=6"];
+const COUNTED_TIME: [&str; 2] = ["-icount", "shift=6,sleep=off"];
 
 /// Reads the number of the next tick.
 #[track_caller]

@@ -35,11 +35,11 @@ fn is_report(line: &str) -> bool {
 /// Boots a board on `cpu` and has it make `CALLS` calls.
 fn fuzz(qemu: &Qemu, cpu: &str, seed: u32) {
     let mut guest = Board::on(qemu)
-        .apps(&["syscall-fuzz", "ticker"])
+        .apps(&["syscall-fuzz", "ipc_service", "ticker"])
         .entropy()
         .user_network()
         .cpu(cpu)
-        .with(&["-icount", "shift=6"])
+        .with(&["-icount", "shift=6,sleep=off"])
         .boot();
     guest.expect("syscall-fuzz: seed and calls?");
     guest.type_in(&format!("{seed:08x}{CALLS:08x}\r"));

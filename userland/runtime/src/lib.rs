@@ -19,6 +19,7 @@ pub mod alarm;
 pub mod console;
 pub mod error;
 pub mod ethernet;
+pub mod ipc;
 pub mod low_level_debug;
 pub mod memory;
 pub mod rng;
