@@ -88,12 +88,11 @@ fn run(options: &Options) -> Result<Vec<Regression>, Error> {
         eprintln!("bench: some figures grew: counting again, in case the host's load did that");
         now = now.best(&measure(&bench, &image)?.0);
     }
-    let text = [
-        report::table(&now, &baseline),
-        report::details(&now),
-        report::lines(&lines::count(root).map_err(|error| file_error("read", root, &error))?),
-    ]
-    .join("\n");
+    let lines = lines::count(root).map_err(|error| file_error("read", root, &error))?;
+    let mut text = report::table(&now, &baseline);
+    text += &report::details(&now);
+    text += "\n";
+    text += &report::lines(&lines);
     print!("{text}");
     let output = workspace.output().with_file_name("bench");
     fs::create_dir_all(&output).map_err(|error| file_error("create", &output, &error))?;

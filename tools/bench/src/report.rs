@@ -4,12 +4,12 @@
 
 use std::fmt::Write;
 
-use crate::cost::{Cost, is_app, profile};
+use crate::cost::{is_app, profile};
 use crate::lines::Lines;
 use crate::program::Program;
 use crate::result::Measured;
 use crate::run::Run;
-use crate::targets::{BYTES, INSTRUCTIONS, PMP_WRITES, Target};
+use crate::targets::SECTIONS;
 
 /// Rows of a profile; the rest adds little.
 const PROFILE_ROWS: usize = 40;
@@ -17,44 +17,33 @@ const PROFILE_ROWS: usize = 40;
 /// The table of figures beside targets, baseline and upstream's figures.
 #[must_use]
 pub fn table(now: &Measured, baseline: &Measured) -> String {
-    let mut text = format!(
-        "{:<38} {:>9} {:>9} {:>7} {:>7} {:>9}\n",
-        "instructions per operation", "measured", "baseline", "limit", "aim", "upstream"
-    );
-    let operations = |measured: &Measured, name: &str, figure: fn(&Cost) -> f64| {
-        measured.operations.get(name).map(figure)
-    };
-    for target in INSTRUCTIONS {
-        let figure = |measured| operations(measured, target.name, |cost| cost.instructions);
-        row(&mut text, target, figure(now), figure(baseline));
-    }
-    text.push('\n');
-    for target in PMP_WRITES {
-        let figure = |measured| operations(measured, target.name, |cost| cost.pmp_writes);
-        row(&mut text, target, figure(now), figure(baseline));
-    }
-    text.push('\n');
-    for target in BYTES {
-        let figure = |measured: &Measured| measured.bytes.get(target.name).map(|size| *size as f64);
-        row(&mut text, target, figure(now), figure(baseline));
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for (heading, targets) in SECTIONS {
+        let _ = writeln!(
+            text,
+            "{heading:<41} {:>9} {:>9} {:>7} {:>7} {:>9}",
+            "measured", "baseline", "limit", "aim", "upstream"
+        );
+        for target in *targets {
+            let Some(measured) = target.figure_in(now) else {
+                continue;
+            };
+            let _ = writeln!(
+                text,
+                "  {:<39} {:>9} {:>9} {:>7} {:>7} {:>9}  {}",
+                target.title,
+                number(Some(measured)),
+                number(target.figure_in(baseline)),
+                number(target.limit),
+                number(target.aim),
+                number(target.upstream),
+                target.verdict(measured)
+            );
+        }
+        text.push('\n');
     }
     text
-}
-
-fn row(text: &mut String, target: &Target, now: Option<f64>, baseline: Option<f64>) {
-    let Some(now) = now else { return };
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "{:<38} {:>9} {:>9} {:>7} {:>7} {:>9}  {}",
-        target.title,
-        number(Some(now)),
-        number(baseline),
-        number(target.limit),
-        number(target.aim),
-        number(target.upstream),
-        target.verdict(now)
-    );
 }
 
 /// One decimal unless it is zero; two for small numbers that are not whole.
@@ -175,6 +164,7 @@ pub fn profiles(kernel: &Program, run: &Run) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::Cost;
     use std::collections::BTreeMap;
 
     #[test]
@@ -197,7 +187,7 @@ mod tests {
         let text = table(&now, &Measured::default());
         let row = text
             .lines()
-            .find(|line| line.starts_with("command 0"))
+            .find(|line| line.starts_with("  command 0"))
             .expect("a row for what was measured");
         let words: Vec<&str> = row.split_whitespace().skip(5).collect();
         assert_eq!(words, ["280", "-", "300", "250", "2614", "ok"]);

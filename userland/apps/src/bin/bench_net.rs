@@ -40,6 +40,9 @@ enum Flow {
 }
 
 const FRAMES: u32 = 1024;
+/// Frames in a batch, and their bytes with the length before each.
+const BATCH: u32 = 8;
+const BATCH_BYTES: usize = BATCH as usize * (2 + 60);
 const PACED_FRAMES: u32 = 128;
 const BURSTS: u32 = 8;
 const BURST_FRAMES: u32 = 100;
@@ -60,6 +63,7 @@ fn main() -> Result<(), ErrorCode> {
             window(name, FRAMES, 1, || transmit(length))
         })??;
     }
+    transmit_batches()?;
     let buffers = BUFFERS.take().ok_or(ErrorCode::Already)?;
     let Tap {
         mut receiver,
@@ -76,11 +80,13 @@ fn main() -> Result<(), ErrorCode> {
         window(name, frames, 1, || echo(&mut receiver, &mut transmitter))?;
         transmitter.flush()?;
     }
-    order(&mut transmitter, Flow::Paced, 60, PACED_FRAMES + 1)?;
-    window("receive-paced", PACED_FRAMES, 1, || {
-        take(&mut receiver);
-        Ok(())
-    })?;
+    for (name, length) in [("receive-60", 60), ("receive-1514", 1514)] {
+        order(&mut transmitter, Flow::Paced, length, PACED_FRAMES + 1)?;
+        window(name, PACED_FRAMES, 1, || {
+            take(&mut receiver);
+            Ok(())
+        })?;
+    }
     // With the order inside the window: the burst begins before the order is over.
     window("receive-burst", BURSTS, BURST_FRAMES, || {
         order(&mut transmitter, Flow::Burst, 60, BURST_FRAMES)?;
@@ -106,6 +112,32 @@ fn transmit(length: usize) -> Result<(), ErrorCode> {
         [0, ..] => Ok(()),
         [code, ..] => Err(ErrorCode::from_number(code as usize)),
     }
+}
+
+/// Transmits frames of 60 bytes in batches, on a kernel that has this command.
+fn transmit_batches() -> Result<(), ErrorCode> {
+    let mut batch = [0; BATCH_BYTES];
+    for entry in batch.chunks_exact_mut(2 + 60) {
+        let start = 60u16.to_ne_bytes().into_iter().chain(header(PAYLOAD));
+        for (byte, value) in entry.iter_mut().zip(start) {
+            *byte = value;
+        }
+    }
+    share::read_only(TAP, 1, &batch, || {
+        if command(TAP, 0x106, 0, 0) == Err(ErrorCode::NoSupport) {
+            return Ok(());
+        }
+        window("batch-60", FRAMES / BATCH, BATCH, || {
+            command(TAP, 0x106, BATCH_BYTES, 0)?;
+            match wait_for(TAP, 3) {
+                [0, BATCH, _] => Ok(()),
+                [0, ..] => Err(ErrorCode::Size),
+                [code, ..] => Err(ErrorCode::from_number(code as usize)),
+            }
+        })
+    })
+    // A kernel without batches refuses their buffer already.
+    .unwrap_or(Ok(()))
 }
 
 /// Tells the peer what to do next.
