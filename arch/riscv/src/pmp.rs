@@ -39,7 +39,7 @@ pub struct Pmp {
     /// What the five user pairs hold.
     borders: Cell<Borders>,
     flash_rights: Cell<FlashRights>,
-    /// The configuration that the pairs reflect, by its number.
+    /// The configuration that the pairs reflect, by its number. Nothing when it changed since.
     loaded: Cell<usize>,
     last_number: Cell<usize>,
 }
@@ -48,8 +48,6 @@ pub struct Pmp {
 pub struct PmpConfig {
     regions: AppRegions,
     number: usize,
-    /// Changed since it was loaded.
-    changed: Cell<bool>,
 }
 
 impl Pmp {
@@ -122,6 +120,13 @@ impl Pmp {
         number
     }
 
+    /// Has `config`, which changed, loaded again before the process runs.
+    fn note_change(&self, config: &PmpConfig) {
+        if self.loaded.get() == config.number {
+            self.loaded.set(NOTHING_LOADED);
+        }
+    }
+
     /// Makes the registers reflect `config`.
     #[cold]
     #[inline(never)]
@@ -141,7 +146,6 @@ impl Pmp {
         }
         fence_translations();
         self.loaded.set(config.number);
-        config.changed.set(false);
     }
 }
 
@@ -213,13 +217,12 @@ unsafe impl MPU for Pmp {
         Some(PmpConfig {
             regions: AppRegions::default(),
             number: self.next_number(),
-            changed: Cell::new(true),
         })
     }
 
     fn reset_config(&self, config: &mut PmpConfig) {
         config.regions = AppRegions::default();
-        config.changed.set(true);
+        self.note_change(config);
     }
 
     /// Adds a region. `ReadWriteOnly` takes one of the spare pairs and must lie in app RAM; the
@@ -243,14 +246,14 @@ unsafe impl MPU for Pmp {
         let available = range_of(unallocated_memory_start, unallocated_memory_size)?;
         let size = u32::try_from(min_region_size).ok()?;
         let region = config.regions.add(&self.memory, available, size, purpose)?;
-        config.changed.set(true);
+        self.note_change(config);
         Some(region_of(region))
     }
 
     fn remove_memory_region(&self, region: Region, config: &mut PmpConfig) -> Result<(), ()> {
         let range = range_of(region.start_address(), region.size()).ok_or(())?;
         config.regions.remove(range)?;
-        config.changed.set(true);
+        self.note_change(config);
         Ok(())
     }
 
@@ -276,7 +279,7 @@ unsafe impl MPU for Pmp {
             u32::try_from(initial_app_memory_size).ok()?,
             u32::try_from(initial_kernel_memory_size).ok()?,
         )?;
-        config.changed.set(true);
+        self.note_change(config);
         Some((pointer_to(block.start), block.len() as usize))
     }
 
@@ -296,14 +299,14 @@ unsafe impl MPU for Pmp {
             .regions
             .set_break(address(app_memory_break)?, address(kernel_memory_break)?)?;
         if config.regions.ram() != before {
-            config.changed.set(true);
+            self.note_change(config);
         }
         Ok(())
     }
 
     #[inline]
     unsafe fn configure_mpu(&self, config: &PmpConfig) {
-        if self.loaded.get() != config.number || config.changed.get() {
+        if self.loaded.get() != config.number {
             self.load(config);
         }
     }

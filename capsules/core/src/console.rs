@@ -106,6 +106,8 @@ impl<'a> Console<'a> {
         }
     }
 
+    // Out of line, like `read`, so that short commands do not pay for its registers.
+    #[inline(never)]
     fn write(&self, process_id: ProcessId, length: usize) -> Result<(), ErrorCode> {
         let begun = self.apps.enter(process_id, |app, kernel_data| {
             let length = length.min(readable_len(kernel_data));
@@ -191,6 +193,7 @@ impl<'a> Console<'a> {
         });
     }
 
+    #[inline(never)]
     fn read(&self, process_id: ProcessId, length: usize) -> Result<(), ErrorCode> {
         if let Some((reader, _)) = self.reader.get()
             && (reader == process_id || self.is_alive(reader))
@@ -235,6 +238,7 @@ impl<'a> Console<'a> {
             })
     }
 
+    #[inline(never)]
     fn abort_read(&self, process_id: ProcessId) {
         let own = self
             .reader

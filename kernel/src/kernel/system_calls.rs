@@ -54,6 +54,8 @@ impl Turn<'_> {
             | Syscall::ReadWriteAllow { driver_number, .. }
             | Syscall::UserspaceReadableAllow { driver_number, .. }
             | Syscall::ReadOnlyAllow { driver_number, .. } => {
+                // A copy, so that other calls need not be in memory.
+                let call = call;
                 self.exchange(process, driver_number, &call)
             }
         };
