@@ -100,8 +100,7 @@ impl Kernel {
     /// Finds a process by its identifier. `None` if it has restarted since.
     #[inline]
     pub(crate) fn get_process(&self, process_id: ProcessId) -> Option<&'static dyn Process> {
-        let process = self.processes.get(process_id.slot_index())?.get()?;
-        (process.processid() == process_id).then_some(process)
+        process_id.resolve()
     }
 
     /// Runs `work` on a process, or returns `default` if the identifier is stale.

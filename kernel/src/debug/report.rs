@@ -329,7 +329,7 @@ mod tests {
 
     fn slots(count: usize) -> Vec<ProcessSlot> {
         let (_, processes) = kernel_with(count);
-        let slots: Vec<_> = (0..=count).map(|_| ProcessSlot::new()).collect();
+        let slots: Vec<_> = (0..=count).map(ProcessSlot::new).collect();
         processes
             .into_iter()
             .zip(&slots)

@@ -31,7 +31,7 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
     /// # Errors
     ///
     /// Those of [`Process::enter_grant`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn existing(process: &'a P, grant_num: usize) -> Result<Self, Error> {
         let start = process.enter_grant(grant_num)?;
         Ok(Self {
@@ -54,7 +54,7 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
     ///
     /// `layout` is the same for each use of this grant, and `write_default` writes no more than
     /// the value that `layout` has room for.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn existing_or_new(
         process: &'a P,
         kind: GrantKind,
@@ -99,13 +99,13 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
     }
 
     /// Returns the process that the grant is entered for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn process(&self) -> &'a P {
         self.process
     }
 
     /// Returns the upcalls and buffers.
-    #[inline]
+    #[inline(always)]
     pub(super) fn memory(&self) -> GrantMemory {
         // SAFETY: memory is initialized when it is allocated, in `create`. The copies of this that
         // are handed out live no longer than the borrow of an `Entered`.
@@ -117,7 +117,7 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
     /// # Safety
     ///
     /// `layout` is the one that the grant was created with.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn value(&self, layout: &GrantLayout) -> NonNull<u8> {
         // SAFETY: the value lies within the memory that was allocated for this layout.
         unsafe { self.start.byte_add(layout.value_offset) }
@@ -125,7 +125,7 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
 }
 
 impl<P: Process + ?Sized> Drop for Entered<'_, P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: whatever refers to the memory borrows from this value, so it is gone by now.
         unsafe { self.process.leave_grant(self.grant_num) }

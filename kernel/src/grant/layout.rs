@@ -145,7 +145,7 @@ impl GrantMemory {
     }
 
     /// Returns the upcall with this subscribe number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn upcall(&self, number: usize) -> Option<&Cell<SavedUpcall>> {
         let counts = self.counts();
         // SAFETY: entries with an index below the number of upcalls are upcalls.
@@ -153,7 +153,7 @@ impl GrantMemory {
     }
 
     /// Returns the read-only buffer with this allow number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_only(&self, number: usize) -> Option<&Cell<SavedBuffer>> {
         let counts = self.counts();
         if number >= counts.read_only.into() {
@@ -165,7 +165,7 @@ impl GrantMemory {
     }
 
     /// Returns the read-write buffer with this allow number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_write(&self, number: usize) -> Option<&Cell<SavedBuffer>> {
         let counts = self.counts();
         if number >= counts.read_write.into() {
@@ -176,7 +176,7 @@ impl GrantMemory {
         Some(unsafe { self.entry(index).as_ref() })
     }
 
-    #[inline]
+    #[inline(always)]
     fn counts(&self) -> Counts {
         // SAFETY: `initialize` has put a header at the start, and it is never written again.
         unsafe { self.start.cast::<Header>().as_ref() }.counts
@@ -188,7 +188,7 @@ impl GrantMemory {
     ///
     /// `index` is less than the sum of the counts that the memory was laid out for, and the entry
     /// is of type `T`.
-    #[inline]
+    #[inline(always)]
     unsafe fn entry<T>(&self, index: usize) -> NonNull<Cell<T>> {
         // SAFETY: header and entries lie one behind the other within one block of memory.
         unsafe {

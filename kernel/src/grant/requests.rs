@@ -8,21 +8,52 @@
 use super::entry::Entered;
 use super::layout::{GrantMemory, SavedBuffer, SavedUpcall};
 use crate::errorcode::ErrorCode;
-use crate::process::{Error, Process};
+use crate::process::{Error, Process, ProcessId};
+use crate::processbuffer::UserspaceReadableProcessBuffer;
 use crate::syscall::{Syscall, SyscallDriver, SyscallReturn};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
 
+/// The driver that a process exchanges something with.
+pub(crate) trait Partner {
+    /// Allocates the grant that the driver has for the process.
+    fn allocate_grant(&self, process_id: ProcessId) -> Result<(), Error>;
+
+    /// Hands a userspace-readable buffer to the driver and takes the previous one.
+    fn allow_userspace_readable(
+        &self,
+        process_id: ProcessId,
+        number: usize,
+        buffer: UserspaceReadableProcessBuffer,
+    ) -> Result<UserspaceReadableProcessBuffer, ErrorCode>;
+}
+
+impl Partner for dyn SyscallDriver + '_ {
+    fn allocate_grant(&self, process_id: ProcessId) -> Result<(), Error> {
+        SyscallDriver::allocate_grant(self, process_id)
+    }
+
+    fn allow_userspace_readable(
+        &self,
+        process_id: ProcessId,
+        number: usize,
+        buffer: UserspaceReadableProcessBuffer,
+    ) -> Result<UserspaceReadableProcessBuffer, ErrorCode> {
+        SyscallDriver::allow_userspace_readable(self, process_id, number, buffer)
+            .map_err(|(_refused, code)| code)
+    }
+}
+
 /// Serves a subscribe or allow call that names `driver`, which is `None` if there is no such
 /// driver.
-#[inline]
+#[inline(always)]
 pub(crate) fn exchange<P: Process + ?Sized>(
     process: &P,
-    driver: Option<&dyn SyscallDriver>,
-    call: &Syscall,
+    driver: Option<&(impl Partner + ?Sized)>,
+    call: Syscall,
 ) -> SyscallReturn {
-    match *call {
+    match call {
         Syscall::Subscribe {
             driver_number,
             subdriver_number,
@@ -78,9 +109,10 @@ pub(crate) fn exchange<P: Process + ?Sized>(
 ///
 /// Upcalls of that number which are still queued were meant for the previous function, so they
 /// are removed.
+#[inline(always)]
 fn subscribe<P: Process + ?Sized>(
     process: &P,
-    driver: Option<&dyn SyscallDriver>,
+    driver: Option<&(impl Partner + ?Sized)>,
     upcall_id: UpcallId,
     function: CapabilityPtr,
     appdata: MachineRegister,
@@ -95,9 +127,10 @@ fn subscribe<P: Process + ?Sized>(
     }
 }
 
+#[inline(always)]
 fn replace_upcall<P: Process + ?Sized>(
     process: &P,
-    driver: Option<&dyn SyscallDriver>,
+    driver: Option<&(impl Partner + ?Sized)>,
     upcall_id: UpcallId,
     new: SavedUpcall,
 ) -> Result<SavedUpcall, ErrorCode> {
@@ -113,9 +146,10 @@ fn replace_upcall<P: Process + ?Sized>(
 }
 
 /// Replaces read-only buffer `number` of a driver, which is `None` if there is no such driver.
+#[inline(always)]
 pub(crate) fn allow_read_only<P: Process + ?Sized>(
     process: &P,
-    driver: Option<&dyn SyscallDriver>,
+    driver: Option<&(impl Partner + ?Sized)>,
     driver_num: usize,
     number: usize,
     address: *const u8,
@@ -140,9 +174,10 @@ pub(crate) fn allow_read_only<P: Process + ?Sized>(
 }
 
 /// Replaces read-write buffer `number` of a driver, which is `None` if there is no such driver.
+#[inline(always)]
 pub(crate) fn allow_read_write<P: Process + ?Sized>(
     process: &P,
-    driver: Option<&dyn SyscallDriver>,
+    driver: Option<&(impl Partner + ?Sized)>,
     driver_num: usize,
     number: usize,
     address: *mut u8,
@@ -166,16 +201,14 @@ pub(crate) fn allow_read_write<P: Process + ?Sized>(
 /// Hands a userspace-readable buffer to its driver, which is `None` if there is no such driver.
 fn allow_userspace_readable<P: Process + ?Sized>(
     process: &P,
-    driver: Option<&dyn SyscallDriver>,
+    driver: Option<&(impl Partner + ?Sized)>,
     number: usize,
     address: *mut u8,
     length: usize,
 ) -> SyscallReturn {
     let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
         let new = process.build_readwrite_process_buffer(address, length)?;
-        driver
-            .allow_userspace_readable(process.processid(), number, new)
-            .map_err(|(_refused, code)| code)
+        driver.allow_userspace_readable(process.processid(), number, new)
     });
     match replaced {
         Ok(old) => {
@@ -186,10 +219,10 @@ fn allow_userspace_readable<P: Process + ?Sized>(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn replace_buffer<P: Process + ?Sized>(
     process: &P,
-    driver: &dyn SyscallDriver,
+    driver: &(impl Partner + ?Sized),
     driver_num: usize,
     new: SavedBuffer,
     replace: impl FnOnce(&GrantMemory, SavedBuffer) -> Option<SavedBuffer>,
@@ -205,10 +238,10 @@ fn replace_buffer<P: Process + ?Sized>(
 /// - [`ErrorCode::NOMEM`]: the process has no memory for the grant.
 /// - [`ErrorCode::NOSUPPORT`]: the driver has no grant, so no upcalls or buffers either.
 /// - [`ErrorCode::FAIL`]: the process has exited or faulted.
-#[inline]
+#[inline(always)]
 fn enter<'a, P: Process + ?Sized>(
     process: &'a P,
-    driver: &dyn SyscallDriver,
+    driver: &(impl Partner + ?Sized),
     driver_num: usize,
 ) -> Result<Entered<'a, P>, ErrorCode> {
     match process.lookup_grant_from_driver_num(driver_num) {
@@ -221,7 +254,7 @@ fn enter<'a, P: Process + ?Sized>(
 #[cold]
 fn allocate_and_enter<'a, P: Process + ?Sized>(
     process: &'a P,
-    driver: &dyn SyscallDriver,
+    driver: &(impl Partner + ?Sized),
     driver_num: usize,
 ) -> Result<Entered<'a, P>, ErrorCode> {
     driver.allocate_grant(process.processid())?;

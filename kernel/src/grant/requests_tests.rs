@@ -331,7 +331,7 @@ fn a_userspace_readable_buffer_goes_to_the_driver_and_comes_back() {
         SyscallReturn::UserspaceReadableAllowSuccess(a, 8)
     );
     assert_eq!(
-        allow_userspace_readable(process, None, 0, a, 4),
+        allow_userspace_readable(process, None::<&dyn SyscallDriver>, 0, a, 4),
         SyscallReturn::UserspaceReadableAllowFailure(ErrorCode::NODEVICE, a, 4)
     );
 }

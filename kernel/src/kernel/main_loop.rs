@@ -176,17 +176,15 @@ impl<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8> Host for Board<'_, KR
             })
     }
 
-    fn with_driver(
-        &self,
-        driver_number: usize,
-        call: &Syscall,
-        serve: &mut dyn FnMut(Option<&dyn SyscallDriver>),
-    ) -> Result<(), ErrorCode> {
+    fn admit(&self, driver_number: usize, call: &Syscall) -> Result<bool, ErrorCode> {
         self.permits(call)?;
-        self.resources
-            .syscall_driver_lookup()
-            .with_driver(driver_number, serve);
-        Ok(())
+        let drivers = self.resources.syscall_driver_lookup();
+        Ok(drivers.with_driver(driver_number, |driver| driver.is_some()))
+    }
+
+    fn with_driver(&self, driver_number: usize, serve: &mut dyn FnMut(&dyn SyscallDriver)) {
+        let drivers = self.resources.syscall_driver_lookup();
+        drivers.with_driver(driver_number, |driver| driver.into_iter().for_each(serve));
     }
 
     fn deliver(&self, sender: ProcessId, kind: IPCUpcallType) {

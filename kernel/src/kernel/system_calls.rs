@@ -7,11 +7,12 @@
 
 use core::ops::ControlFlow;
 
-use super::turn::Turn;
+use super::turn::{Host, Turn};
 use crate::errorcode::ErrorCode;
-use crate::grant::requests;
+use crate::grant::requests::{self, Partner};
 use crate::memop::memop;
-use crate::process::Process;
+use crate::process::{Error, Process, ProcessId};
+use crate::processbuffer::UserspaceReadableProcessBuffer;
 use crate::syscall::{Syscall, SyscallReturn, YieldVariant};
 use crate::upcall::UpcallId;
 
@@ -54,9 +55,7 @@ impl Turn<'_> {
             | Syscall::ReadWriteAllow { driver_number, .. }
             | Syscall::UserspaceReadableAllow { driver_number, .. }
             | Syscall::ReadOnlyAllow { driver_number, .. } => {
-                // A copy, so that other calls need not be in memory.
-                let call = call;
-                self.exchange(process, driver_number, &call)
+                self.exchange(process, driver_number, call)
             }
         };
         process.set_syscall_return_value(answer);
@@ -64,21 +63,55 @@ impl Turn<'_> {
     }
 
     /// Serves the calls that leave something with a driver and take back what was there.
-    #[inline(never)]
+    #[inline(always)]
     fn exchange<P: Process + ?Sized>(
         &self,
         process: &P,
         driver_number: usize,
-        call: &Syscall,
+        call: Syscall,
     ) -> SyscallReturn {
-        let mut answer = SyscallReturn::Failure(ErrorCode::NOSUPPORT);
-        let permitted = self.host.with_driver(driver_number, call, &mut |driver| {
-            answer = requests::exchange(process, driver, call);
-        });
-        match permitted {
-            Ok(()) => answer,
+        let driver = Named {
+            host: self.host,
+            driver_number,
+        };
+        match self.host.admit(driver_number, &call) {
+            Ok(present) => requests::exchange(process, present.then_some(&driver), call),
             Err(code) => SyscallReturn::Failure(code),
         }
+    }
+}
+
+/// A driver, by its number. Most exchanges need no more than that it is there.
+struct Named<'a> {
+    host: &'a dyn Host,
+    driver_number: usize,
+}
+
+impl Partner for Named<'_> {
+    #[cold]
+    fn allocate_grant(&self, process_id: ProcessId) -> Result<(), Error> {
+        let mut outcome = Err(Error::NoSuchApp);
+        self.host.with_driver(self.driver_number, &mut |driver| {
+            outcome = Partner::allocate_grant(driver, process_id);
+        });
+        outcome
+    }
+
+    #[inline(never)]
+    fn allow_userspace_readable(
+        &self,
+        process_id: ProcessId,
+        number: usize,
+        buffer: UserspaceReadableProcessBuffer,
+    ) -> Result<UserspaceReadableProcessBuffer, ErrorCode> {
+        let mut buffer = Some(buffer);
+        let mut outcome = Err(ErrorCode::NODEVICE);
+        self.host.with_driver(self.driver_number, &mut |driver| {
+            if let Some(buffer) = buffer.take() {
+                outcome = Partner::allow_userspace_readable(driver, process_id, number, buffer);
+            }
+        });
+        outcome
     }
 }
 

@@ -38,17 +38,15 @@ pub(super) trait Host {
         arg1: usize,
     ) -> SyscallReturn;
 
-    /// Calls `serve` with the driver of this number, if there is one.
+    /// Tells whether there is a driver of this number, for a call that names it.
     ///
     /// # Errors
     ///
-    /// The code of the filter, when the process may not make the call; `serve` is not called.
-    fn with_driver(
-        &self,
-        driver_number: usize,
-        call: &Syscall,
-        serve: &mut dyn FnMut(Option<&dyn SyscallDriver>),
-    ) -> Result<(), ErrorCode>;
+    /// The code of the filter, when the process may not make the call.
+    fn admit(&self, driver_number: usize, call: &Syscall) -> Result<bool, ErrorCode>;
+
+    /// Calls `serve` with the driver of this number, if there is one.
+    fn with_driver(&self, driver_number: usize, serve: &mut dyn FnMut(&dyn SyscallDriver));
 
     /// Delivers the inter-process upcall that `sender` asked for.
     fn deliver(&self, sender: ProcessId, kind: IPCUpcallType);

@@ -6,6 +6,7 @@ use core::fmt;
 use core::num::NonZeroU32;
 
 use super::process_trait::Process;
+use super::slot::ProcessSlot;
 use crate::capabilities::ExternalProcessCapability;
 use crate::kernel::Kernel;
 use crate::storage_permissions::StoragePermissions;
@@ -14,15 +15,17 @@ use crate::storage_permissions::StoragePermissions;
 ///
 /// Every start of a process takes a new identifier, so a `ProcessId` kept across a restart
 /// resolves to nothing. Two of them are equal when the identifiers are.
+///
+/// It takes two words, because drivers get, keep and compare so many of them.
 #[derive(Clone, Copy)]
 pub struct ProcessId {
-    kernel: &'static Kernel,
-    /// Slot in the process table, which restarts do not change.
-    index: usize,
+    /// The place in the process table, which restarts do not change.
+    slot: &'static ProcessSlot,
     identifier: usize,
 }
 
 impl PartialEq for ProcessId {
+    #[inline]
     fn eq(&self, other: &ProcessId) -> bool {
         self.identifier == other.identifier
     }
@@ -37,17 +40,30 @@ impl fmt::Debug for ProcessId {
 }
 
 impl ProcessId {
-    pub(crate) const fn new(kernel: &'static Kernel, identifier: usize, index: usize) -> ProcessId {
-        ProcessId {
-            kernel,
-            index,
-            identifier,
+    /// Makes an identifier for the process in the slot at `index`.
+    ///
+    /// # Panics
+    ///
+    /// If the process table is not that long.
+    pub(crate) fn new(kernel: &'static Kernel, identifier: usize, index: usize) -> ProcessId {
+        match kernel.process_slots().get(index) {
+            Some(slot) => ProcessId { slot, identifier },
+            None => panic!("the process table has no slot {index}"),
         }
+    }
+
+    /// Makes the identifier of a later run of the same process.
+    pub(crate) fn with_identifier(self, identifier: usize) -> ProcessId {
+        ProcessId { identifier, ..self }
     }
 
     /// Makes an identifier for a process type from outside the kernel.
     ///
     /// `index` is the slot that holds the process; `identifier` must be unique for ever.
+    ///
+    /// # Panics
+    ///
+    /// If the process table has no such slot.
     pub fn new_external(
         kernel: &'static Kernel,
         identifier: usize,
@@ -65,32 +81,25 @@ impl ProcessId {
     /// Finds the process. `None` if it has restarted since.
     #[inline]
     pub(crate) fn resolve(&self) -> Option<&'static dyn Process> {
-        self.kernel.get_process(*self)
+        let process = self.slot.get()?;
+        (process.processid() == *self).then_some(process)
     }
 
     /// Returns the slot of the process in the process table.
     pub(crate) fn slot_index(&self) -> usize {
-        self.index
-    }
-
-    /// Returns the kernel that the process belongs to.
-    #[cfg(test)]
-    pub(crate) fn kernel(&self) -> &'static Kernel {
-        self.kernel
+        self.slot.index()
     }
 
     /// Returns the application's short identifier, [`ShortId::LocallyUnique`] when stale.
     pub fn short_app_id(&self) -> ShortId {
-        self.kernel
-            .process_map_or(ShortId::LocallyUnique, *self, |process| {
-                process.short_app_id()
-            })
+        self.resolve()
+            .map_or(ShortId::LocallyUnique, |process| process.short_app_id())
     }
 
     /// Returns the start and end address of the flash that the application may change: its own
     /// image after the protected part. `(0, 0)` when stale.
     pub fn get_editable_flash_range(&self) -> (usize, usize) {
-        self.kernel.process_map_or((0, 0), *self, |process| {
+        self.resolve().map_or((0, 0), |process| {
             let addresses = process.get_addresses();
             (addresses.flash_non_protected_start, addresses.flash_end)
         })
@@ -98,9 +107,8 @@ impl ProcessId {
 
     /// Returns what the application may store and read back, `None` when stale.
     pub fn get_storage_permissions(&self) -> Option<StoragePermissions> {
-        self.kernel.process_map_or(None, *self, |process| {
-            Some(process.get_storage_permissions())
-        })
+        self.resolve()
+            .map(|process| process.get_storage_permissions())
     }
 }
 

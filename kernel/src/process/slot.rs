@@ -13,18 +13,27 @@ use crate::capabilities::ExternalProcessCapability;
 /// A slot is filled once, while processes are loaded, and keeps its process through restarts.
 #[derive(Clone)]
 pub struct ProcessSlot {
+    /// Place in the table.
+    index: usize,
     process: Cell<Option<&'static dyn Process>>,
 }
 
 impl ProcessSlot {
-    /// Creates an empty slot.
-    pub(crate) const fn new() -> ProcessSlot {
+    /// Creates an empty slot, which is the one at `index` in its table.
+    pub(crate) const fn new(index: usize) -> ProcessSlot {
         ProcessSlot {
+            index,
             process: Cell::new(None),
         }
     }
 
+    /// Returns the place of the slot in its table.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Returns the process in this slot.
+    #[inline]
     pub fn get(&self) -> Option<&'static dyn Process> {
         self.process.get()
     }
@@ -58,9 +67,13 @@ pub struct ProcessArray<const NUM_PROCS: usize> {
 impl<const NUM_PROCS: usize> ProcessArray<NUM_PROCS> {
     /// Creates a table of empty slots.
     pub const fn new() -> ProcessArray<NUM_PROCS> {
-        ProcessArray {
-            slots: [const { ProcessSlot::new() }; NUM_PROCS],
+        let mut slots = [const { ProcessSlot::new(0) }; NUM_PROCS];
+        let mut index = 0;
+        while index < NUM_PROCS {
+            slots[index].index = index;
+            index += 1;
         }
+        ProcessArray { slots }
     }
 
     /// Returns all slots, in the order of their indices.

@@ -100,6 +100,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         Some((may_write, read_count, read_ids, modify_count, modify_ids))
     }
 
+    #[inline(always)]
     fn is_active(&self) -> bool {
         self.state.get().is_active()
     }

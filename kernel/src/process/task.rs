@@ -59,6 +59,7 @@ pub struct ReturnArguments {
     pub argument2: usize,
 }
 
+#[cfg(test)]
 impl Task {
     /// The driver event that queued this task, if one did.
     pub(crate) fn upcall_id(&self) -> Option<UpcallId> {
@@ -70,10 +71,5 @@ impl Task {
             | Task::ReturnValue(ReturnArguments { upcall_id, .. }) => Some(*upcall_id),
             Task::FunctionCall(_) | Task::IPC(_) => None,
         }
-    }
-
-    /// Tells whether the task makes a process that yielded run again.
-    pub(crate) fn is_callable(&self) -> bool {
-        !matches!(self, Task::ReturnValue(_))
     }
 }

@@ -56,6 +56,7 @@ pub(crate) const QUEUE_LENGTH: usize = 4;
 /// A process whose circumstances a test decides.
 pub(crate) struct FakeProcess {
     id: Cell<ProcessId>,
+    kernel: &'static Kernel,
     index: usize,
     pub(crate) state: Cell<State>,
     pub(crate) queue: RefCell<VecDeque<Task>>,
@@ -72,8 +73,7 @@ const GRANTS: usize = 4;
 
 /// Makes a kernel with `count` processes, all active.
 pub(crate) fn kernel_with(count: usize) -> (&'static Kernel, Vec<&'static FakeProcess>) {
-    let slots: &'static Vec<ProcessSlot> =
-        forever((0..count).map(|_| ProcessSlot::new()).collect());
+    let slots: &'static Vec<ProcessSlot> = forever((0..count).map(ProcessSlot::new).collect());
     let kernel = forever(Kernel::new(slots));
     let processes = (0..count)
         .map(|index| {
@@ -101,6 +101,7 @@ impl FakeProcess {
                 kernel.create_process_identifier(),
                 index,
             )),
+            kernel,
             index,
             state: Cell::new(State::Yielded),
             queue: RefCell::default(),
@@ -125,12 +126,8 @@ impl FakeProcess {
 
     /// Takes the process through a restart.
     pub(crate) fn restart(&self) {
-        let kernel = self.id.get().kernel();
-        self.id.set(ProcessId::new(
-            kernel,
-            kernel.create_process_identifier(),
-            self.index,
-        ));
+        let identifier = self.kernel.create_process_identifier();
+        self.id.set(self.id.get().with_identifier(identifier));
         self.state.set(State::Yielded);
         self.queue.borrow_mut().clear();
         self.grants.borrow_mut().fill_with(|| None);

@@ -5,7 +5,6 @@
 use super::ProcessStandard;
 use crate::platform::chip::Chip;
 use crate::process::debug_info::ProcessStandardDebug;
-use crate::process::id::ProcessId;
 use crate::process::load_error::ProcessLoadError;
 use crate::process::policy::FaultAction;
 use crate::process::shown_name::ShownName;
@@ -72,10 +71,9 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
             return Err(ProcessLoadError::InternalError);
         }
         self.plan_same_regions()?;
-        let index = self.process_id.get().slot_index();
         let identifier = self.kernel.create_process_identifier();
-        self.process_id
-            .set(ProcessId::new(self.kernel, identifier, index));
+        let id = self.process_id.get().with_identifier(identifier);
+        self.process_id.set(id);
         self.debug.reset();
         self.begin_run(self.first_app_size())?;
         self.restart_count.set(self.restart_count.get() + 1);

@@ -96,6 +96,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     }
 
     /// Checks a buffer that the process shares for reading and writing.
+    #[inline(always)]
     pub(super) fn read_write_buffer(
         &self,
         address: *mut u8,
@@ -116,6 +117,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     }
 
     /// Checks a buffer that the process shares for reading.
+    #[inline(always)]
     pub(super) fn read_only_buffer(
         &self,
         address: *const u8,
@@ -139,6 +141,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     }
 
     /// Checks that the process can access these bytes, and keeps its break above them.
+    #[inline(always)]
     fn share_ram(&self, address: usize, size: usize) -> Result<*mut u8, ErrorCode> {
         let breaks = self.ram.breaks();
         if !breaks.accessible(address, size) {
@@ -149,6 +152,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     }
 
     /// Tells whether these bytes are in the application's flash, after the protected part.
+    #[inline(always)]
     fn in_unprotected_flash(&self, address: usize, size: usize) -> bool {
         let start = self.flash_address(self.header.get_protected_size());
         let end = self.flash.as_ptr().addr() + self.flash.len();
@@ -156,6 +160,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     }
 
     /// Tells whether an upcall function may start here.
+    #[inline(always)]
     pub(super) fn is_function(&self, address: usize) -> bool {
         self.in_unprotected_flash(address, SHORTEST_FUNCTION)
             || self.ram.breaks().accessible(address, SHORTEST_FUNCTION)

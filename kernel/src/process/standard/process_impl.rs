@@ -28,6 +28,7 @@ use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 
 impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
+    #[inline(always)]
     fn processid(&self) -> ProcessId {
         self.process_id.get()
     }
@@ -84,14 +85,17 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.tasks.pop()
     }
 
+    #[inline(always)]
     fn remove_upcall(&self, upcall_id: UpcallId) -> Option<Task> {
         self.tasks.remove_first(upcall_id)
     }
 
+    #[inline(always)]
     fn remove_pending_upcalls(&self, upcall_id: UpcallId) -> usize {
         self.tasks.remove_all(upcall_id)
     }
 
+    #[inline(always)]
     fn get_state(&self) -> State {
         self.state.get()
     }
@@ -174,6 +178,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         }
     }
 
+    #[inline(always)]
     fn build_readwrite_process_buffer(
         &self,
         buf_start_addr: *mut u8,
@@ -182,6 +187,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.read_write_buffer(buf_start_addr, size)
     }
 
+    #[inline(always)]
     fn build_readonly_process_buffer(
         &self,
         buf_start_addr: *const u8,
@@ -251,6 +257,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.give_custom_grant(size, align)
     }
 
+    #[inline(always)]
     fn enter_grant(&self, grant_num: usize) -> Result<NonNull<u8>, Error> {
         if !self.is_active() {
             return Err(Error::InactiveApp);
@@ -265,6 +272,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.custom_grant(identifier)
     }
 
+    #[inline(always)]
     unsafe fn leave_grant(&self, grant_num: usize) {
         self.grants.leave(grant_num);
     }
@@ -273,6 +281,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.is_active().then(|| self.grants.allocated_count())
     }
 
+    #[inline(always)]
     fn lookup_grant_from_driver_num(&self, driver_num: usize) -> Result<usize, Error> {
         if !self.is_active() {
             return Err(Error::InactiveApp);
@@ -280,6 +289,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.grants.find(driver_num).ok_or(Error::OutOfMemory)
     }
 
+    #[inline(always)]
     fn is_valid_upcall_function_pointer(&self, upcall_fn: *const ()) -> bool {
         self.is_function(upcall_fn.addr())
     }
