@@ -63,7 +63,7 @@ fn fuzz(qemu: &Qemu, cpu: &str, seed: u32) {
 #[test]
 fn random_system_calls_disturb_nobody() {
     let first = from_environment("FUZZ_SEED", 1);
-    let rounds = from_environment("FUZZ_ROUNDS", 1);
+    let rounds = from_environment("FUZZ_ROUNDS", 2);
     each_qemu(|qemu| {
         for seed in (first..).take(rounds as usize) {
             for cpu in [qemu.protected_cpu(), "rv32"] {
