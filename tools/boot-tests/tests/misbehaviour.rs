@@ -114,6 +114,7 @@ fn a_restart_storm_disturbs_nobody() {
         let mut guest = Board::on(qemu)
             .apps(&apps)
             .entropy()
+            .user_network()
             .with(&COUNTED_TIME)
             .boot();
         expect_rhythm(&mut guest, 20);
