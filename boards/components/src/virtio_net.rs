@@ -8,8 +8,8 @@ use kernel::component::Component;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::platform::dma_fence::DmaFence;
 use virtio::devices::virtio_net::{RECEIVE_BUFFER_LEN, VirtIONet};
-use virtio::queues::Virtqueue;
-use virtio::queues::split_queue::{SplitQueueMemory, SplitVirtqueue};
+use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
+use virtio::queues::{IndirectMemory, QueueMemory, Virtqueue};
 use virtio::transports::mmio::VirtIOMMIODevice;
 use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
 
@@ -18,14 +18,15 @@ use crate::virtio_slots::Slot;
 /// How many frames the device can receive ahead of the driver; also the size of the receive queue.
 pub const RECEIVE_DEPTH: usize = 16;
 
-/// The size of the transmit queue: two descriptors for each frame in flight.
+/// The size of the transmit queue. A frame in flight takes two descriptors, or one once half of them
+/// are taken and the device accepts indirect tables.
 pub const TRANSMIT_QUEUE_SIZE: usize = 16;
 
 /// The queue of received frames.
-pub type ReceiveQueue<F> = SplitVirtqueue<'static, 'static, RECEIVE_DEPTH, F>;
+pub type ReceiveQueue<F> = NegotiatedVirtqueue<'static, 'static, RECEIVE_DEPTH, F>;
 
 /// The queue of frames to send.
-pub type TransmitQueue<F> = SplitVirtqueue<'static, 'static, TRANSMIT_QUEUE_SIZE, F>;
+pub type TransmitQueue<F> = NegotiatedVirtqueue<'static, 'static, TRANSMIT_QUEUE_SIZE, F>;
 
 /// The driver.
 pub type Net<F> = VirtIONet<'static, F, RECEIVE_DEPTH>;
@@ -49,14 +50,14 @@ macro_rules! virtio_net_component_static {
     ($F:ty $(,)?) => {
         $crate::virtio_net::NetMemory {
             receive_rings: $crate::static_memory!(
-                virtio::queues::split_queue::SplitQueueMemory<
-                    'static,
-                    { $crate::virtio_net::RECEIVE_DEPTH },
-                >
+                virtio::queues::QueueMemory<'static, { $crate::virtio_net::RECEIVE_DEPTH }>
             ),
             receive_queue: $crate::static_memory!($crate::virtio_net::ReceiveQueue<$F>),
             transmit_rings: $crate::static_memory!(
-                virtio::queues::split_queue::SplitQueueMemory<
+                virtio::queues::QueueMemory<'static, { $crate::virtio_net::TRANSMIT_QUEUE_SIZE }>
+            ),
+            transmit_tables: $crate::static_memory!(
+                virtio::queues::IndirectMemory<
                     'static,
                     { $crate::virtio_net::TRANSMIT_QUEUE_SIZE },
                 >
@@ -78,9 +79,10 @@ macro_rules! virtio_net_component_static {
     reason = "filled in by the macro above, and by nothing else"
 )]
 pub struct NetMemory<F: DmaFence + 'static> {
-    pub receive_rings: &'static mut MaybeUninit<SplitQueueMemory<'static, RECEIVE_DEPTH>>,
+    pub receive_rings: &'static mut MaybeUninit<QueueMemory<'static, RECEIVE_DEPTH>>,
     pub receive_queue: &'static mut MaybeUninit<ReceiveQueue<F>>,
-    pub transmit_rings: &'static mut MaybeUninit<SplitQueueMemory<'static, TRANSMIT_QUEUE_SIZE>>,
+    pub transmit_rings: &'static mut MaybeUninit<QueueMemory<'static, TRANSMIT_QUEUE_SIZE>>,
+    pub transmit_tables: &'static mut MaybeUninit<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>,
     pub transmit_queue: &'static mut MaybeUninit<TransmitQueue<F>>,
     pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 2]>,
     pub buffers: &'static mut MaybeUninit<[MaybeUninit<ReceiveBuffer>; RECEIVE_DEPTH]>,
@@ -114,10 +116,11 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
         let device: &'static VirtIOMMIODevice = self.slot.device;
         let receive_queue: &'static ReceiveQueue<F> = memory
             .receive_queue
-            .write(SplitVirtqueue::new(memory.receive_rings, self.fence));
+            .write(NegotiatedVirtqueue::new(memory.receive_rings, self.fence));
         let transmit_queue: &'static TransmitQueue<F> = memory
             .transmit_queue
-            .write(SplitVirtqueue::new(memory.transmit_rings, self.fence));
+            .write(NegotiatedVirtqueue::new(memory.transmit_rings, self.fence));
+        transmit_queue.set_indirect_tables(memory.transmit_tables);
         // Cleared one by one, since all of them at once would pass over the stack.
         let buffers = memory
             .buffers

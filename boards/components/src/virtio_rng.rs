@@ -8,8 +8,8 @@ use kernel::component::Component;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::platform::dma_fence::DmaFence;
 use virtio::devices::virtio_rng::VirtIORng;
-use virtio::queues::Virtqueue;
-use virtio::queues::split_queue::{SplitQueueMemory, SplitVirtqueue};
+use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
+use virtio::queues::{QueueMemory, Virtqueue};
 use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
 
 use crate::virtio_slots::Slot;
@@ -21,7 +21,7 @@ pub const DEPTH: usize = 4;
 pub const BUFFER_LEN: usize = 64;
 
 /// The queue of the device.
-pub type RngQueue<F> = SplitVirtqueue<'static, 'static, DEPTH, F>;
+pub type RngQueue<F> = NegotiatedVirtqueue<'static, 'static, DEPTH, F>;
 
 /// The driver.
 pub type Rng<F> = VirtIORng<'static, 'static, F, DEPTH>;
@@ -40,10 +40,7 @@ macro_rules! virtio_rng_component_static {
     ($F:ty $(,)?) => {
         $crate::virtio_rng::RngMemory {
             rings: $crate::static_memory!(
-                virtio::queues::split_queue::SplitQueueMemory<
-                    'static,
-                    { $crate::virtio_rng::DEPTH },
-                >
+                virtio::queues::QueueMemory<'static, { $crate::virtio_rng::DEPTH }>
             ),
             queue: $crate::static_memory!($crate::virtio_rng::RngQueue<$F>),
             queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 1]),
@@ -61,7 +58,7 @@ macro_rules! virtio_rng_component_static {
     reason = "filled in by the macro above, and by nothing else"
 )]
 pub struct RngMemory<F: DmaFence + 'static> {
-    pub rings: &'static mut MaybeUninit<SplitQueueMemory<'static, DEPTH>>,
+    pub rings: &'static mut MaybeUninit<QueueMemory<'static, DEPTH>>,
     pub queue: &'static mut MaybeUninit<RngQueue<F>>,
     pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 1]>,
     pub buffers: &'static mut MaybeUninit<[[u8; BUFFER_LEN]; DEPTH]>,
@@ -89,7 +86,7 @@ impl<F: DmaFence> Component for VirtIORngComponent<F> {
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
         let queue: &'static RngQueue<F> = memory
             .queue
-            .write(SplitVirtqueue::new(memory.rings, self.fence));
+            .write(NegotiatedVirtqueue::new(memory.rings, self.fence));
         let buffers = memory
             .buffers
             .write([[0; BUFFER_LEN]; DEPTH])

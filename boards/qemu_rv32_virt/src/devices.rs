@@ -16,6 +16,7 @@ use kernel::debug;
 use qemu_rv32_virt_chip::memory_map::VIRTIO_SLOTS;
 use riscv::dma_fence::RiscvCoherentDmaFence;
 use virtio::devices::VirtIODeviceType;
+use virtio::features::RING_PACKED;
 use virtio::queues::BufferQueue;
 use virtio::transports::VirtIOInitializationError;
 
@@ -142,6 +143,19 @@ fn counters(
 impl Devices {
     fn describe(&self, slot: &Slot, writer: &mut dyn Write) -> fmt::Result {
         write!(writer, "{}\r\n", self.line(slot))?;
+        let features = match self.services.get(slot.number) {
+            Some(Service::Rng(device)) => device.queue.accepted_features(),
+            Some(Service::Net(device)) => device.transmit_queue.accepted_features(),
+            _ => 0,
+        };
+        if features != 0 {
+            let layout = if features & RING_PACKED != 0 {
+                "packed"
+            } else {
+                "split"
+            };
+            write!(writer, "  {layout} rings, features {features:#x}\r\n")?;
+        }
         counters(writer, "transport", slot.device.counters().entries())?;
         match self.services.get(slot.number) {
             Some(Service::Rng(device)) => {

@@ -112,7 +112,13 @@ impl<'a> Board<'a> {
 
     /// Plugs in a card with a cable to a [`Peer`]. The netdev is called `cable`.
     #[must_use]
-    pub fn cable(mut self) -> Board<'a> {
+    pub fn cable(self) -> Board<'a> {
+        self.cable_for("virtio-net-device")
+    }
+
+    /// As [`cable`](Self::cable), with the card and its properties in QEMU's words.
+    #[must_use]
+    pub fn cable_for(mut self, card: &str) -> Board<'a> {
         let directory = self.directory.path();
         let netdev = Peer::netdev(directory, "cable");
         self.cables.push(Peer::new(directory, "cable"));
@@ -120,7 +126,7 @@ impl<'a> Board<'a> {
             "-netdev",
             &netdev,
             "-device",
-            "virtio-net-device,netdev=cable",
+            &format!("{card},netdev=cable"),
         ])
     }
 

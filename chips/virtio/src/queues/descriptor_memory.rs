@@ -69,6 +69,30 @@ impl DescriptorMemory {
         unsafe { &*place }
     }
 
+    /// Writes where a buffer is, as far as the descriptor does not say so already.
+    #[inline(always)]
+    pub(super) fn write_buffer(&self, index: u16, address: u64, len: u32) {
+        let written = self.written(index);
+        let place = self.place(index);
+        let moved = written.address.replace(address) != address;
+        let resized = written.len.replace(len) != len;
+        // SAFETY: the place lies inside the array, which by the promise to `new` may be written.
+        unsafe {
+            if moved {
+                RawDescriptor::write_address(place, address);
+            }
+            if resized {
+                shared::store(&raw mut (*place).len, len);
+            }
+        }
+    }
+
+    /// Forgets the length that was written to a descriptor, which the device has overwritten.
+    #[inline(always)]
+    pub(super) fn forget_len(&self, index: u16) {
+        self.written(index).len.set(0);
+    }
+
     /// Writes a whole descriptor, unless that is what it says already.
     #[inline(always)]
     pub(super) fn write(&self, index: u16, address: u64, len: u32, third: u16, fourth: u16) {
@@ -87,7 +111,8 @@ impl DescriptorMemory {
         let place = self.place(index);
         // SAFETY: the place lies inside the array, which by the promise to `new` may be written.
         unsafe {
-            RawDescriptor::write_buffer(place, address, len);
+            RawDescriptor::write_address(place, address);
+            shared::store(&raw mut (*place).len, len);
             shared::store(&raw mut (*place).third, third);
             shared::store(&raw mut (*place).fourth, fourth);
         }

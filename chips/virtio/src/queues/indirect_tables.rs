@@ -86,7 +86,8 @@ impl<'a, 'b> IndirectTables<'a, 'b> {
             // SAFETY: the entry lies inside the table, since `lent` has no more places, and by the
             // borrow given to `new` nothing but the device accesses it.
             unsafe {
-                RawDescriptor::write_buffer(entry, address, len);
+                RawDescriptor::write_address(entry, address);
+                shared::store(&raw mut (*entry).len, len);
                 if by_index {
                     let flags = if goes_on { direction | NEXT } else { direction };
                     shared::store(&raw mut (*entry).third, flags);

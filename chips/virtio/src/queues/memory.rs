@@ -28,12 +28,11 @@ impl RawDescriptor {
     ///
     /// As for [`shared::store`], for each field of `place`.
     #[inline(always)]
-    pub(super) unsafe fn write_buffer(place: *mut Self, address: u64, len: u32) {
+    pub(super) unsafe fn write_address(place: *mut Self, address: u64) {
         // SAFETY: the caller vouches for the place.
         unsafe {
             shared::store(&raw mut (*place).address_low, address as u32);
             shared::store(&raw mut (*place).address_high, (address >> 32) as u32);
-            shared::store(&raw mut (*place).len, len);
         }
     }
 }

@@ -9,7 +9,11 @@ mod client;
 mod descriptor_memory;
 mod error;
 mod indirect_tables;
+#[cfg(test)]
+mod interleavings;
 mod memory;
+pub mod negotiated_queue;
+pub mod packed_queue;
 mod queue_core;
 mod ring;
 mod ring_queue;

@@ -300,7 +300,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         let head = self.chains.next_head();
         let links = match self.tables_for(&shape) {
             Some(tables) => self.provide_indirect(tables, chain, head, &shape)?,
-            None => self.provide_direct(chain, &shape)?,
+            None => self.provide_direct(chain, head, &shape)?,
         };
         let position = self.provided.get();
         self.chains.close(
@@ -341,6 +341,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
     fn provide_direct(
         &self,
         chain: &mut [Option<VirtqueueBuffer<'static>>],
+        head: u16,
         shape: &Shape,
     ) -> Result<u16, QueueError> {
         self.check_room(shape.buffers)?;
@@ -355,6 +356,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
             self.ring.write(Link {
                 slot,
                 next,
+                head,
                 address,
                 len,
                 flags: direction | continuation,
@@ -384,6 +386,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         self.ring.write(Link {
             slot,
             next,
+            head,
             address,
             len,
             flags: INDIRECT,

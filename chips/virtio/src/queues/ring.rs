@@ -21,6 +21,8 @@ pub struct Link {
     pub(super) slot: u16,
     /// The slot after this one; meaningless in the last descriptor of a chain.
     pub(super) next: u16,
+    /// The slot of the chain's first descriptor.
+    pub(super) head: u16,
     pub(super) address: u64,
     pub(super) len: u32,
     /// `WRITE`, `INDIRECT`, and `NEXT` in all but the last descriptor.

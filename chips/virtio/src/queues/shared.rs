@@ -9,6 +9,9 @@
 pub(super) trait Word: Copy {
     /// Turns the machine's byte order into the ring's, or the other way round.
     fn swap(self) -> Self;
+
+    #[cfg(test)]
+    fn bits(self) -> u32;
 }
 
 macro_rules! words {
@@ -17,6 +20,11 @@ macro_rules! words {
             #[inline(always)]
             fn swap(self) -> Self {
                 self.to_le()
+            }
+
+            #[cfg(test)]
+            fn bits(self) -> u32 {
+                self.into()
             }
         })+
     };
@@ -34,7 +42,10 @@ pub(super) unsafe fn load<W: Word>(place: *const W) -> W {
     #[cfg(test)]
     crate::testing::shared_memory::before_load();
     // SAFETY: the caller vouches for the place.
-    unsafe { place.read_volatile() }.swap()
+    let value = unsafe { place.read_volatile() }.swap();
+    #[cfg(test)]
+    crate::testing::shared_memory::after_load(value.bits());
+    value
 }
 
 /// Writes a word, once.
@@ -45,7 +56,10 @@ pub(super) unsafe fn load<W: Word>(place: *const W) -> W {
 #[inline(always)]
 pub(super) unsafe fn store<W: Word>(place: *mut W, value: W) {
     #[cfg(test)]
-    crate::testing::shared_memory::before_store();
+    if crate::testing::shared_memory::delay_store(place.addr(), size_of::<W>(), value.bits()) {
+        place.expose_provenance();
+        return;
+    }
     // SAFETY: the caller vouches for the place.
     unsafe { place.write_volatile(value.swap()) };
 }

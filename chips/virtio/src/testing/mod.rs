@@ -6,11 +6,14 @@
 
 pub(crate) mod barriers;
 pub(crate) mod configuration;
+pub(crate) mod explorer;
 pub(crate) mod fence;
 pub(crate) mod mmio_device;
+pub(crate) mod packed_device;
 pub(crate) mod queue_rig;
 pub(crate) mod shared_memory;
 pub(crate) mod split_device;
+pub(crate) mod step_device;
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicUsize, Ordering};

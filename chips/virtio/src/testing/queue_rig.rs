@@ -11,9 +11,11 @@ use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 use super::barriers::Probe;
 use super::fence::NoFence;
 use super::leak;
+use super::packed_device::PackedDevice;
 use super::split_device::SplitDevice;
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use crate::features;
+use crate::queues::negotiated_queue::NegotiatedVirtqueue;
 use crate::queues::split_queue::{
     SplitVirtqueue, SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer,
 };
@@ -148,6 +150,56 @@ impl VirtIOTransport for Bell {
 }
 
 pub(crate) type TestQueue<const N: usize> = SplitVirtqueue<'static, 'static, N, NoFence, Probe>;
+
+/// A queue in either layout.
+pub(crate) type EitherQueue<const N: usize> =
+    NegotiatedVirtqueue<'static, 'static, N, NoFence, Probe>;
+
+/// A packed queue with a device on one side and a client on the other.
+pub(crate) struct PackedRig<const N: usize> {
+    pub(crate) queue: &'static EitherQueue<N>,
+    pub(crate) device: &'static PackedDevice,
+    pub(crate) client: &'static Collector,
+    pub(crate) bell: &'static Bell,
+    pub(crate) probe: Probe,
+}
+
+impl<const N: usize> PackedRig<N> {
+    pub(crate) fn new(features: u64) -> Self {
+        let probe = Probe::new();
+        let queue: &'static EitherQueue<N> = leak(EitherQueue::with_barriers(
+            leak(MaybeUninit::uninit()),
+            NoFence,
+            probe,
+        ));
+        let client: &'static Collector = leak(Collector::default());
+        let bell: &'static Bell = leak(Bell::default());
+        queue.set_indirect_tables(leak(MaybeUninit::uninit()));
+        queue.set_client(client);
+        queue.set_transport(bell);
+        queue.set_features(features | features::RING_PACKED);
+        queue.initialize(0, N);
+        Self {
+            queue,
+            device: leak(PackedDevice::new(queue.physical_addresses(), N as u16)),
+            client,
+            bell,
+            probe,
+        }
+    }
+
+    /// Provides, publishes and announces a chain of one writable buffer.
+    pub(crate) fn post(&self, len: usize, context: usize) {
+        let mut chain = [Some(writable(len))];
+        self.queue.provide(&mut chain, context).unwrap();
+        self.publish();
+    }
+
+    pub(crate) fn publish(&self) {
+        self.queue.publish();
+        self.queue.notify();
+    }
+}
 
 /// Makes a queue in leaked memory.
 pub(crate) fn queue<const N: usize>(probe: Probe) -> &'static TestQueue<N> {

@@ -62,12 +62,12 @@ pub(crate) struct SplitDevice {
     used_index: Cell<u16>,
 }
 
-fn load<T: Copy>(address: u64) -> T {
+pub(super) fn load<T: Copy>(address: u64) -> T {
     // SAFETY: the tests hand over addresses that the driver has exposed, of memory that is leaked.
     unsafe { with_exposed_provenance::<T>(address as usize).read_volatile() }
 }
 
-fn store<T>(address: u64, value: T) {
+pub(super) fn store<T>(address: u64, value: T) {
     // SAFETY: as above.
     unsafe { with_exposed_provenance_mut::<T>(address as usize).write_volatile(value) };
 }
@@ -91,6 +91,26 @@ impl SplitDevice {
 
     pub(crate) fn available_entry(&self, position: u16) -> u16 {
         load(self.parts.driver_area + 4 + 2 * u64::from(position % self.size))
+    }
+
+    pub(crate) fn next_available(&self) -> u16 {
+        self.next_available.get()
+    }
+
+    pub(crate) fn has_available(&self) -> bool {
+        self.next_available.get() != self.available_index()
+    }
+
+    /// Shows every byte of the queue's memory.
+    pub(crate) fn memory(&self, see: &mut dyn FnMut(u8)) {
+        let n = u64::from(self.size);
+        for (start, len) in [
+            (self.parts.descriptor_area, 16 * n),
+            (self.parts.driver_area, 6 + 2 * n),
+            (self.parts.device_area, 6 + 8 * n),
+        ] {
+            (start..start + len).for_each(|address| see(load(address)));
+        }
     }
 
     /// Takes the next available chain.

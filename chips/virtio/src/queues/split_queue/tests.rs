@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::*;
-use crate::features;
 use crate::queues::{BufferQueue, QueueError, Violation, Virtqueue};
 use crate::testing::barriers::{Kind, Probe};
 use crate::testing::queue_rig::{Rig, queue, readable, writable};

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A virtqueue in the layout that driver and device agree on.
+//!
+//! Both layouts of a queue use the same memory, one at a time.
+
+use core::cell::Cell;
+
+use super::VirtqueueAddresses;
+use super::memory::RingMemory;
+use super::packed_queue::PackedRing;
+use super::ring::{Link, Ring, UsedElement};
+use super::ring_queue::RingQueue;
+use super::split_queue::SplitRing;
+use crate::barriers::{Barriers, MachineBarriers};
+use crate::features;
+
+/// A virtqueue of at most `MAX_SIZE` descriptors, a power of two: packed if the device offers that,
+/// else split.
+///
+/// See [`RingQueue`] for what it does.
+pub type NegotiatedVirtqueue<'a, 'b, const MAX_SIZE: usize, F, B = MachineBarriers> =
+    RingQueue<'a, 'b, MAX_SIZE, F, EitherRing, B>;
+
+/// A ring in one of the two layouts.
+pub struct EitherRing {
+    split: SplitRing,
+    packed: PackedRing,
+    is_packed: Cell<bool>,
+}
+
+/// Calls a method of the layout in use.
+macro_rules! in_use {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        if $self.is_packed.get() {
+            $self.packed.$method($($argument),*)
+        } else {
+            $self.split.$method($($argument),*)
+        }
+    };
+}
+
+impl Ring for EitherRing {
+    const FEATURES: u64 = SplitRing::FEATURES | PackedRing::FEATURES;
+
+    fn links_by_index(&self) -> bool {
+        in_use!(self.links_by_index())
+    }
+
+    unsafe fn new(memory: RingMemory) -> Self {
+        // SAFETY: passed on to the caller. Each ring clears the memory before it uses it, and is not
+        // used again before it has, so that the other one may have it meanwhile.
+        let (split, packed) = unsafe { (SplitRing::new(memory), PackedRing::new(memory)) };
+        Self {
+            split,
+            packed,
+            is_packed: Cell::new(false),
+        }
+    }
+
+    fn suits(&self, _features: u64) -> bool {
+        true
+    }
+
+    fn clear(&self, size: u16, features: u64) {
+        self.is_packed.set(features & features::RING_PACKED != 0);
+        in_use!(self.clear(size, features));
+    }
+
+    fn addresses(&self) -> VirtqueueAddresses {
+        in_use!(self.addresses())
+    }
+
+    #[inline]
+    fn write(&self, link: Link) {
+        in_use!(self.write(link));
+    }
+
+    #[inline]
+    fn close(&self, head: u16, position: u32) {
+        in_use!(self.close(head, position));
+    }
+
+    #[inline]
+    fn show<B: Barriers>(&self, provided: u32, delay: u16, barriers: B) {
+        in_use!(self.show(provided, delay, barriers));
+    }
+
+    #[inline]
+    fn wants_notification(&self) -> bool {
+        in_use!(self.wants_notification())
+    }
+
+    #[inline]
+    fn look(&self) -> u16 {
+        in_use!(self.look())
+    }
+
+    #[inline]
+    fn look_on(&self) -> u16 {
+        in_use!(self.look_on())
+    }
+
+    #[inline]
+    fn element(&self) -> UsedElement {
+        in_use!(self.element())
+    }
+
+    #[inline]
+    fn advance(&self, links: u16) {
+        in_use!(self.advance(links));
+    }
+
+    #[inline]
+    fn quiet(&self) {
+        in_use!(self.quiet());
+    }
+
+    #[inline]
+    fn arm(&self, delay: u16) -> bool {
+        in_use!(self.arm(delay))
+    }
+}

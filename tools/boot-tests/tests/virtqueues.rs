@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Every combination of virtqueue features that QEMU can be told to offer carries random numbers and
+//! frames.
+
+use std::time::Duration;
+
+use boot_tests::{Board, Guest, Peer, each_qemu};
+
+const PEER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
+const BOARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+/// More than a queue of 16 holds, many times over.
+const PACED: u32 = 400;
+const BURSTS: u32 = 60;
+const BURST: u32 = 8;
+
+/// A frame of `length` bytes whose contents depend on `number` alone.
+fn frame(to: [u8; 6], from: [u8; 6], number: u32, length: usize) -> Vec<u8> {
+    let mut frame = [&to[..], &from, &[0x88, 0xB5], &number.to_be_bytes()].concat();
+    let fill = number.wrapping_mul(0x9E37_79B9).to_le_bytes();
+    frame.extend(fill.iter().cycle().take(length - frame.len()));
+    frame
+}
+
+fn length(number: u32) -> usize {
+    60 + (number.wrapping_mul(2_654_435_761) % 1455) as usize
+}
+
+/// Waits for the frames in order and checks each.
+fn expect_frames(guest: &Guest, peer: &Peer, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        if peer.receive() != frame(PEER, BOARD, number, length(number)) {
+            guest.fail_with(&format!("frame {number} did not come back as it was"));
+        }
+    }
+}
+
+/// A counter as the console's `virtio` command shows it.
+fn counter(text: &str, line: &str, name: &str) -> u32 {
+    let words = text
+        .lines()
+        .rfind(|candidate| candidate.trim_start().starts_with(line))
+        .map(|found| found.split_whitespace().collect::<Vec<_>>())
+        .unwrap_or_default();
+    let value = words
+        .iter()
+        .position(|word| *word == name)
+        .and_then(|at| words.get(at + 1));
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("no {name} of {line} in:\n{text}"))
+}
+
+fn traffic(guest: &mut Guest, peer: &Peer) {
+    guest.expect("echo: returning every frame");
+    guest.expect_line("random bytes", |line| line.starts_with("random: "));
+    for number in 0..PACED {
+        peer.send(&frame(BOARD, PEER, number, length(number)));
+        expect_frames(guest, peer, number..number + 1);
+    }
+    for burst in 0..BURSTS {
+        let first = PACED + burst * BURST;
+        for number in first..first + BURST {
+            peer.send(&frame(BOARD, PEER, number, length(number)));
+        }
+        expect_frames(guest, peer, first..first + BURST);
+    }
+    assert_eq!(peer.receive_within(Duration::from_millis(1)), None);
+    guest.expect_line("more random bytes", |line| line.starts_with("random: "));
+    if guest.printed().contains("was lost") {
+        guest.fail_with("the app noticed a loss");
+    }
+}
+
+#[test]
+fn rng_and_net_work_with_every_set_of_queue_features() {
+    // What is switched off or on, and whether QEMU lets that be said of an entropy device.
+    let offers = [
+        ("", true),
+        ("event_idx=off", true),
+        ("indirect_desc=off", true),
+        ("event_idx=off,indirect_desc=off", true),
+        ("packed=on", false),
+        ("packed=on,event_idx=off", false),
+    ];
+    each_qemu(|qemu| {
+        for (offer, rng_too) in offers {
+            let option = |device: &str| {
+                if offer.is_empty() || (device == "virtio-rng-device" && !rng_too) {
+                    device.to_owned()
+                } else {
+                    format!("{device},{offer}")
+                }
+            };
+            let (mut guest, peer) = Board::on(qemu)
+                .apps(&["echo", "random"])
+                .with(&["-device", &option("virtio-rng-device")])
+                .cable_for(&option("virtio-net-device"))
+                .boot_with_peer();
+            traffic(&mut guest, &peer);
+            guest.type_in("virtio\n");
+            guest.expect("transmit:");
+            guest.expect("\n");
+            let text = guest.printed();
+            let packed = text.lines().any(|line| line.contains("packed rings"));
+            if packed != offer.contains("packed=on") {
+                guest.fail_with(&format!("{offer}: not the layout that was offered"));
+            }
+            let frames = PACED + BURSTS * BURST;
+            println!(
+                "{offer:32} {}",
+                text.lines().rev().take(8).collect::<Vec<_>>().join(" | ")
+            );
+            for queue in ["receive:", "transmit:"] {
+                if counter(&text, queue, "used") != frames || counter(&text, queue, "rejected") != 0
+                {
+                    guest.fail_with(&format!(
+                        "{offer}: {queue} was not used for {frames} frames"
+                    ));
+                }
+            }
+        }
+    });
+}
