@@ -3,10 +3,10 @@
 //! One run of a bench app under a QEMU that counts.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use board_runner::bundle::Bundle;
@@ -23,7 +23,9 @@ use crate::program::Program;
 use crate::windows::{Counts, Events, Line, parse_counts, parse_events, parse_line};
 
 /// A run that says nothing for so long hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A process console that says nothing more for so long is done.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Time that devices, and the peer on the cable, have for each notification before the next instruction.
 const SETTLE_MICROS: u32 = 300;
@@ -149,12 +151,13 @@ fn watch(mut qemu: Running) -> Result<Vec<(String, u64)>, String> {
     let mut windows = Vec::new();
     let mut heard = Instant::now();
     loop {
-        let line = lines
-            .recv_timeout(PATIENCE.saturating_sub(heard.elapsed()))
-            .map_err(|error| match error {
-                RecvTimeoutError::Timeout => "it hangs".to_owned(),
-                RecvTimeoutError::Disconnected => "QEMU ended before it was done".to_owned(),
-            })?;
+        let line = match lines.recv_timeout(PATIENCE.saturating_sub(heard.elapsed())) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => return Err(diagnose(&mut qemu, &lines)),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err("QEMU ended before it was done".to_owned());
+            }
+        };
         match parse_line(&line) {
             Some(Line::Window(name, operations)) => {
                 eprintln!("bench:   {name}");
@@ -167,6 +170,21 @@ fn watch(mut qemu: Running) -> Result<Vec<(String, u64)>, String> {
             None => {}
         }
     }
+}
+
+/// Asks a board that hangs what its apps and devices are doing.
+fn diagnose(qemu: &mut Running, lines: &Receiver<String>) -> String {
+    let mut text = "it hangs; the process console says:".to_owned();
+    if let Some(console) = &mut qemu.0.stdin {
+        // If it does not listen, there will be no answer either.
+        let _ = console.write_all(b"list\rvirtio\r");
+        let _ = console.flush();
+    }
+    while let Ok(line) = lines.recv_timeout(ANSWER) {
+        text.push('\n');
+        text.push_str(line.trim_end());
+    }
+    text
 }
 
 fn forward(mut console: impl BufRead, lines: &Sender<String>) {
