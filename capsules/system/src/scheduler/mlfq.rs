@@ -114,12 +114,6 @@ impl<const N: usize> Queue<N> {
         }
     }
 
-    fn level(&self, index: usize) -> usize {
-        self.entries
-            .get(index)
-            .map_or(LEVELS, |entry| entry.level.get())
-    }
-
     /// Puts every process on the top level.
     fn rise(&self) {
         for entry in &self.entries {
@@ -130,8 +124,8 @@ impl<const N: usize> Queue<N> {
     /// Chooses whose turn it is, and for how long.
     fn pick(&self, ready: impl Fn(usize) -> bool) -> Option<(usize, NonZeroU32)> {
         let (index, slice_us) = SLICES_US.iter().enumerate().find_map(|(level, slice_us)| {
-            let index = first_from(self.head.get(), N, |index| {
-                self.level(index) == level && ready(index)
+            let (index, ()) = first_from(self.head.get(), &self.entries, |index, entry| {
+                (entry.level.get() == level && ready(index)).then_some(())
             })?;
             Some((index, *slice_us))
         })?;

@@ -26,33 +26,38 @@ impl Ring {
     /// The flag is true when that slot already was the head, so the process goes on with its turn.
     pub fn seek_ready(&self) -> Option<(&'static dyn Process, bool)> {
         let head = self.head.get();
-        let position = first_from(head, self.slots.len(), |index| {
-            self.process(index).is_some_and(Process::ready)
+        let (position, process) = first_from(head, self.slots, |_, slot| {
+            slot.get().filter(|process| process.ready())
         })?;
         self.head.set(position);
-        Some((self.process(position)?, position == head))
+        Some((process, position == head))
     }
 
     /// Ends the turn of the process at the head.
     pub fn advance(&self) {
         self.head.set(after(self.head.get(), self.slots.len()));
     }
-
-    fn process(&self, index: usize) -> Option<&'static dyn Process> {
-        self.slots.get(index)?.get()
-    }
 }
 
-/// Returns the first of `count` positions that is `wanted`, looking from `head` once around.
-pub fn first_from(head: usize, count: usize, wanted: impl Fn(usize) -> bool) -> Option<usize> {
-    let mut position = head;
-    for _ in 0..count {
-        if wanted(position) {
-            return Some(position);
+/// Returns the first of the places where something is found, looking from `head` once around, and
+/// what is found there.
+#[inline]
+pub fn first_from<T, R>(
+    head: usize,
+    places: &[T],
+    find: impl Fn(usize, &T) -> Option<R>,
+) -> Option<(usize, R)> {
+    let search = |places: &[T], first: usize| {
+        // Most places are empty, so nothing but walking past them happens here.
+        for (index, place) in (first..).zip(places) {
+            if let Some(found) = find(index, place) {
+                return Some((index, found));
+            }
         }
-        position = after(position, count);
-    }
-    None
+        None
+    };
+    let (before, behind) = places.split_at_checked(head).unwrap_or((places, &[]));
+    search(behind, head).or_else(|| search(before, 0))
 }
 
 /// Returns the position that follows `position` among `count`.
@@ -68,28 +73,38 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
+    /// The first of `places` from `head` on that is among `ready`.
+    fn find(head: usize, places: &[usize], ready: &[usize]) -> Option<(usize, usize)> {
+        first_from(head, places, |_, place| {
+            ready.contains(place).then_some(*place * 10)
+        })
+    }
+
     #[test]
     fn every_ready_position_gets_its_turn_in_order() {
-        let ready = [1, 2, 5];
+        let places = [0, 1, 2, 3, 4, 5];
         let mut head = 0;
         let mut turns = Vec::new();
         for _ in 0..6 {
-            head = first_from(head, 6, |position| ready.contains(&position)).unwrap();
-            turns.push(head);
-            head = after(head, 6);
+            let (position, found) = find(head, &places, &[1, 2, 5]).unwrap();
+            assert_eq!(found, position * 10);
+            turns.push(position);
+            head = after(position, places.len());
         }
         assert_eq!(turns, [1, 2, 5, 1, 2, 5]);
     }
 
     #[test]
     fn a_position_that_stays_ready_keeps_the_head_until_its_turn_ends() {
-        assert_eq!(first_from(3, 4, |_| true), Some(3));
-        assert_eq!(first_from(after(3, 4), 4, |_| true), Some(0));
+        let places = [0, 1, 2, 3];
+        assert_eq!(find(3, &places, &places), Some((3, 30)));
+        assert_eq!(find(after(3, 4), &places, &places), Some((0, 0)));
     }
 
     #[test]
     fn nothing_ready_is_found_after_one_round() {
-        assert_eq!(first_from(2, 4, |_| false), None);
-        assert_eq!(first_from(0, 0, |_| true), None);
+        assert_eq!(find(2, &[0, 1, 2, 3], &[]), None);
+        assert_eq!(find(0, &[], &[0]), None);
+        assert_eq!(find(9, &[0, 1], &[1]), Some((1, 10)));
     }
 }
