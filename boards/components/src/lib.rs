@@ -16,6 +16,7 @@ pub mod low_level_debug;
 pub mod process_console;
 pub mod rng;
 pub mod virtio_net;
+pub mod virtio_poll;
 pub mod virtio_rng;
 pub mod virtio_slots;
 

@@ -14,6 +14,7 @@ use components::ethernet_tap::EthernetTapComponent;
 use components::low_level_debug::LowLevelDebugComponent;
 use components::process_console::ProcessConsoleComponent;
 use components::rng::RngComponent;
+use components::virtio_poll::VirtIOPollComponent;
 use components::{static_memory, virtio_slots};
 use kernel::capabilities::{
     MainLoopCapability, MemoryAllocationCapability, ProcessManagementCapability,
@@ -29,9 +30,9 @@ use kernel::syscall::SyscallDriver;
 use kernel::{Kernel, create_capability, debug, define_capability_type, mint_defined_capability};
 use qemu_rv32_virt_chip::chip::{QemuRv32VirtChip, SingleThread};
 use qemu_rv32_virt_chip::clint::Clint;
-use qemu_rv32_virt_chip::memory_map::{CLINT, PLIC};
+use qemu_rv32_virt_chip::memory_map::{CLINT, PLIC, VIRTIO_FIRST_INTERRUPT, VIRTIO_SLOTS};
 use qemu_rv32_virt_chip::peripherals::QemuRv32VirtPeripherals;
-use qemu_rv32_virt_chip::plic::Plic;
+use qemu_rv32_virt_chip::plic::{Plic, PlicLine};
 use riscv::dma_fence::RiscvCoherentDmaFence;
 use riscv::pmp::{Mode, Pmp};
 
@@ -191,6 +192,11 @@ unsafe extern "C" fn main() -> ! {
     // VirtIO devices.
     // SAFETY: the devices of this machine see memory as the CPU does.
     let fence = unsafe { RiscvCoherentDmaFence::new() };
+    let lines =
+        core::array::from_fn(|slot| PlicLine::new(plic, VIRTIO_FIRST_INTERRUPT + slot as u32));
+    VirtIOPollComponent::new(alarms, &peripherals.virtio_mmio, lines).finalize(
+        components::virtio_poll_component_static!(Timer, PlicLine<'static>, VIRTIO_SLOTS),
+    );
     let devices = Devices::start(virtio_slots::probe(&peripherals.virtio_mmio), fence);
     let devices: &'static _ = static_memory!(Devices).write(devices);
     let rng = devices.rng().map(|source| {

@@ -99,6 +99,16 @@ counters! {
         resets,
         /// Times that the interrupt source was masked because the device would not be quiet.
         masked,
+        /// Times that a queue was stopped because the device broke its rules.
+        broken,
+        /// Times that a request had not been completed after a second.
+        stalled,
+        /// Used buffers without an interrupt, found a good while later.
+        found_late,
+        /// Attempts to bring the device back into service.
+        attempts,
+        /// Those that succeeded.
+        recoveries,
     }
 }
 
@@ -168,7 +178,7 @@ mod tests {
         let live = TransportEvents::new();
         live.interrupts.bump();
         let entries: Vec<_> = live.snapshot().entries().collect();
-        assert_eq!(entries.len(), 8);
+        assert_eq!(entries.len(), 13);
         assert!(entries.contains(&("interrupts", 1)));
     }
 }

@@ -7,6 +7,18 @@ use kernel::ErrorCode;
 use super::VirtIODeviceType;
 use crate::transports::configuration::Configuration;
 
+/// How far a device has come with what it was asked for.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is waited for.
+    Idle,
+    /// There are requests that the device has had for less than a second.
+    Waiting,
+    /// There is a request that the device has had for a second or more.
+    Stalled,
+}
+
 /// The driver of one type of device, as the transport sees it.
 ///
 /// During [`VirtIOTransport::initialize`](crate::transports::VirtIOTransport::initialize) the
@@ -75,6 +87,17 @@ pub trait VirtIODeviceDriver {
 
     /// Tells the driver that the device is out of service until it is initialized again.
     ///
-    /// It was reset, so nothing that the driver put into the queues will be used.
+    /// Nothing that the driver put into the queues will be used. It is back already, unless the
+    /// device did not complete its reset; then it comes back when it does.
     fn device_stopped(&self) {}
+
+    /// Asks how the requests are doing that the driver had
+    /// [watched](crate::transports::VirtIOTransport::watch).
+    ///
+    /// Called every half second until the answer is [`Progress::Idle`]; what the device has used was
+    /// handed over before. An answer of [`Progress::Stalled`] has the device reset and initialized
+    /// again.
+    fn check_progress(&self) -> Progress {
+        Progress::Idle
+    }
 }

@@ -3,6 +3,7 @@
 //! Device types, what a transport asks of a device driver, and the drivers.
 
 mod buffer_stack;
+mod chain_watch;
 mod device_type;
 mod driver;
 mod net_configuration;
@@ -11,4 +12,4 @@ pub mod virtio_net;
 pub mod virtio_rng;
 
 pub use device_type::VirtIODeviceType;
-pub use driver::VirtIODeviceDriver;
+pub use driver::{Progress, VirtIODeviceDriver};

@@ -19,10 +19,11 @@ use kernel::utilities::cells::OptionalCell;
 use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 
 use super::buffer_stack::BufferStack;
+use super::chain_watch::ChainWatch;
 use super::net_configuration::{
     ETHERNET_MTU, FEATURE_MAC, FEATURE_MTU, FEATURE_STATUS, NetConfiguration,
 };
-use super::{VirtIODeviceDriver, VirtIODeviceType};
+use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{NetCounters, NetEvents};
 use crate::queues::BufferQueue;
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer};
@@ -74,6 +75,8 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     configuration: Cell<NetConfiguration>,
     running: Cell<bool>,
     receiving: Cell<bool>,
+    /// How long frames have been on their way.
+    transmit_watch: ChainWatch,
     /// Runs after frames were handed in for sending.
     deferred_call: DeferredCall,
     events: NetEvents,
@@ -111,6 +114,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             }),
             running: Cell::new(false),
             receiving: Cell::new(false),
+            transmit_watch: ChainWatch::new(),
             deferred_call: DeferredCall::new(),
             events: NetEvents::new(),
             fence: PhantomData,
@@ -383,6 +387,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
     }
 
     fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        self.transmit_watch.restart();
         self.transmit_queue.delay_interrupts(u16::MAX);
         self.post_spare();
         Ok(())
@@ -413,6 +418,11 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
     fn device_stopped(&self) {
         self.running.set(false);
     }
+
+    /// Only frames to send: nobody knows when one will be received.
+    fn check_progress(&self) -> Progress {
+        self.transmit_watch.check(self.transmit_queue)
+    }
 }
 
 impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIONet<'_, F, DEPTH> {
@@ -421,6 +431,7 @@ impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIONet<'_, F, DE
     fn handle_deferred_call(&self) {
         self.transmit_queue.reap();
         self.transmit_queue.notify();
+        self.transmit_queue.watch();
     }
 
     fn register(&'static self) {

@@ -18,10 +18,11 @@ use kernel::utilities::leasable_buffer::SubSliceMut;
 
 use super::buffer_stack::BufferStack;
 use super::random_pool::RandomPool;
-use super::{VirtIODeviceDriver, VirtIODeviceType};
+use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{RngCounters, RngEvents};
 use crate::queues::BufferQueue;
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer};
+use crate::transports::POLLS_IN_A_SECOND;
 
 /// What can be expected of the device.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
     state: Cell<State>,
     /// Whether the client waits for words.
     waiting: Cell<bool>,
+    /// For how many polls it has.
+    waited: Cell<u8>,
     /// Whether the device returned an empty buffer since words were last delivered.
     came_empty: Cell<bool>,
     deferred_call: DeferredCall,
@@ -66,6 +69,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
             spare,
             state: Cell::new(State::Off),
             waiting: Cell::new(false),
+            waited: Cell::new(0),
             came_empty: Cell::new(false),
             deferred_call: DeferredCall::new(),
             events: RngEvents::new(),
@@ -108,6 +112,14 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         }
     }
 
+    /// Has the client wait, but not for ever.
+    fn wait(&self) {
+        if !self.waiting.replace(true) {
+            self.waited.set(0);
+            self.queue.watch();
+        }
+    }
+
     fn deliver(&self) {
         let Some(client) = self.client.get() else {
             return;
@@ -122,7 +134,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         drop(words);
         self.post_spare();
         if answer == Continue::More {
-            self.waiting.set(true);
+            self.wait();
             // A client that takes nothing is not called again for the same words.
             if drawn && self.pool.has_word() {
                 self.deferred_call.set();
@@ -159,7 +171,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH
             State::Off => Err(ErrorCode::OFF),
             State::Failed => Err(ErrorCode::FAIL),
             State::Running => {
-                self.waiting.set(true);
+                self.wait();
                 // Buffers that came back empty get another chance, at the pace of the client.
                 self.post_spare();
                 self.deferred_call.set();
@@ -234,6 +246,18 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIORng<'_, '_, F
     fn device_stopped(&self) {
         self.state.set(State::Failed);
         self.refuse();
+    }
+
+    fn check_progress(&self) -> Progress {
+        if !self.waiting.get() {
+            return Progress::Idle;
+        }
+        let waited = self.waited.get();
+        if waited >= POLLS_IN_A_SECOND {
+            return Progress::Stalled;
+        }
+        self.waited.set(waited.saturating_add(1));
+        Progress::Waiting
     }
 }
 

@@ -47,6 +47,18 @@ pub trait BufferQueue<'b> {
     /// does.
     fn delay_interrupts(&self, chains: u16);
 
+    /// Has the transport ask the driver about its progress until there is nothing to wait for.
+    ///
+    /// See [`VirtIOTransport::watch`](crate::transports::VirtIOTransport::watch).
+    fn watch(&self);
+
+    /// Counts the chains provided since the queue was initialized, modulo 2^32.
+    fn provided(&self) -> u32;
+
+    /// Whether one of the first `count` chains is still in the queue: a chain provided when
+    /// [`provided`](Self::provided) was less than that. Takes time in proportion to the size.
+    fn holds_any_of_first(&self, count: u32) -> bool;
+
     /// Counts the descriptors of the queue, which is the number agreed with the device.
     fn size(&self) -> usize;
 

@@ -192,6 +192,14 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         })
     }
 
+    /// Whether one of the first `count` chains, modulo 2^32, is still on the table.
+    pub(super) fn holds_any_of_first(&self, count: u32) -> bool {
+        self.slots.iter().any(|slot| {
+            let age = count.wrapping_sub(slot.position.get());
+            slot.links.get() != 0 && age != 0 && age <= u32::MAX / 2
+        })
+    }
+
     /// Takes any chain off the table, whatever the device knows of it.
     pub(super) fn take_any(&self, from: u16) -> Option<TakenChain> {
         (from..self.size.get()).find_map(|head| {

@@ -43,7 +43,8 @@ pub trait Virtqueue {
     /// Takes what the device has used, on a used buffer notification.
     fn used_interrupt(&self);
 
-    /// As [`used_interrupt`](Self::used_interrupt), and says whether there was anything to take.
+    /// As [`used_interrupt`](Self::used_interrupt), and says whether there was anything to take, or
+    /// the driver has taken it already since the last call.
     ///
     /// A queue that cannot tell answers yes.
     fn serve(&self) -> bool {

@@ -28,6 +28,8 @@ pub struct RingQueue<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Bar
     core: QueueCore<'a, 'b, F, R, B>,
     /// Features that the board does not want.
     declined: Cell<u64>,
+    /// Whether the driver found used chains by itself, for which an interrupt may be under way.
+    reaped: Cell<bool>,
 }
 
 impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring>
@@ -85,6 +87,7 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
                 events: QueueEvents::new(),
             },
             declined: Cell::new(0),
+            reaped: Cell::new(false),
         }
     }
 
@@ -158,7 +161,8 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
     }
 
     fn serve(&self) -> bool {
-        self.core.scan_used()
+        let reaped = self.reaped.take();
+        self.core.scan_used() || reaped
     }
 
     fn features(&self) -> u64 {
@@ -199,11 +203,27 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
     }
 
     fn reap(&self) {
-        self.core.scan_used();
+        if self.core.scan_used() {
+            self.reaped.set(true);
+        }
     }
 
     fn delay_interrupts(&self, chains: u16) {
         self.core.set_delay(chains.max(1));
+    }
+
+    fn watch(&self) {
+        if let Some(transport) = self.core.transport.get() {
+            transport.watch();
+        }
+    }
+
+    fn provided(&self) -> u32 {
+        self.core.provided.get()
+    }
+
+    fn holds_any_of_first(&self, count: u32) -> bool {
+        self.core.chains.holds_any_of_first(count)
     }
 
     fn size(&self) -> usize {

@@ -3,14 +3,20 @@
 //! The memory-mapped transport (VirtIO 1.2, 4.2), register layout version 2.
 //!
 //! [`registers`](VirtIOMMIODeviceRegisters) is the window as the standard draws it, `access` the
-//! narrow trait through which the rest touches it, `device` the transport itself, and
-//! `initialization` and `interrupts` are its two halves.
+//! narrow trait through which the rest touches it, and `device` the transport itself, whose parts are
+//! `initialization`, `interrupts` and `recovery`. When recovery acts is decided by `lifecycle` and
+//! `storm`, which know nothing of devices.
 
 mod access;
 mod device;
 mod initialization;
 mod interrupts;
+mod lifecycle;
+mod recovery;
 mod registers;
+mod storm;
+
+use super::poller::POLLS_IN_A_SECOND;
 
 pub use device::VirtIOMMIODevice;
 pub use registers::VirtIOMMIODeviceRegisters;

@@ -5,6 +5,7 @@
 pub mod configuration;
 mod line;
 pub mod mmio;
+mod poller;
 
 use kernel::ErrorCode;
 
@@ -12,6 +13,8 @@ use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use crate::queues::Virtqueue;
 
 pub use line::InterruptLine;
+pub(crate) use poller::POLLS_IN_A_SECOND;
+pub use poller::{POLL_INTERVAL_MS, PollRequest, Polled, Poller};
 
 /// A connection to one device.
 pub trait VirtIOTransport {
@@ -25,6 +28,7 @@ pub trait VirtIOTransport {
     /// See [`VirtIOInitializationError`]. The device has the status FAILED after an error past its
     /// acknowledgement, and does nothing until it is initialized again, with one exception: after
     /// [`DriverInitializationError`](VirtIOInitializationError::DriverInitializationError) it runs.
+    /// A device that has been in service before is initialized again by [`Polled::poll`].
     fn initialize(
         &self,
         driver: &'static dyn VirtIODeviceDriver,
@@ -35,6 +39,11 @@ pub trait VirtIOTransport {
     ///
     /// Until the device has been started this is only noted, and done once when it has.
     fn queue_notify(&self, queue_id: u32);
+
+    /// Has the driver asked about its progress, every half second, until it has nothing to wait for.
+    ///
+    /// See [`VirtIODeviceDriver::check_progress`]. A transport without time ignores it.
+    fn watch(&self) {}
 }
 
 /// Why a device could not be put into service.

@@ -11,8 +11,8 @@ use crate::testing::mmio_device::{MmioDevice, NEEDS_RESET};
 use crate::testing::queue_rig::{TestQueue, queue};
 use crate::testing::split_device::{DeviceChain, SplitDevice};
 use crate::testing::{leak, run_deferred_calls, with_deferred_calls};
-use crate::transports::VirtIOTransport;
 use crate::transports::mmio::VirtIOMMIODevice;
+use crate::transports::{POLLS_IN_A_SECOND, Polled, VirtIOTransport};
 
 const DEPTH: usize = 4;
 const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -434,6 +434,73 @@ fn frames_in_flight_come_back_as_failed_when_the_device_is_reset() {
     rig.initialize();
     assert_eq!(rig.device.queue(RECEIVE).available_index(), DEPTH as u16);
     assert!(rig.send(60, 3).is_ok());
+}
+
+#[test]
+fn a_frame_that_is_never_sent_comes_back_after_a_second_and_traffic_resumes() {
+    let (rig, _, transmit) = Rig::new();
+    assert!(rig.send(60, 1).is_ok());
+    run_deferred_calls();
+    assert!(rig.send(60, 2).is_ok());
+    run_deferred_calls();
+    // The second is sent, the first one is not.
+    transmit.pop().unwrap();
+    let second = transmit.pop().unwrap();
+    rig.finish(&transmit, &second);
+    assert_eq!(rig.client.done.take(), [(Ok(()), 1600, 60, 2)]);
+    for _ in 0..POLLS_IN_A_SECOND {
+        assert!(rig.transport.poll());
+        assert!(rig.client.done.borrow().is_empty());
+    }
+    assert!(rig.transport.poll());
+    let lost = (Err(ErrorCode::FAIL), 1600, 60, 1);
+    assert_eq!(rig.client.done.take(), [lost]);
+    assert_eq!(rig.transport.counters().stalled, 1);
+    while rig.transport.poll() {}
+    assert_eq!(rig.transport.counters().recoveries, 1);
+    let (receive, transmit) = (rig.device.queue(RECEIVE), rig.device.queue(TRANSMIT));
+    assert_eq!(receive.available_index(), DEPTH as u16);
+    assert!(rig.send(60, 3).is_ok());
+    run_deferred_calls();
+    let third = transmit.pop().unwrap();
+    rig.finish(&transmit, &third);
+    assert_eq!(rig.client.done.take(), [(Ok(()), 1600, 60, 3)]);
+    rig.arrive(&receive, &with_header(60));
+    assert_eq!(rig.client.frames.borrow().len(), 1);
+    while rig.transport.poll() {}
+    assert_eq!(rig.transport.counters().stalled, 1);
+}
+
+#[test]
+fn a_card_that_receives_nothing_is_not_stalled() {
+    let (rig, ..) = Rig::new();
+    for _ in 0..10 {
+        assert!(!rig.transport.poll());
+    }
+    assert_eq!(rig.transport.counters().stalled, 0);
+}
+
+#[test]
+fn a_device_that_breaks_the_rules_of_one_queue_loses_no_buffer_of_either() {
+    let (rig, receive, _) = Rig::new();
+    for round in 0..10 {
+        assert!(rig.send(60, round).is_ok());
+        run_deferred_calls();
+        let receive = if round == 0 {
+            &receive
+        } else {
+            &rig.device.queue(RECEIVE)
+        };
+        receive.return_used(u32::MAX, 0);
+        rig.interrupt(1);
+        let lost = (Err(ErrorCode::FAIL), 1600, 60, round);
+        assert_eq!(rig.client.done.take(), [lost]);
+        while rig.transport.poll() {}
+        assert_eq!(rig.device.queue(RECEIVE).available_index(), DEPTH as u16);
+        assert_eq!(rig.device.queue(TRANSMIT).available_index(), 0);
+    }
+    assert_eq!(rig.driver.counters().lost, 10);
+    assert_eq!(rig.transport.counters().recoveries, 10);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::testing::mmio_device::{MmioDevice, NEEDS_RESET};
 use crate::testing::queue_rig::{TestQueue, queue};
 use crate::testing::split_device::SplitDevice;
 use crate::testing::{leak, run_deferred_calls, with_deferred_calls};
-use crate::transports::VirtIOTransport;
 use crate::transports::mmio::VirtIOMMIODevice;
+use crate::transports::{POLLS_IN_A_SECOND, Polled, VirtIOTransport};
 
 const DEPTH: usize = 4;
 const LEN: usize = 8;
@@ -318,6 +318,52 @@ fn a_device_that_was_reset_serves_again_after_initialization() {
     half.return_used(chain.head.into(), chain.fill(&[5; 4]));
     rig.interrupt();
     assert_eq!(rig.bytes(), [5; 4]);
+}
+
+#[test]
+fn a_client_that_is_never_served_is_told_after_a_second() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    for _ in 0..POLLS_IN_A_SECOND {
+        assert!(rig.transport.poll());
+        assert!(rig.client.calls.borrow().is_empty());
+    }
+    assert!(rig.transport.poll());
+    assert_eq!(rig.client.calls.take(), [Err(ErrorCode::FAIL)]);
+    assert_eq!(rig.transport.counters().stalled, 1);
+    while rig.transport.poll() {}
+    let half = rig.device.queue(0);
+    assert_eq!(half.available_index(), DEPTH as u16);
+    assert_eq!(rig.driver.get(), Ok(()));
+    let chain = half.pop().unwrap();
+    half.return_used(chain.head.into(), chain.fill(&[5; 8]));
+    rig.interrupt();
+    assert_eq!(rig.bytes(), [5; 8]);
+}
+
+#[test]
+fn a_client_that_is_served_slowly_is_not_interrupted() {
+    let rig = Rig::new();
+    rig.client.answers_more.set(true);
+    assert_eq!(rig.driver.get(), Ok(()));
+    for _ in 0..20 {
+        assert!(rig.transport.poll());
+        rig.deliver(8);
+    }
+    assert_eq!(rig.client.calls.take(), [Ok(()); 20]);
+    assert_eq!(rig.transport.counters().stalled, 0);
+}
+
+#[test]
+fn a_device_that_is_not_asked_may_take_its_time() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    assert_eq!(rig.driver.cancel(), Ok(()));
+    assert!(!rig.transport.poll());
+    for _ in 0..10 {
+        assert!(!rig.transport.poll());
+    }
+    assert_eq!(rig.transport.counters().stalled, 0);
 }
 
 #[test]

@@ -7,24 +7,15 @@ use core::cell::Cell;
 use kernel::utilities::StaticRef;
 
 use super::access::{Readable, RegisterAccess, Writable};
+use super::lifecycle::{Lifecycle, Stage};
 use super::registers::{CONFIGURATION_LEN, MAGIC, VERSION, VirtIOMMIODeviceRegisters, interrupt};
+use super::storm::StormGuard;
 use crate::barriers::{Barriers, MachineBarriers};
 use crate::counters::{TransportCounters, TransportEvents};
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use crate::queues::Virtqueue;
 use crate::transports::configuration::ConfigurationWindow;
-use crate::transports::{InterruptLine, VirtIOInitializationError, VirtIOTransport};
-
-/// What to do with a notification.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Not initialized, or out of service: there is nobody to notify.
-    Down,
-    /// Being initialized: the device must not be notified yet, so note the queue.
-    Starting,
-    /// In service.
-    Running,
-}
+use crate::transports::{InterruptLine, PollRequest, VirtIOInitializationError, VirtIOTransport};
 
 /// A device behind the memory-mapped transport.
 ///
@@ -36,16 +27,18 @@ pub struct VirtIOMMIODevice<
 > {
     pub(super) registers: R,
     pub(super) barriers: B,
-    pub(super) stage: Cell<Stage>,
+    pub(super) life: Lifecycle,
     /// Queues to notify as soon as the device runs, one bit each.
     pub(super) owed_notifications: Cell<u32>,
     pub(super) driver: Cell<Option<&'static dyn VirtIODeviceDriver>>,
     pub(super) queues: Cell<&'static [&'static dyn Virtqueue]>,
     pub(super) line: Cell<Option<&'static dyn InterruptLine>>,
-    /// Whether the line is masked because of a storm.
-    pub(super) masked: Cell<bool>,
-    /// Interrupts without work since the last [`poll`](Self::poll).
-    pub(super) idle_interrupts: Cell<u32>,
+    pub(super) storm: StormGuard,
+    pub(super) poller: Cell<Option<&'static dyn PollRequest>>,
+    /// Whether a poll has been asked for and is yet to come.
+    pub(super) poll_is_due: Cell<bool>,
+    /// Whether the driver waits for something.
+    pub(super) watching: Cell<bool>,
     pub(super) events: TransportEvents,
 }
 
@@ -61,13 +54,15 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         Self {
             registers,
             barriers,
-            stage: Cell::new(Stage::Down),
+            life: Lifecycle::new(),
             owed_notifications: Cell::new(0),
             driver: Cell::new(None),
             queues: Cell::new(&[]),
             line: Cell::new(None),
-            masked: Cell::new(false),
-            idle_interrupts: Cell::new(0),
+            storm: StormGuard::new(),
+            poller: Cell::new(None),
+            poll_is_due: Cell::new(false),
+            watching: Cell::new(false),
             events: TransportEvents::new(),
         }
     }
@@ -111,14 +106,21 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
 
     /// Names the interrupt source of this device, which is masked during an interrupt storm.
     ///
-    /// Only with a caller of [`poll`](Self::poll), which is what ends the masking.
+    /// Only with a [poller](Self::set_poller), which is what ends the masking.
     pub fn set_interrupt_line(&self, line: &'static dyn InterruptLine) {
         self.line.set(Some(line));
     }
 
+    /// Names the poller to ask for a [`Polled::poll`] when there is something to wait for.
+    ///
+    /// Without one, a device that was stopped stays stopped, and requests may take for ever.
+    pub fn set_poller(&self, poller: &'static dyn PollRequest) {
+        self.poller.set(Some(poller));
+    }
+
     /// Whether the device is in service.
     pub fn is_running(&self) -> bool {
-        self.stage.get() == Stage::Running
+        self.life.stage() == Stage::Running
     }
 
     /// What has happened so far.
@@ -163,14 +165,20 @@ impl<R: RegisterAccess, B: Barriers> VirtIOTransport for VirtIOMMIODevice<R, B> 
     }
 
     fn queue_notify(&self, queue_id: u32) {
-        match self.stage.get() {
+        match self.life.stage() {
             Stage::Running => self.ring_doorbell(queue_id),
             Stage::Starting => {
                 let bit = 1u32.checked_shl(queue_id).unwrap_or(0);
                 self.owed_notifications
                     .set(self.owed_notifications.get() | bit);
             }
-            Stage::Down => {}
+            Stage::Down | Stage::Stopped | Stage::Suspect => {}
+        }
+    }
+
+    fn watch(&self) {
+        if !self.watching.replace(true) {
+            self.request_poll();
         }
     }
 }

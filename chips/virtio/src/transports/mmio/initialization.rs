@@ -3,7 +3,7 @@
 //! Bringing a device into service, and taking it out (VirtIO 1.2, 3.1.1 and 4.2.3.1).
 
 use super::access::{Readable, RegisterAccess, Writable};
-use super::device::{Stage, VirtIOMMIODevice};
+use super::device::VirtIOMMIODevice;
 use super::registers::status;
 use crate::barriers::Barriers;
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
@@ -39,6 +39,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if !self.reset() {
             return Err(VirtIOInitializationError::DeviceError);
         }
+        self.watching.set(false);
         self.driver.set(Some(driver));
         self.queues.set(queues);
 
@@ -59,7 +60,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         driver: &'static dyn VirtIODeviceDriver,
         queues: &'static [&'static dyn Virtqueue],
     ) -> Result<(), VirtIOInitializationError> {
-        self.stage.set(Stage::Starting);
+        self.life.begin();
         self.owed_notifications.set(0);
         self.add_status(status::ACKNOWLEDGE);
         self.add_status(status::DRIVER);
@@ -81,7 +82,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if self.registers.read(Readable::Status) & status::DEVICE_NEEDS_RESET != 0 {
             return Err(VirtIOInitializationError::DeviceError);
         }
-        self.stage.set(Stage::Running);
+        self.life.started();
         Ok(())
     }
 
@@ -184,9 +185,9 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// For a kernel about to start anew. Returns whether the device completed the reset; if not, it
     /// may still write to the memory it was given.
     pub fn halt(&self) -> bool {
-        self.stage.set(Stage::Down);
+        self.life.abandon();
         self.registers.write(Writable::Status, 0);
-        (0..RESET_POLLS).any(|_| self.registers.read(Readable::Status) == 0)
+        self.status_reads_zero()
     }
 
     /// Resets the device and, once it has, gives the queues their buffers back (2.4).
@@ -194,11 +195,12 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// Returns whether the device completed the reset. If not, it may still access memory, so the
     /// queues keep what they have.
     pub(super) fn reset(&self) -> bool {
-        self.stage.set(Stage::Down);
+        self.life.reset_begun();
         self.events.resets.bump();
         self.registers.write(Writable::Status, 0);
-        let done = (0..RESET_POLLS).any(|_| self.registers.read(Readable::Status) == 0);
+        let done = self.status_reads_zero();
         if done {
+            self.life.reset_confirmed();
             self.barriers.registers_and_memory();
             for queue in self.queues.get() {
                 // SAFETY: the status has read zero since the device last knew this queue, which is
@@ -209,20 +211,13 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         done
     }
 
-    /// Takes a device out of service that broke the rules or asked for it.
-    pub(super) fn stop(&self) {
-        if self.stage.get() != Stage::Running {
-            return;
-        }
-        self.reset();
-        if let Some(driver) = self.driver.get() {
-            driver.device_stopped();
-        }
+    fn status_reads_zero(&self) -> bool {
+        (0..RESET_POLLS).any(|_| self.registers.read(Readable::Status) == 0)
     }
 
     /// Tells the device that the driver has given up on it.
     fn fail(&self) {
-        self.stage.set(Stage::Down);
+        self.life.failed();
         self.add_status(status::FAILED);
     }
 

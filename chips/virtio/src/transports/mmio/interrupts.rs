@@ -3,13 +3,11 @@
 //! Serving the interrupts of a device, and bounding what a noisy one costs.
 
 use super::access::RegisterAccess;
-use super::device::{Stage, VirtIOMMIODevice};
+use super::device::VirtIOMMIODevice;
+use super::lifecycle::Stage;
 use super::registers::interrupt;
 use crate::barriers::Barriers;
 use crate::transports::configuration::Configuration;
-
-/// Interrupts without work, between two polls, after which the source is masked.
-const STORM: u32 = 1_000;
 
 impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// Serves an interrupt of this device.
@@ -20,32 +18,23 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if self.serve() {
             return;
         }
-        let idle = self.idle_interrupts.get().saturating_add(1);
-        self.idle_interrupts.set(idle);
-        if idle >= STORM
-            && !self.masked.get()
+        if self.storm.idle_interrupt()
             && let Some(line) = self.line.get()
         {
             line.mask();
-            self.masked.set(true);
             self.events.masked.bump();
         }
+        self.request_poll();
     }
 
-    /// Looks after a device whose interrupts are masked; call it about once a second.
+    /// Does for a masked source what its interrupts would, and unmasks it in due course.
     ///
-    /// What the masked source would have reported is served, and after an interval without a storm
-    /// the source is unmasked again.
-    pub fn poll(&self) {
-        let idle = self.idle_interrupts.replace(0);
-        if !self.masked.get() {
-            return;
-        }
-        self.serve();
-        if idle < STORM
+    /// Not relying on the cause, which may be what is wrong with the device.
+    pub(super) fn poll_line(&self) {
+        let worked = self.storm.is_masked() && (self.serve() || self.scan_queues());
+        if self.storm.poll(worked)
             && let Some(line) = self.line.get()
         {
-            self.masked.set(false);
             line.unmask();
         }
     }
@@ -59,7 +48,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             return false;
         }
         self.barriers.registers_and_memory();
-        if self.stage.get() != Stage::Running {
+        if self.life.stage() != Stage::Running {
             return false;
         }
         let mut worked = false;
@@ -86,16 +75,25 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         false
     }
 
-    /// The cause does not say which queue, so each is looked at (4.2.2).
     fn used_buffer_interrupt(&self) -> bool {
+        let worked = self.scan_queues();
+        if !worked {
+            self.events.empty.bump();
+        }
+        worked
+    }
+
+    /// Looks at every queue, since no cause says which (4.2.2), and returns whether one had anything.
+    pub(super) fn scan_queues(&self) -> bool {
+        if !self.is_running() {
+            return false;
+        }
         let mut worked = false;
         for queue in self.queues.get() {
             worked |= queue.serve();
         }
-        if !worked {
-            self.events.empty.bump();
-        }
         if self.queues.get().iter().any(|queue| queue.is_broken()) {
+            self.events.broken.bump();
             self.stop();
         }
         worked

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use kernel::ErrorCode;
 
 use super::*;
-use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
+use crate::devices::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::queues::split_queue::VirtqueueBuffer;
 use crate::queues::{BufferQueue, Virtqueue};
 use crate::testing::barriers::{Kind, Probe};
@@ -14,7 +14,9 @@ use crate::testing::leak;
 use crate::testing::mmio_device::{FAILED, MmioDevice, NEEDS_RESET, STARTED};
 use crate::testing::queue_rig::{Collector, TestQueue, queue, writable};
 use crate::transports::configuration::Configuration;
-use crate::transports::{InterruptLine, VirtIOInitializationError as Error, VirtIOTransport};
+use crate::transports::{VirtIOInitializationError as Error, VirtIOTransport};
+
+mod recovery;
 
 type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
 
@@ -33,6 +35,7 @@ struct Driver {
     posts: Cell<usize>,
     calls: RefCell<Vec<&'static str>>,
     first_configuration_byte: Cell<u8>,
+    progress: Cell<Progress>,
 }
 
 impl Driver {
@@ -86,6 +89,11 @@ impl VirtIODeviceDriver for Driver {
     fn device_stopped(&self) {
         self.called("stopped");
     }
+
+    fn check_progress(&self) -> Progress {
+        self.called("progress");
+        self.progress.get()
+    }
 }
 
 /// A transport, the device behind it, and a driver with one queue in front.
@@ -118,6 +126,7 @@ impl Rig {
             posts: Cell::new(0),
             calls: RefCell::default(),
             first_configuration_byte: Cell::new(0),
+            progress: Cell::new(Progress::Idle),
         });
         let queues = leak([queue as &'static dyn Virtqueue]);
         Self {
@@ -581,79 +590,4 @@ fn initializing_again_gives_back_what_the_first_run_left() {
     assert!(rig.initialize().is_ok());
     assert_eq!(rig.client.contexts(), [50]);
     assert_eq!(rig.device.queue(0).available_index(), 1);
-}
-
-#[derive(Default)]
-struct Line {
-    masked: Cell<bool>,
-    changes: Cell<usize>,
-}
-
-impl InterruptLine for Line {
-    fn mask(&self) {
-        self.masked.set(true);
-        self.changes.set(self.changes.get() + 1);
-    }
-
-    fn unmask(&self) {
-        self.masked.set(false);
-        self.changes.set(self.changes.get() + 1);
-    }
-}
-
-#[test]
-fn an_interrupt_storm_is_masked_and_ends_with_a_quiet_interval() {
-    let rig = Rig::running();
-    let line: &'static Line = leak(Line::default());
-    rig.transport.set_interrupt_line(line);
-    for _ in 0..999 {
-        rig.transport.handle_interrupt();
-    }
-    assert!(!line.masked.get());
-    rig.transport.handle_interrupt();
-    rig.transport.handle_interrupt();
-    assert!(line.masked.get());
-    assert_eq!(
-        (line.changes.get(), rig.transport.counters().masked),
-        (1, 1)
-    );
-    rig.transport.poll();
-    assert!(line.masked.get(), "the storm was in this interval");
-    rig.transport.poll();
-    assert!(!line.masked.get());
-}
-
-#[test]
-fn a_masked_device_is_still_served_when_polled() {
-    let rig = Rig::running();
-    let line: &'static Line = leak(Line::default());
-    rig.transport.set_interrupt_line(line);
-    for _ in 0..1_000 {
-        rig.transport.handle_interrupt();
-    }
-    rig.queue.provide(&mut [Some(writable(4))], 3).unwrap();
-    rig.queue.publish();
-    rig.queue.notify();
-    rig.device.queue(0).return_used(0, 0);
-    rig.device.raise(USED);
-    rig.transport.poll();
-    assert_eq!(rig.client.contexts(), [3]);
-}
-
-#[test]
-fn interrupts_with_work_are_no_storm() {
-    let rig = Rig::running();
-    let line: &'static Line = leak(Line::default());
-    rig.transport.set_interrupt_line(line);
-    let queue = rig.device.queue(0);
-    for round in 0..1_500 {
-        rig.queue.provide(&mut [Some(writable(4))], round).unwrap();
-        rig.queue.publish();
-        rig.queue.notify();
-        let chain = queue.pop().unwrap();
-        queue.return_used(chain.head.into(), 0);
-        rig.interrupt(USED);
-    }
-    assert_eq!(line.changes.get(), 0);
-    assert_eq!(rig.client.contexts().len(), 1_500);
 }

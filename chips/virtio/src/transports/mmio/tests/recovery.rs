@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Devices that break, hang, or interrupt without end, and what polling does about it.
+
+use super::*;
+use crate::transports::{InterruptLine, POLLS_IN_A_SECOND, PollRequest, Polled};
+
+/// A poller that only counts requests.
+#[derive(Default)]
+struct Requests(Cell<usize>);
+
+impl PollRequest for Requests {
+    fn request_poll(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    masked: Cell<bool>,
+    changes: Cell<usize>,
+}
+
+impl InterruptLine for Line {
+    fn mask(&self) {
+        self.masked.set(true);
+        self.changes.set(self.changes.get() + 1);
+    }
+
+    fn unmask(&self) {
+        self.masked.set(false);
+        self.changes.set(self.changes.get() + 1);
+    }
+}
+
+impl Rig {
+    fn with_poller(&self) -> &'static Requests {
+        let requests: &'static Requests = leak(Requests::default());
+        self.transport.set_poller(requests);
+        requests
+    }
+
+    fn with_line(&self) -> &'static Line {
+        let line: &'static Line = leak(Line::default());
+        self.transport.set_interrupt_line(line);
+        line
+    }
+
+    fn post(&self, context: usize) {
+        let mut chain = [Some(writable(4))];
+        self.queue.provide(&mut chain, context).unwrap();
+        self.queue.publish();
+        self.queue.notify();
+    }
+
+    /// Has the device return a chain that it never had.
+    fn break_queue(&self) {
+        self.device.queue(0).return_used(u32::MAX, 0);
+        self.interrupt(USED);
+    }
+
+    fn storm(&self) {
+        for _ in 0..1_000 {
+            self.transport.handle_interrupt();
+        }
+    }
+
+    fn poll(&self) -> bool {
+        self.transport.poll()
+    }
+
+    /// Polls until nobody wants another, and says how often.
+    fn poll_until_quiet(&self) -> usize {
+        let mut polls = 1;
+        while self.poll() {
+            polls += 1;
+            assert!(polls < 1_000, "polled for ever");
+        }
+        polls
+    }
+}
+
+#[test]
+fn a_broken_device_is_brought_back_and_serves_again() {
+    let rig = Rig::running();
+    let requests = rig.with_poller();
+    rig.post(7);
+    rig.driver.calls.take();
+    rig.driver.posts.set(2);
+    rig.break_queue();
+    assert_eq!((rig.client.contexts(), requests.0.get()), (std::vec![7], 1));
+    assert_eq!(rig.driver.calls.take(), ["stopped"]);
+    assert!(!rig.transport.is_running());
+
+    assert!(rig.poll());
+    assert!(rig.transport.is_running());
+    assert_eq!(rig.device.status.get(), STARTED);
+    assert_eq!(
+        rig.driver.calls.take(),
+        [
+            "examine",
+            "negotiate",
+            "configure",
+            "before start",
+            "after start"
+        ]
+    );
+    let counters = rig.transport.counters();
+    assert_eq!(
+        (counters.broken, counters.attempts, counters.recoveries),
+        (1, 1, 1)
+    );
+    rig.client.take();
+    let queue = rig.device.queue(0);
+    assert_eq!(queue.available_index(), 2, "buffers were posted again");
+    let chain = queue.pop().unwrap();
+    queue.return_used(chain.head.into(), chain.fill(b"back"));
+    rig.interrupt(USED);
+    assert_eq!(rig.client.take()[0].written(), [b"back"]);
+}
+
+#[test]
+fn a_device_that_asks_for_a_reset_is_brought_back() {
+    let rig = Rig::running();
+    rig.post(7);
+    rig.device.status.set(rig.device.status.get() | NEEDS_RESET);
+    rig.interrupt(CONFIGURATION);
+    assert_eq!(rig.client.contexts(), [7]);
+    rig.poll();
+    assert!(rig.transport.is_running());
+    assert_eq!(rig.transport.counters().needs_reset, 1);
+    assert_eq!(rig.transport.counters().recoveries, 1);
+}
+
+#[test]
+fn a_device_that_breaks_at_once_gets_one_attempt_a_second() {
+    let rig = Rig::running();
+    let seconds = 20;
+    rig.post(0);
+    rig.break_queue();
+    for _ in 0..seconds * u32::from(POLLS_IN_A_SECOND) {
+        assert!(rig.poll());
+        if rig.transport.is_running() {
+            rig.post(0);
+            rig.break_queue();
+        }
+    }
+    let counters = rig.transport.counters();
+    assert_eq!((counters.attempts, counters.broken), (seconds, seconds + 1));
+    assert_eq!(rig.client.take().len() as u32, seconds + 1);
+}
+
+#[test]
+fn a_device_that_refuses_to_come_back_is_tried_until_it_does() {
+    let rig = Rig::running();
+    rig.break_queue();
+    let knobs: [&Cell<bool>; 3] = [
+        &rig.device.refuses_features,
+        &rig.device.fails_at_start,
+        &rig.device.queues_in_use,
+    ];
+    rig.driver.posts.set(3);
+    for knob in knobs {
+        knob.set(true);
+        let before = rig.transport.counters().attempts;
+        for _ in 0..2 * POLLS_IN_A_SECOND {
+            assert!(rig.poll());
+            assert!(!rig.transport.is_running());
+        }
+        assert_eq!(rig.transport.counters().attempts, before + 2);
+        knob.set(false);
+        for _ in 0..POLLS_IN_A_SECOND {
+            rig.poll();
+        }
+        assert!(rig.transport.is_running());
+        assert_eq!(rig.queue.free(), 1, "each buffer is posted once");
+        rig.device.status.set(rig.device.status.get() | NEEDS_RESET);
+        rig.interrupt(CONFIGURATION);
+    }
+    rig.poll_until_quiet();
+    assert!(rig.transport.is_running());
+}
+
+#[test]
+fn a_slot_whose_device_is_replaced_waits_for_the_old_one() {
+    let rig = Rig::running();
+    rig.break_queue();
+    rig.device.magic.set(0);
+    assert!(rig.poll());
+    assert!(!rig.transport.is_running());
+    rig.device.magic.set(u32::from_le_bytes(*b"virt"));
+    rig.poll_until_quiet();
+    assert!(rig.transport.is_running());
+}
+
+#[test]
+fn buffers_come_back_late_when_a_reset_completes_late() {
+    let rig = Rig::running();
+    rig.post(7);
+    rig.device.reset_hangs.set(true);
+    rig.driver.calls.take();
+    rig.break_queue();
+    assert_eq!(rig.driver.calls.take(), ["stopped"]);
+    for _ in 0..4 * POLLS_IN_A_SECOND {
+        assert!(rig.poll());
+        assert_eq!(rig.client.contexts(), []);
+    }
+    rig.device.reset_hangs.set(false);
+    rig.poll_until_quiet();
+    assert_eq!(rig.client.contexts(), [7]);
+    assert!(rig.transport.is_running());
+}
+
+#[test]
+fn a_device_that_could_not_be_initialized_is_left_to_the_board() {
+    let rig = Rig::new();
+    rig.device.refuses_features.set(true);
+    assert!(rig.initialize().is_err());
+    rig.device.refuses_features.set(false);
+    assert!(!rig.poll());
+    assert_eq!(rig.transport.counters().attempts, 0);
+}
+
+#[test]
+fn a_halted_device_stays_halted() {
+    let rig = Rig::running();
+    rig.break_queue();
+    assert!(rig.transport.halt());
+    rig.poll_until_quiet();
+    assert_eq!(rig.device.status.get(), 0);
+}
+
+#[test]
+fn nothing_is_polled_while_there_is_nothing_to_wait_for() {
+    let rig = Rig::running();
+    let requests = rig.with_poller();
+    let queue = rig.device.queue(0);
+    for round in 0..10 {
+        rig.post(round);
+        let chain = queue.pop().unwrap();
+        queue.return_used(chain.head.into(), 0);
+        rig.interrupt(USED);
+    }
+    assert_eq!(requests.0.get(), 0);
+    rig.device.reads.take();
+    assert!(!rig.poll());
+    assert!(rig.device.reads.borrow().is_empty());
+}
+
+#[test]
+fn watched_requests_are_asked_about_until_there_are_none() {
+    let rig = Rig::running();
+    let requests = rig.with_poller();
+    rig.driver.calls.take();
+    rig.driver.progress.set(Progress::Waiting);
+    rig.queue.watch();
+    rig.queue.watch();
+    assert_eq!(requests.0.get(), 1);
+    for _ in 0..5 {
+        assert!(rig.poll());
+        assert_eq!(rig.driver.calls.take(), ["progress"]);
+    }
+    rig.driver.progress.set(Progress::Idle);
+    assert!(!rig.poll());
+    rig.driver.calls.take();
+    assert!(!rig.poll());
+    assert!(rig.driver.calls.take().is_empty());
+    rig.queue.watch();
+    assert_eq!(requests.0.get(), 2);
+}
+
+#[test]
+fn a_stalled_request_has_the_device_reset_and_brought_back() {
+    let rig = Rig::running();
+    rig.post(7);
+    rig.queue.watch();
+    rig.driver.progress.set(Progress::Stalled);
+    assert!(rig.poll());
+    assert_eq!(rig.client.contexts(), [7]);
+    assert!(rig.client.take()[0].reclaimed);
+    rig.poll_until_quiet();
+    assert!(rig.transport.is_running());
+    let counters = rig.transport.counters();
+    assert_eq!((counters.stalled, counters.recoveries), (1, 1));
+}
+
+#[test]
+fn a_lost_interrupt_costs_time_and_no_reset() {
+    let rig = Rig::running();
+    rig.post(7);
+    rig.queue.watch();
+    let queue = rig.device.queue(0);
+    let chain = queue.pop().unwrap();
+    queue.return_used(chain.head.into(), chain.fill(b"late"));
+    rig.poll_until_quiet();
+    assert_eq!(rig.client.take()[0].written(), [b"late"]);
+    let counters = rig.transport.counters();
+    assert_eq!((counters.found_late, counters.stalled), (1, 0));
+}
+
+#[test]
+fn an_interrupt_storm_is_masked_at_a_thousand() {
+    let rig = Rig::running();
+    let (line, requests) = (rig.with_line(), rig.with_poller());
+    for _ in 0..999 {
+        rig.transport.handle_interrupt();
+    }
+    assert!(!line.masked.get());
+    rig.transport.handle_interrupt();
+    rig.transport.handle_interrupt();
+    assert!(line.masked.get());
+    assert_eq!(
+        (line.changes.get(), rig.transport.counters().masked),
+        (1, 1)
+    );
+    assert_eq!(requests.0.get(), 1);
+    for _ in 1..POLLS_IN_A_SECOND {
+        assert!(rig.poll());
+        assert!(line.masked.get());
+    }
+    rig.poll_until_quiet();
+    assert!(!line.masked.get());
+}
+
+#[test]
+fn a_storm_of_every_kind_is_masked() {
+    // No cause, configuration changes without end, used buffers that are not there, unknown causes.
+    for status in [0, CONFIGURATION, USED, USED | CONFIGURATION, !3, !0] {
+        let rig = Rig::running();
+        let line = rig.with_line();
+        rig.device.false_interrupt_status.set(Some(status));
+        rig.storm();
+        assert!(line.masked.get(), "status {status:#x}");
+    }
+}
+
+#[test]
+fn a_storm_from_a_slot_nobody_uses_is_masked() {
+    let rig = Rig::new();
+    let line = rig.with_line();
+    rig.storm();
+    assert!(line.masked.get());
+    rig.poll_until_quiet();
+    assert!(!line.masked.get());
+}
+
+#[test]
+fn a_masked_device_is_served_by_polls_and_unmasked_when_it_works() {
+    let rig = Rig::running();
+    let line = rig.with_line();
+    rig.storm();
+    for _ in 0..3 {
+        rig.poll_until_quiet();
+        rig.storm();
+    }
+    assert!(line.masked.get());
+    assert!(rig.poll());
+    assert!(line.masked.get(), "by now it is masked for many polls");
+    rig.post(3);
+    rig.device.queue(0).return_used(0, 0);
+    rig.device.raise(USED);
+    rig.poll();
+    assert_eq!(rig.client.contexts(), [3]);
+    assert!(!line.masked.get());
+}
+
+#[test]
+fn a_masked_device_without_causes_is_served_too() {
+    let rig = Rig::running();
+    let line = rig.with_line();
+    rig.device.false_interrupt_status.set(Some(0));
+    rig.storm();
+    rig.post(3);
+    rig.device.queue(0).return_used(0, 0);
+    rig.poll();
+    assert_eq!(rig.client.contexts(), [3]);
+    assert!(!line.masked.get());
+}
+
+#[test]
+fn interrupts_with_work_are_no_storm() {
+    let rig = Rig::running();
+    let line = rig.with_line();
+    let queue = rig.device.queue(0);
+    for round in 0..1_500 {
+        rig.post(round);
+        let chain = queue.pop().unwrap();
+        queue.return_used(chain.head.into(), 0);
+        rig.interrupt(USED);
+    }
+    assert_eq!(line.changes.get(), 0);
+    assert_eq!(rig.client.contexts().len(), 1_500);
+}
+
+#[test]
+fn interrupts_for_what_the_driver_found_before_are_no_storm() {
+    let rig = Rig::running();
+    let line = rig.with_line();
+    let queue = rig.device.queue(0);
+    for round in 0..1_500 {
+        rig.post(round);
+        let chain = queue.pop().unwrap();
+        queue.return_used(chain.head.into(), 0);
+        rig.queue.reap();
+        rig.interrupt(USED);
+    }
+    assert_eq!(line.changes.get(), 0);
+    rig.interrupt(USED);
+    assert_eq!(rig.transport.counters().empty, 1);
+}
