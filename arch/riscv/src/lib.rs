@@ -12,6 +12,7 @@ extern crate std;
 
 pub mod dma_fence;
 pub mod fault;
+mod memcpy;
 pub mod pmp;
 pub mod print;
 pub mod start;

@@ -13,7 +13,6 @@ use core::ptr;
 
 use super::byte_range::{ByteRange, Position, length_mismatch, out_of_range};
 use crate::ErrorCode;
-use crate::utilities::block_copy::copy_block;
 
 /// The place of one byte that can be read.
 #[repr(transparent)]
@@ -109,7 +108,7 @@ impl ReadableProcessSlice {
         // many. They do not overlap: `dest` is an exclusive borrow of memory, while the bytes here
         // are either a process's, which nobody borrows exclusively, or borrowed from another slice
         // for as long as this one lives.
-        unsafe { copy_block(self.base(), dest.as_mut_ptr(), dest.len()) };
+        unsafe { ptr::copy_nonoverlapping(self.base(), dest.as_mut_ptr(), dest.len()) };
         Ok(())
     }
 

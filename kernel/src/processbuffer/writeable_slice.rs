@@ -9,7 +9,6 @@ use core::slice;
 
 use super::byte_range::{ByteRange, Position, length_mismatch, out_of_range};
 use crate::ErrorCode;
-use crate::utilities::block_copy::copy_block;
 
 /// A stretch of a process's bytes that can be read and written.
 ///
@@ -69,7 +68,9 @@ impl WriteableProcessSlice {
         }
         // SAFETY: both have `dest.len()` bytes. They do not overlap, because `dest` is an
         // exclusive borrow. Nobody writes the cells meanwhile: there is one thread, and this is it.
-        unsafe { copy_block(self.cells.as_ptr().cast(), dest.as_mut_ptr(), dest.len()) };
+        unsafe {
+            ptr::copy_nonoverlapping(self.cells.as_ptr().cast(), dest.as_mut_ptr(), dest.len())
+        };
         Ok(())
     }
 
@@ -100,7 +101,7 @@ impl WriteableProcessSlice {
         // SAFETY: both have `src.len()` bytes, and cells may be written through a shared
         // reference. They do not overlap: `src` is a borrow of bytes that nobody changes, which
         // cells, a process's or others, are never lent as.
-        unsafe { copy_block(src.as_ptr(), dest.cast_mut().cast(), src.len()) };
+        unsafe { ptr::copy_nonoverlapping(src.as_ptr(), dest.cast_mut().cast(), src.len()) };
         Ok(())
     }
 

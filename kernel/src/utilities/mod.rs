@@ -4,7 +4,6 @@
 
 pub mod arch_helpers;
 pub mod binary_write;
-pub(crate) mod block_copy;
 pub mod capability_ptr;
 pub mod cells;
 pub mod copy_slice;

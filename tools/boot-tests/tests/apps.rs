@@ -56,3 +56,22 @@ fn an_app_that_faults_is_stopped_and_its_neighbour_keeps_running() {
         }
     });
 }
+
+#[test]
+fn text_is_copied_whole_from_any_address_and_of_any_length() {
+    const TEXT: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz*-+/=%";
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu).apps(&["copies"]).boot();
+        guest.expect("copies: done");
+        for name in ["flash", "ram"] {
+            for start in 0..4 {
+                for length in 1..=64 {
+                    let line = format!("{name} {}\r\n", &TEXT[start..start + length]);
+                    if !guest.printed().contains(&line) {
+                        guest.fail_with(&format!("no line {line:?}"));
+                    }
+                }
+            }
+        }
+    });
+}
