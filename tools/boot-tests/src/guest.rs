@@ -84,11 +84,17 @@ impl Guest {
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> String {
         let wanted = text.as_bytes();
+        // Where the search goes on when more has come.
+        let mut from = 0;
         let found = self.transcript.wait(self.seen, |bytes| {
-            let start = bytes
+            let position = bytes[from..]
                 .windows(wanted.len())
-                .position(|window| window == wanted)?;
-            let end = start + wanted.len();
+                .position(|window| window == wanted);
+            let Some(position) = position else {
+                from = from.max((bytes.len() + 1).saturating_sub(wanted.len()));
+                return None;
+            };
+            let end = from + position + wanted.len();
             Some((end, String::from_utf8_lossy(&bytes[..end]).into_owned()))
         });
         let (length, text) = found.unwrap_or_else(|absent| self.fail(absent, text));
@@ -100,8 +106,9 @@ impl Guest {
     /// it. `what` describes it in the message of a failure.
     #[track_caller]
     pub fn expect_line(&mut self, what: &str, mut wanted: impl FnMut(&str) -> bool) -> String {
+        // Lines before this were none of them.
+        let mut start = 0;
         let found = self.transcript.wait(self.seen, |bytes| {
-            let mut start = 0;
             while let Some(length) = bytes[start..].iter().position(|byte| *byte == b'\n') {
                 let line = String::from_utf8_lossy(&bytes[start..start + length]);
                 let line = without_prompt(&line);
