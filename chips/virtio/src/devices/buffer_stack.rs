@@ -33,7 +33,6 @@ impl<'b, const N: usize> BufferStack<'b, N> {
         self.places.get(top)?.take()
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.len.get()
     }

@@ -291,6 +291,8 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapterDatapath<'a> for VirtIO
                 Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(frame))),
             ) => {
                 self.events.refused.bump();
+                // There may be room once the frames that were sent meanwhile are collected.
+                self.deferred_call.set();
                 Err((error.into(), frame.take()))
             }
             // A queue that refuses a chain leaves it where it is, so this is never reached.

@@ -3,7 +3,7 @@
 //! The entropy device (VirtIO 1.2, 5.4) behind the `Rng` interface.
 //!
 //! The driver keeps several buffers with the device, so that random bytes are usually there before
-//! they are asked for. What the bytes are worth is up to the host: the driver checks how many there
+//! they are asked for; while nobody waits, they go there and come back several at a time. What the bytes are worth is up to the host: the driver checks how many there
 //! are, nothing can check what they are.
 
 use core::cell::Cell;
@@ -82,8 +82,16 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         self.events.snapshot()
     }
 
-    /// Gives the device every spare buffer that the queue has room for.
+    /// How many buffers go to the device together, and come back with one interrupt, while nobody
+    /// waits for them.
+    const BATCH: u16 = (DEPTH / 2) as u16;
+
+    /// Gives the device every spare buffer that the queue has room for, once it is worth it.
     fn post_spare(&self) {
+        let urgent = self.waiting.get() && !self.pool.has_word();
+        if !urgent && self.spare.len() < usize::from(Self::BATCH) {
+            return;
+        }
         while let Some(buffer) = self.spare.pop() {
             let window = SubSliceMut::new(buffer);
             let mut chain = [Some(VirtqueueBuffer::DeviceWriteable(window))];
@@ -109,6 +117,8 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
             self.deliver();
         } else if self.came_empty.take() {
             self.refuse();
+        } else {
+            self.queue.delay_interrupts(1);
         }
     }
 
@@ -125,6 +135,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
             return;
         };
         self.came_empty.set(false);
+        self.queue.delay_interrupts(Self::BATCH);
         // Before the call, since the client may ask again from inside it.
         self.waiting.set(false);
         self.events.deliveries.bump();
@@ -234,6 +245,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIORng<'_, '_, F
     }
 
     fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        self.queue.delay_interrupts(Self::BATCH);
         self.post_spare();
         Ok(())
     }
@@ -263,6 +275,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIORng<'_, '_, F
 
 impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIORng<'_, '_, F, DEPTH> {
     fn handle_deferred_call(&self) {
+        self.queue.reap();
         self.serve_client();
     }
 

@@ -549,3 +549,5 @@ proptest::proptest! {
         proptest::prop_assert!(rig.transport.is_running());
     }
 }
+
+mod cost;

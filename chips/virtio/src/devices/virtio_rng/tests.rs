@@ -4,12 +4,13 @@ use core::cell::RefCell;
 use std::vec::Vec;
 
 use super::*;
+use crate::features::EVENT_IDX;
 use crate::queues::Virtqueue;
 use crate::testing::barriers::Probe;
 use crate::testing::fence::NoFence;
 use crate::testing::mmio_device::{MmioDevice, NEEDS_RESET};
 use crate::testing::queue_rig::{TestQueue, queue};
-use crate::testing::split_device::SplitDevice;
+use crate::testing::split_device::{DeviceChain, SplitDevice};
 use crate::testing::{leak, run_deferred_calls, with_deferred_calls};
 use crate::transports::mmio::VirtIOMMIODevice;
 use crate::transports::{POLLS_IN_A_SECOND, Polled, VirtIOTransport};
@@ -64,8 +65,14 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::new_with(0)
+    }
+
+    /// With a device that offers more than it must.
+    fn new_with(features: u64) -> Self {
         with_deferred_calls();
         let device = MmioDevice::new(4);
+        device.offered.set(device.offered.get() | features);
         let transport: &'static Transport =
             leak(VirtIOMMIODevice::with_parts(device, Probe::new()));
         let queue = queue::<DEPTH>(Probe::new());
@@ -246,14 +253,57 @@ fn cancel_delivers_nothing_and_loses_nothing() {
 fn emptied_buffers_go_back_erased() {
     let rig = Rig::new();
     assert_eq!(rig.driver.get(), Ok(()));
-    let chain = rig.half.pop().unwrap();
-    rig.half
-        .return_used(chain.head.into(), chain.fill(&[0xAB; 8]));
+    let chains = [rig.half.pop().unwrap(), rig.half.pop().unwrap()];
+    for chain in &chains {
+        rig.half
+            .return_used(chain.head.into(), chain.fill(&[0xAB; 8]));
+    }
     rig.interrupt();
-    (1..DEPTH).for_each(|_| drop(rig.half.pop().unwrap()));
-    let again = rig.half.pop().unwrap();
-    assert_eq!(again.buffers[0].address, chain.buffers[0].address);
-    assert_eq!(again.buffers[0].read(), [0; 8]);
+    (2..DEPTH).for_each(|_| drop(rig.half.pop().unwrap()));
+    for _ in &chains {
+        let again = rig.half.pop().unwrap();
+        let came_before =
+            |chain: &DeviceChain| chain.buffers[0].address == again.buffers[0].address;
+        assert!(chains.iter().any(came_before));
+        assert_eq!(again.buffers[0].read(), [0; 8]);
+    }
+}
+
+#[test]
+fn a_stock_is_filled_up_in_batches_with_one_interrupt_each() {
+    let rig = Rig::new_with(EVENT_IDX);
+    assert_eq!(rig.half.used_event(), 1, "at the second of four");
+    rig.device.writes.take();
+    for _ in 0..DEPTH {
+        rig.deliver(LEN);
+    }
+    rig.half.set_available_event(rig.half.next_available());
+    rig.client.takes.set(1);
+    let mut words = 0;
+    // As many words as three buffers hold.
+    for _ in 0..3 * LEN / 4 {
+        assert_eq!(rig.driver.get(), Ok(()));
+        run_deferred_calls();
+        words += rig.client.got.take().len();
+    }
+    assert_eq!(words, 3 * LEN / 4);
+    assert_eq!(
+        rig.device.notifications(),
+        [0],
+        "two buffers went back together"
+    );
+    assert_eq!(rig.half.available_index(), DEPTH as u16 + 2);
+}
+
+#[test]
+fn a_client_that_waits_has_the_next_buffer_announced() {
+    let rig = Rig::new_with(EVENT_IDX);
+    assert_eq!(rig.half.used_event(), 1);
+    assert_eq!(rig.driver.get(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(rig.half.used_event(), 0);
+    rig.deliver(LEN);
+    assert_eq!(rig.client.calls.take(), [Ok(())]);
 }
 
 #[test]
