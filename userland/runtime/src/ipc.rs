@@ -10,7 +10,6 @@
 use crate::error::ErrorCode;
 use crate::share;
 use crate::syscall;
-use crate::upcall::Upcall;
 
 const DRIVER: usize = 0x10000;
 
@@ -19,21 +18,6 @@ const COMMAND_NOTIFY_SERVICE: usize = 2;
 const COMMAND_NOTIFY_CLIENT: usize = 3;
 
 const ALLOW_NAME: usize = 0;
-
-/// Processes that this crate can tell apart.
-const PROCESSES: usize = 8;
-
-/// A service is called through the upcall of its own number.
-static CALLS: [Upcall; PROCESSES] = [
-    Upcall::new(DRIVER, 0),
-    Upcall::new(DRIVER, 1),
-    Upcall::new(DRIVER, 2),
-    Upcall::new(DRIVER, 3),
-    Upcall::new(DRIVER, 4),
-    Upcall::new(DRIVER, 5),
-    Upcall::new(DRIVER, 6),
-    Upcall::new(DRIVER, 7),
-];
 
 /// Finds the process with this package name and returns its number.
 ///
@@ -61,9 +45,12 @@ pub fn call(service: usize, buffer: &mut [u8]) -> Result<(), ErrorCode> {
     })?
 }
 
-/// This process as a service.
+/// This process as a service, which is called through the upcall of its own number.
+///
+/// It takes calls by waiting for them and never subscribes: a subscription would throw away the call of a
+/// client that came before it.
 pub struct Service {
-    calls: &'static Upcall,
+    number: usize,
 }
 
 impl Service {
@@ -73,14 +60,14 @@ impl Service {
     ///
     /// As for [`discover`]; [`ErrorCode::NoMemory`] without room for the driver's state.
     pub fn open(name: &str) -> Result<Self, ErrorCode> {
-        let calls = CALLS.get(discover(name)?).ok_or(ErrorCode::NoSupport)?;
-        calls.enable()?;
-        Ok(Self { calls })
+        Ok(Self {
+            number: discover(name)?,
+        })
     }
 
-    /// Sleeps until a client calls. A client that calls before the last one was taken replaces it.
+    /// Sleeps until a client calls.
     pub fn wait(&self) -> Call {
-        let [client, length, address] = self.calls.wait();
+        let [client, length, address] = syscall::wait_for(DRIVER, self.number);
         Call {
             client: client as usize,
             length: length as usize,
