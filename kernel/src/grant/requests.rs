@@ -10,7 +10,7 @@ use super::layout::{GrantMemory, SavedBuffer, SavedUpcall};
 use crate::errorcode::ErrorCode;
 use crate::process::{Error, Process, ProcessId};
 use crate::processbuffer::UserspaceReadableProcessBuffer;
-use crate::syscall::{Syscall, SyscallDriver, SyscallReturn};
+use crate::syscall::{SyscallDriver, SyscallReturn};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
@@ -45,72 +45,12 @@ impl Partner for dyn SyscallDriver + '_ {
     }
 }
 
-/// Serves a subscribe or allow call that names `driver`, which is `None` if there is no such
-/// driver.
-#[inline(always)]
-pub(crate) fn exchange<P: Process + ?Sized>(
-    process: &P,
-    driver: Option<&(impl Partner + ?Sized)>,
-    call: Syscall,
-) -> SyscallReturn {
-    match call {
-        Syscall::Subscribe {
-            driver_number,
-            subdriver_number,
-            upcall_ptr,
-            appdata,
-        } => {
-            let upcall_id = UpcallId {
-                driver_num: driver_number,
-                subscribe_num: subdriver_number,
-            };
-            subscribe(process, driver, upcall_id, upcall_ptr, appdata)
-        }
-        Syscall::ReadWriteAllow {
-            driver_number,
-            subdriver_number,
-            allow_address,
-            allow_size,
-        } => allow_read_write(
-            process,
-            driver,
-            driver_number,
-            subdriver_number,
-            allow_address,
-            allow_size,
-        ),
-        Syscall::ReadOnlyAllow {
-            driver_number,
-            subdriver_number,
-            allow_address,
-            allow_size,
-        } => allow_read_only(
-            process,
-            driver,
-            driver_number,
-            subdriver_number,
-            allow_address,
-            allow_size,
-        ),
-        Syscall::UserspaceReadableAllow {
-            subdriver_number,
-            allow_address,
-            allow_size,
-            ..
-        } => allow_userspace_readable(process, driver, subdriver_number, allow_address, allow_size),
-        Syscall::Command { .. }
-        | Syscall::Yield { .. }
-        | Syscall::Memop { .. }
-        | Syscall::Exit { .. } => SyscallReturn::Failure(ErrorCode::NOSUPPORT),
-    }
-}
-
 /// Replaces upcall `subscribe_num` of a driver, which is `None` if there is no such driver.
 ///
 /// Upcalls of that number which are still queued were meant for the previous function, so they
 /// are removed.
 #[inline(always)]
-fn subscribe<P: Process + ?Sized>(
+pub(crate) fn subscribe<P: Process + ?Sized>(
     process: &P,
     driver: Option<&(impl Partner + ?Sized)>,
     upcall_id: UpcallId,
@@ -199,7 +139,7 @@ pub(crate) fn allow_read_write<P: Process + ?Sized>(
 }
 
 /// Hands a userspace-readable buffer to its driver, which is `None` if there is no such driver.
-fn allow_userspace_readable<P: Process + ?Sized>(
+pub(crate) fn allow_userspace_readable<P: Process + ?Sized>(
     process: &P,
     driver: Option<&(impl Partner + ?Sized)>,
     number: usize,

@@ -20,7 +20,9 @@ use crate::platform::{
 };
 use crate::process::{Process, ProcessId, StoppedExecutingReason};
 use crate::scheduler::{Scheduler, SchedulingDecision};
-use crate::syscall::{Syscall, SyscallDriver, SyscallReturn};
+use crate::syscall::{Syscall, SyscallClass, SyscallDriver, SyscallReturn};
+use crate::utilities::arch_helpers::syscall_from_register_arguments_trd104;
+use crate::utilities::machine_register::MachineRegister;
 
 /// A time slice with less than this left is not worth a switch to the process.
 const SHORTEST_SLICE_US: u32 = 500;
@@ -176,8 +178,24 @@ impl<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8> Host for Board<'_, KR
             })
     }
 
-    fn admit(&self, driver_number: usize, call: &Syscall) -> Result<bool, ErrorCode> {
-        self.permits(call)?;
+    fn admit(
+        &self,
+        class: SyscallClass,
+        driver_number: usize,
+        subdriver_number: usize,
+        arg0: MachineRegister,
+        arg1: MachineRegister,
+    ) -> Result<bool, ErrorCode> {
+        let call = syscall_from_register_arguments_trd104(
+            class as u8,
+            driver_number,
+            subdriver_number.into(),
+            arg0,
+            arg1,
+        );
+        if let Some(call) = call {
+            self.permits(&call)?;
+        }
         let drivers = self.resources.syscall_driver_lookup();
         Ok(drivers.with_driver(driver_number, |driver| driver.is_some()))
     }

@@ -13,8 +13,9 @@ use crate::grant::requests::{self, Partner};
 use crate::memop::memop;
 use crate::process::{Error, Process, ProcessId};
 use crate::processbuffer::UserspaceReadableProcessBuffer;
-use crate::syscall::{Syscall, SyscallReturn, YieldVariant};
+use crate::syscall::{Syscall, SyscallClass, SyscallReturn, YieldVariant};
 use crate::upcall::UpcallId;
+use crate::utilities::machine_register::MachineRegister;
 
 mod exit {
     pub(super) const TERMINATE: usize = 0;
@@ -51,31 +52,86 @@ impl Turn<'_> {
             } => self
                 .host
                 .command(driver_number, subdriver_number, arg0, arg1),
-            Syscall::Subscribe { driver_number, .. }
-            | Syscall::ReadWriteAllow { driver_number, .. }
-            | Syscall::UserspaceReadableAllow { driver_number, .. }
-            | Syscall::ReadOnlyAllow { driver_number, .. } => {
-                self.exchange(process, driver_number, call)
+            Syscall::Subscribe {
+                driver_number,
+                subdriver_number: number,
+                upcall_ptr,
+                appdata,
+            } => {
+                let upcall_id = UpcallId {
+                    driver_num: driver_number,
+                    subscribe_num: number,
+                };
+                let registers = (upcall_ptr.into(), appdata);
+                let class = SyscallClass::Subscribe;
+                self.exchange(class, driver_number, number, registers, |driver| {
+                    requests::subscribe(process, driver, upcall_id, upcall_ptr, appdata)
+                })
+            }
+            Syscall::ReadWriteAllow {
+                driver_number,
+                subdriver_number: number,
+                allow_address: address,
+                allow_size: size,
+            } => {
+                let registers = (address.addr().into(), size.into());
+                let class = SyscallClass::ReadWriteAllow;
+                self.exchange(class, driver_number, number, registers, |driver| {
+                    requests::allow_read_write(
+                        process,
+                        driver,
+                        driver_number,
+                        number,
+                        address,
+                        size,
+                    )
+                })
+            }
+            Syscall::ReadOnlyAllow {
+                driver_number,
+                subdriver_number: number,
+                allow_address: address,
+                allow_size: size,
+            } => {
+                let registers = (address.addr().into(), size.into());
+                let class = SyscallClass::ReadOnlyAllow;
+                self.exchange(class, driver_number, number, registers, |driver| {
+                    requests::allow_read_only(process, driver, driver_number, number, address, size)
+                })
+            }
+            Syscall::UserspaceReadableAllow {
+                driver_number,
+                subdriver_number: number,
+                allow_address: address,
+                allow_size: size,
+            } => {
+                let registers = (address.addr().into(), size.into());
+                let class = SyscallClass::UserspaceReadableAllow;
+                self.exchange(class, driver_number, number, registers, |driver| {
+                    requests::allow_userspace_readable(process, driver, number, address, size)
+                })
             }
         };
         process.set_syscall_return_value(answer);
         ControlFlow::Continue(())
     }
 
-    /// Serves the calls that leave something with a driver and take back what was there.
+    /// Serves a call that leaves something with a driver and takes back what was there.
     #[inline(always)]
-    fn exchange<P: Process + ?Sized>(
+    fn exchange(
         &self,
-        process: &P,
+        class: SyscallClass,
         driver_number: usize,
-        call: Syscall,
+        number: usize,
+        (arg0, arg1): (MachineRegister, MachineRegister),
+        serve: impl FnOnce(Option<&Named>) -> SyscallReturn,
     ) -> SyscallReturn {
         let driver = Named {
             host: self.host,
             driver_number,
         };
-        match self.host.admit(driver_number, &call) {
-            Ok(present) => requests::exchange(process, present.then_some(&driver), call),
+        match self.host.admit(class, driver_number, number, arg0, arg1) {
+            Ok(present) => serve(present.then_some(&driver)),
             Err(code) => SyscallReturn::Failure(code),
         }
     }

@@ -13,7 +13,8 @@
 use crate::errorcode::ErrorCode;
 use crate::ipc::IPCUpcallType;
 use crate::process::{Process, ProcessId, State, StoppedExecutingReason, Task};
-use crate::syscall::{ContextSwitchReason, Syscall, SyscallDriver, SyscallReturn};
+use crate::syscall::{ContextSwitchReason, SyscallClass, SyscallDriver, SyscallReturn};
+use crate::utilities::machine_register::MachineRegister;
 
 /// What the turn of a process needs of the board.
 pub(super) trait Host {
@@ -38,12 +39,21 @@ pub(super) trait Host {
         arg1: usize,
     ) -> SyscallReturn;
 
-    /// Tells whether there is a driver of this number, for a call that names it.
+    /// Tells whether there is a driver of this number, for a call of a class that names it.
+    ///
+    /// The call comes as its registers: whoever wants it in memory can put it together again.
     ///
     /// # Errors
     ///
     /// The code of the filter, when the process may not make the call.
-    fn admit(&self, driver_number: usize, call: &Syscall) -> Result<bool, ErrorCode>;
+    fn admit(
+        &self,
+        class: SyscallClass,
+        driver_number: usize,
+        subdriver_number: usize,
+        arg0: MachineRegister,
+        arg1: MachineRegister,
+    ) -> Result<bool, ErrorCode>;
 
     /// Calls `serve` with the driver of this number, if there is one.
     fn with_driver(&self, driver_number: usize, serve: &mut dyn FnMut(&dyn SyscallDriver));
