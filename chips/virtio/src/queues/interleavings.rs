@@ -179,7 +179,7 @@ fn explore<const N: usize>(scenario: Scenario) -> (usize, bool) {
         explorer.begin(device, driver.probe, scenario.full_barriers);
         let complete = driver.run(scenario, explorer, device);
         // Under Miri a few orders have to do.
-        let enough = cfg!(miri) && explorer.runs.get() == 5;
+        let enough = cfg!(miri) && explorer.runs.get() == 2;
         if !explorer.next() || !complete || enough {
             shared_memory::reset();
             return (explorer.runs.get(), complete);

@@ -52,7 +52,7 @@ fn several_publications_cost_one_test_of_what_the_device_wants() {
 #[test]
 fn events_are_right_across_the_wrap_of_the_indices() {
     let rig = Rig::<4>::with_features(EVENT_IDX);
-    let rounds = if cfg!(miri) { 40 } else { 70_000 };
+    let rounds = if cfg!(miri) { 10 } else { 70_000 };
     for round in 0..rounds {
         let index = round as u16;
         // Wanted at every other chain.

@@ -85,7 +85,7 @@ fn claims_about_a_chain_in_a_table_are_checked_and_its_buffers_come_back() {
 fn chains_in_tables_keep_their_buffers_apart_across_the_wrap() {
     let rig = Rig::<8>::with_features(INDIRECT_DESC | EVENT_IDX);
     let mut at_device = VecDeque::new();
-    let rounds = if cfg!(miri) { 50 } else { 30_000 };
+    let rounds = if cfg!(miri) { 10 } else { 30_000 };
     for round in 0..rounds {
         while provide(&rig, round).is_ok() {}
         rig.publish();
