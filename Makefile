@@ -14,6 +14,12 @@ SEED ?= 1
 ROUNDS ?= 10
 RUNS ?= 1000
 
+# A misspelt option would be passed over in silence.
+OPTIONS := APPS TBF CREDENTIALS NET RNG QEMU QEMU_NEW PORT GDB SEED ROUNDS RUNS CARGO% RUST% MAKE%
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(OPTIONS),$(GIVEN))
+$(if $(UNKNOWN),$(error there is no option $(UNKNOWN): make help lists the options))
+
 TARGET := riscv32imac-unknown-none-elf
 # rustup's installer changes PATH only for shells that start later.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -38,7 +44,8 @@ help: ## list the targets
 	@echo '  CREDENTIALS=KIND            run only apps with credentials: sha256, ecdsa-p256:KEY.pem (none)'
 	@echo '  NET=user|none|dgram:L:R     network cards, several with commas (user)'
 	@echo '  RNG=on|off                  entropy device (on)'
-	@echo '  PORT=8080                   port of this machine for the web server on the board'
+	@echo '  PORT=8080                   port of this machine that leads to port 80 of the board;'
+	@echo '                              PORT=8007:7 leads to port 7'
 	@echo '  GDB=1234                    port at which debug waits for gdb'
 	@echo '  QEMU=path                   the QEMU program (qemu-system-riscv32)'
 	@echo
@@ -67,12 +74,12 @@ image: runner ## build the app flash image and print where it is
 
 test: test-host test-boot ## run the tests on this machine, then those under QEMU
 
-test-host: setup
+test-host: setup ## run the tests on this machine, without QEMU
 	@cargo test
 	@cargo test --package bench
 	@cd userland && cargo test
 
-test-boot: runner
+test-boot: runner ## run the tests under QEMU, also under the one in QEMU_NEW if that is set
 	@cargo test --package boot-tests
 
 bench: runner ## count what operations cost on the board; fail if more than the baseline by 3 %

@@ -7,6 +7,7 @@ use crate::bundle::Bundle;
 use crate::cli::{Action, AppOptions, Cli, RunOptions, Switch};
 use crate::credential::Maker;
 use crate::error::Error;
+use crate::network::Forward;
 use crate::port::ensure_free;
 use crate::qemu::{Machine, Qemu};
 use crate::session;
@@ -42,7 +43,7 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         );
     }
     if options.net.forwards_port() {
-        ensure_free(options.port, "PORT=number")?;
+        ensure_free(options.port.host, "PORT=number")?;
     }
     if let Some(port) = debugger {
         ensure_free(port, "GDB=number")?;
@@ -57,8 +58,8 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         },
         flash_image: bundle.write_image(workspace)?,
         entropy: options.rng == Switch::On,
-        network: options.net.clone(),
-        port: options.port,
+        network: options.net.clone().leading_to(options.port.guest),
+        port: options.port.host,
         legacy: false,
     };
     let mut arguments = machine.arguments();
@@ -71,8 +72,11 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         eprintln!("board: waiting for a debugger; in another terminal run");
         eprintln!("  {}", debugger_line(&machine, &bundle, port));
     } else if options.net.forwards_port() {
-        let port = options.port;
-        eprintln!("board: the board's port 80 is at http://localhost:{port}; Ctrl-C stops it");
+        let Forward { host, guest } = options.port;
+        let scheme = if guest == 80 { "http://" } else { "" };
+        eprintln!(
+            "board: the board's port {guest} is at {scheme}localhost:{host}; Ctrl-C stops it"
+        );
     } else {
         eprintln!("board: Ctrl-C stops the board");
     }

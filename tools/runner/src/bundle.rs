@@ -160,7 +160,8 @@ mod tests {
         let error = choose(&known, &names(&["web", "wbe"])).expect_err("wbe does not exist");
         assert_eq!(
             error.to_string(),
-            "there is no app `wbe`; known apps: hello web"
+            "there is no app `wbe`; known apps: hello web; \
+             a new one needs a [[bin]] in userland/apps/Cargo.toml"
         );
         assert_eq!(error.exit_status(), 2);
         let error = choose(&known, &names(&["web", "web"])).expect_err("web is repeated");

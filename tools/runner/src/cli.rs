@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::credential::Credentials;
-use crate::network::Network;
+use crate::network::{Forward, Network};
 
 /// Builds the kernel and apps, and runs them on QEMU's riscv32 `virt` machine.
 #[derive(Debug, Parser)]
@@ -65,9 +65,9 @@ pub struct RunOptions {
     /// The QEMU program
     #[arg(long, default_value = "qemu-system-riscv32", value_name = "PATH")]
     pub qemu: PathBuf,
-    /// Port of this machine at which the board's web server appears
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
+    /// Port of this machine that leads to port 80 of the board, or HOST:GUEST for another one there
+    #[arg(long, default_value = "8080", value_name = "PORT")]
+    pub port: Forward,
 }
 
 /// The board, and where to debug it.
@@ -77,7 +77,7 @@ pub struct DebugOptions {
     #[command(flatten)]
     pub board: RunOptions,
     /// Port of this machine at which QEMU waits for a debugger
-    #[arg(long, default_value_t = 1234)]
+    #[arg(long, default_value_t = 1234, value_parser = clap::value_parser!(u16).range(1..))]
     pub debugger_port: u16,
 }
 
@@ -129,6 +129,7 @@ mod tests {
             remote: 2,
         };
         assert_eq!(options.net, Network::new(vec![Card::User, datagram]));
-        assert_eq!((options.rng, options.port), (Switch::Off, 8081));
+        assert_eq!(options.rng, Switch::Off);
+        assert_eq!((options.port.host, options.port.guest), (8081, 80));
     }
 }

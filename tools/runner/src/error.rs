@@ -14,7 +14,10 @@ use crate::qemu::QemuError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An app that is not in the tree.
-    #[error("there is no app `{name}`; known apps: {}", known.join(" "))]
+    #[error(
+        "there is no app `{name}`; known apps: {}; a new one needs a [[bin]] in userland/apps/Cargo.toml",
+        known.join(" ")
+    )]
     UnknownApp {
         /// Name that was asked for.
         name: String,
@@ -88,10 +91,12 @@ pub enum Error {
         option: String,
     },
     /// The port cannot be listened on for another reason.
-    #[error("cannot listen on port {port} ({source}): take another with PORT=number")]
+    #[error("cannot listen on port {port} ({source}): take another with {option}")]
     Port {
         /// The port.
         port: u16,
+        /// The option that chooses another.
+        option: String,
         /// What the system said.
         source: io::Error,
     },

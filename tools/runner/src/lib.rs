@@ -20,4 +20,5 @@ pub mod port;
 pub mod qemu;
 pub mod session;
 pub mod tbf_object;
+pub mod usage;
 pub mod workspace;

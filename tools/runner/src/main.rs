@@ -6,10 +6,21 @@ use std::process::ExitCode;
 
 use board_runner::board::execute;
 use board_runner::cli::Cli;
+use board_runner::usage::describe;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match execute(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match describe(&error) {
+            Some(said) => {
+                eprintln!("board: {said}");
+                return ExitCode::from(2);
+            }
+            None => error.exit(),
+        },
+    };
+    match execute(cli) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("board: {error}");

@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 /// Address that QEMU's user network leases to the first card that asks.
 const GUEST_ADDRESS: &str = "10.0.2.15";
-/// Port on which the web app listens.
+/// Port that is forwarded unless another is named: the web app's.
 const GUEST_PORT: u16 = 80;
 
 /// What a card is plugged into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Card {
-    /// QEMU's user network, with a port of this machine forwarded to the guest's web server.
+    /// QEMU's user network, with a port of this machine forwarded to the guest.
     User,
     /// A program on this machine: each frame is a UDP datagram on the loopback interface.
     Datagram {
@@ -24,9 +24,38 @@ pub enum Card {
 }
 
 /// The cards of the board, in the order in which they are plugged in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     cards: Vec<Card>,
+    guest_port: u16,
+}
+
+/// A TCP port of this machine that leads to one of the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Port of this machine.
+    pub host: u16,
+    /// Port of the board.
+    pub guest: u16,
+}
+
+/// A `PORT` option that names no ports.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no port: use a number from 1 to 65535, or two as HOST:GUEST")]
+pub struct BadPort(String);
+
+impl FromStr for Forward {
+    type Err = BadPort;
+
+    fn from_str(text: &str) -> Result<Forward, BadPort> {
+        let port = |word: &str| word.parse().ok().filter(|port| *port != 0);
+        let both = match text.split_once(':') {
+            Some((host, guest)) => port(host).zip(port(guest)),
+            None => port(text).zip(Some(GUEST_PORT)),
+        };
+        both.map(|(host, guest)| Forward { host, guest })
+            .ok_or_else(|| BadPort(text.to_owned()))
+    }
 }
 
 /// A `NET` option that names no network.
@@ -38,12 +67,24 @@ pub struct BadNetwork(String);
 
 impl Network {
     /// A board without a card.
-    pub const NONE: Network = Network { cards: Vec::new() };
+    pub const NONE: Network = Network {
+        cards: Vec::new(),
+        guest_port: GUEST_PORT,
+    };
 
     /// Makes a board with these cards.
     #[must_use]
     pub fn new(cards: Vec<Card>) -> Network {
-        Network { cards }
+        Network {
+            cards,
+            ..Network::NONE
+        }
+    }
+
+    /// The same cards, with the forwarded port leading to this one of the board instead of 80.
+    #[must_use]
+    pub fn leading_to(self, guest_port: u16) -> Network {
+        Network { guest_port, ..self }
     }
 
     /// Whether QEMU will listen on the forwarded port.
@@ -57,7 +98,8 @@ impl Network {
     pub fn arguments(&self, port: u16) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut forward = Some(format!(
-            ",hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:{GUEST_PORT}"
+            ",hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:{}",
+            self.guest_port
         ));
         for (index, card) in self.cards.iter().enumerate() {
             let backend = match card {
@@ -138,5 +180,17 @@ mod tests {
         );
         assert_eq!(arguments[5], "user,id=net1");
         assert_eq!(arguments[7], "virtio-net-device,netdev=net1");
+    }
+
+    #[test]
+    fn the_forwarded_port_leads_to_the_web_server_or_where_it_is_told_to() {
+        let (host, guest) = (8007, 7);
+        assert_eq!("8007".parse(), Ok(Forward { host, guest: 80 }));
+        assert_eq!("8007:7".parse(), Ok(Forward { host, guest }));
+        let arguments = Network::new(vec![Card::User]).leading_to(7).arguments(8007);
+        assert!(arguments[1].ends_with("127.0.0.1:8007-10.0.2.15:7"));
+        for text in ["", "0", "x", "65536", "1:0", ":7", "1:", "1:2:3", "-1"] {
+            assert_eq!(text.parse::<Forward>(), Err(BadPort(text.to_owned())));
+        }
     }
 }

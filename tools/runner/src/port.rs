@@ -21,7 +21,11 @@ pub fn ensure_free(port: u16, option: &str) -> Result<(), Error> {
             port,
             option: option.to_owned(),
         }),
-        Err(source) => Err(Error::Port { port, source }),
+        Err(source) => Err(Error::Port {
+            port,
+            option: option.to_owned(),
+            source,
+        }),
     }
 }
 
