@@ -19,7 +19,7 @@ pub enum Content {
     Device(VirtIODeviceType),
     /// A device of a type with this number, for which there is no name.
     UnknownType(u32),
-    /// A device with the register layout of the legacy interface, or one newer than the driver.
+    /// A device with a register layout that the driver does not know, newer than itself.
     UnsupportedLayout,
     /// Something that does not answer as a VirtIO device does.
     NotVirtIO,
@@ -31,9 +31,7 @@ impl fmt::Display for Content {
             Content::Empty => "empty",
             Content::Device(device_type) => device_type.name(),
             Content::UnknownType(id) => return write!(f, "unknown device type {id}"),
-            Content::UnsupportedLayout => {
-                "legacy device, not used (QEMU: -global virtio-mmio.force-legacy=false)"
-            }
+            Content::UnsupportedLayout => "device with an unknown register layout, not used",
             Content::NotVirtIO => "not a VirtIO device",
         })
     }

@@ -23,7 +23,8 @@ pub enum Progress {
 ///
 /// During [`VirtIOTransport::initialize`](crate::transports::VirtIOTransport::initialize) the
 /// transport calls, in this order: [`device_type`](Self::device_type), [`examine`](Self::examine),
-/// [`negotiate_features`](Self::negotiate_features), [`configure`](Self::configure),
+/// [`negotiate_features`](Self::negotiate_features),
+/// [`features_agreed`](Self::features_agreed), [`configure`](Self::configure),
 /// [`pre_device_initialization`](Self::pre_device_initialization) and
 /// [`device_initialized`](Self::device_initialized).
 pub trait VirtIODeviceDriver {
@@ -64,6 +65,13 @@ pub trait VirtIODeviceDriver {
     /// exists only if its feature is offered.
     fn examine(&self, offered_features: u64, configuration: &Configuration<'_>) {
         let _ = (offered_features, configuration);
+    }
+
+    /// Tells the driver all features that are in use, those of the transport and the queues too.
+    ///
+    /// Without [`VERSION_1`](crate::features::VERSION_1) it is a legacy device.
+    fn features_agreed(&self, features: u64) {
+        let _ = features;
     }
 
     /// Lets the driver read the configuration space once features are agreed.

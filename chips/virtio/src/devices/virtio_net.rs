@@ -25,6 +25,7 @@ use super::net_configuration::{
 };
 use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{NetCounters, NetEvents};
+use crate::features;
 use crate::queues::BufferQueue;
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer};
 use crate::transports::configuration::Configuration;
@@ -32,8 +33,11 @@ use crate::transports::configuration::Configuration;
 /// The number of the queue of received frames (5.1.2).
 const RECEIVE_QUEUE: u32 = 0;
 
-/// The length of the device's header with VERSION_1 (5.1.6).
+/// The length of the device's header (5.1.6).
 const HEADER_LEN: usize = 12;
+
+/// Its length with a legacy device, which has no field for merged buffers (5.1.6.1).
+const LEGACY_HEADER_LEN: usize = 10;
 
 /// The header of each frame to send: nothing is left to the device (5.1.6.2).
 static TRANSMIT_HEADER: [u8; HEADER_LEN] = [0; HEADER_LEN];
@@ -53,6 +57,38 @@ pub const RECEIVE_BUFFER_LEN: usize = {
     (HEADER_LEN + longest).next_multiple_of(4)
 };
 
+/// A buffer for one received frame: in one piece, or with the header in a piece of its own.
+struct ReceiveBuffer {
+    header: Option<&'static mut [u8]>,
+    rest: &'static mut [u8],
+}
+
+impl ReceiveBuffer {
+    /// Puts a buffer together again from the pieces that were lent.
+    fn from_chain(chain: impl Iterator<Item = VirtqueueBuffer<'static>>) -> Option<Self> {
+        let mut pieces = chain.filter_map(|buffer| match buffer {
+            VirtqueueBuffer::DeviceWriteable(window) => Some(window.take()),
+            VirtqueueBuffer::DeviceReadable(_) => None,
+        });
+        let first = pieces.next()?;
+        Some(match pieces.next() {
+            None => Self {
+                header: None,
+                rest: first,
+            },
+            Some(rest) => Self {
+                header: Some(first),
+                rest,
+            },
+        })
+    }
+
+    fn from_returned(chain: &mut [Option<VirtqueueReturnBuffer<'static>>]) -> Option<Self> {
+        let buffers = chain.iter_mut().filter_map(Option::take);
+        Self::from_chain(buffers.map(|returned| returned.virtqueue_buffer))
+    }
+}
+
 /// Why a received buffer holds no frame for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Drop {
@@ -68,6 +104,10 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     client: OptionalCell<&'a dyn EthernetAdapterDatapathClient>,
     /// Receive buffers that the device does not have.
     spare: BufferStack<'static, DEPTH>,
+    /// The first bytes of each receive buffer, if the device wants the header in a buffer of its own.
+    spare_headers: BufferStack<'static, DEPTH>,
+    headers_apart: Cell<bool>,
+    header_len: Cell<usize>,
     /// The address used if the device has none to give.
     own_mac: [u8; 6],
     accepted: Cell<u64>,
@@ -104,6 +144,9 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             transmit_queue,
             client: OptionalCell::empty(),
             spare,
+            spare_headers: BufferStack::new(),
+            headers_apart: Cell::new(false),
+            header_len: Cell::new(HEADER_LEN),
             own_mac,
             accepted: Cell::new(0),
             mtu_is_usable: Cell::new(false),
@@ -148,8 +191,9 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
 
     /// Gives the device every spare receive buffer that the queue has room for.
     fn post_spare(&self) {
-        while let Some(buffer) = self.spare.pop() {
-            if !self.post(buffer) {
+        while let Some(rest) = self.spare.pop() {
+            let header = self.spare_headers.pop();
+            if !self.post(ReceiveBuffer { header, rest }) {
                 break;
             }
         }
@@ -162,19 +206,49 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     }
 
     /// Gives the device one receive buffer, or keeps it as a spare; says whether it was given.
-    fn post(&self, buffer: &'static mut [u8]) -> bool {
-        let window = SubSliceMut::new(buffer);
-        let mut chain = [Some(VirtqueueBuffer::DeviceWriteable(window))];
+    fn post(&self, buffer: ReceiveBuffer) -> bool {
+        let writable = |buffer| Some(VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(buffer)));
+        let mut chain = match buffer.header {
+            None => [writable(buffer.rest), None],
+            Some(header) => [writable(header), writable(buffer.rest)],
+        };
         let provided = self.receive_queue.provide(&mut chain, 0);
-        let [left] = chain;
-        if let Some(VirtqueueBuffer::DeviceWriteable(window)) = left {
-            self.spare.push(window.take());
+        if provided.is_err() {
+            let left = chain.into_iter().flatten();
+            self.keep(ReceiveBuffer::from_chain(left));
         }
         provided.is_ok()
     }
 
-    fn receive(&self, buffer: &'static mut [u8], used: usize) {
-        match self.frame_in(buffer, used) {
+    fn keep(&self, buffer: Option<ReceiveBuffer>) {
+        if let Some(buffer) = buffer {
+            if let Some(header) = buffer.header {
+                self.spare_headers.push(header);
+            }
+            self.spare.push(buffer.rest);
+        }
+    }
+
+    /// Cuts the header off each receive buffer, for good: all are spares now, and any device takes
+    /// them like this.
+    fn set_headers_apart(&self) {
+        if self.headers_apart.replace(true) {
+            return;
+        }
+        let whole = BufferStack::<DEPTH>::new();
+        while let Some(buffer) = self.spare.pop() {
+            whole.push(buffer);
+        }
+        while let Some(buffer) = whole.pop() {
+            if let Some((header, rest)) = buffer.split_at_mut_checked(self.header_len.get()) {
+                self.spare_headers.push(header);
+                self.spare.push(rest);
+            }
+        }
+    }
+
+    fn receive(&self, buffer: ReceiveBuffer, used: usize) {
+        match self.frame_in(&buffer, used) {
             Ok(frame) => match self.client.get() {
                 Some(client) if self.receiving.get() => {
                     self.events.received.bump();
@@ -192,12 +266,19 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     /// Finds the frame in a buffer of which the device says it has written the first `used` bytes.
     ///
     /// The header field for merged buffers is not looked at: a device need not write it.
-    fn frame_in<'f>(&self, buffer: &'f [u8], used: usize) -> Result<&'f [u8], Drop> {
-        let (header, frame) = buffer
-            .get(..used)
-            .and_then(<[u8]>::split_first_chunk::<HEADER_LEN>)
+    fn frame_in<'f>(&self, buffer: &'f ReceiveBuffer, used: usize) -> Result<&'f [u8], Drop> {
+        let apart = buffer.header.as_deref().unwrap_or_default();
+        let (header, frame) = used
+            .checked_sub(apart.len())
+            .and_then(|used| buffer.rest.get(..used))
+            .and_then(|rest| {
+                rest.split_at_checked(self.header_len.get().saturating_sub(apart.len()))
+            })
             .ok_or(Drop::Runt)?;
-        let [flags, gso_type, ..] = header;
+        let header = if apart.is_empty() { header } else { apart };
+        let [flags, gso_type, ..] = header else {
+            return Err(Drop::Runt);
+        };
         if frame.len() < ETHERNET_HEADER_LEN {
             Err(Drop::Runt)
         } else if flags & NEEDS_CSUM != 0 || *gso_type != 0 {
@@ -270,7 +351,9 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapterDatapath<'a> for VirtIO
         frame.slice(..usize::from(len));
         let mut chain = [
             Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::from(
-                &TRANSMIT_HEADER[..],
+                TRANSMIT_HEADER
+                    .get(..self.header_len.get())
+                    .unwrap_or(&TRANSMIT_HEADER),
             ))),
             Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(
                 frame,
@@ -321,10 +404,8 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
         if queue_number != RECEIVE_QUEUE {
             self.events.transmitted.bump();
             self.transmitted(buffer_chain, context, Ok(()));
-        } else if let Some(returned) = buffer_chain.first_mut().and_then(Option::take)
-            && let VirtqueueBuffer::DeviceWriteable(window) = returned.virtqueue_buffer
-        {
-            self.receive(window.take(), bytes_used);
+        } else if let Some(buffer) = ReceiveBuffer::from_returned(buffer_chain) {
+            self.receive(buffer, bytes_used);
         }
     }
 
@@ -343,10 +424,8 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
         if queue_number != RECEIVE_QUEUE {
             self.events.lost.bump();
             self.transmitted(buffer_chain, context, Err(ErrorCode::FAIL));
-        } else if let Some(returned) = buffer_chain.first_mut().and_then(Option::take)
-            && let VirtqueueBuffer::DeviceWriteable(window) = returned.virtqueue_buffer
-        {
-            self.spare.push(window.take());
+        } else {
+            self.keep(ReceiveBuffer::from_returned(buffer_chain));
         }
     }
 }
@@ -370,6 +449,19 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
         let offered = offered_features & FEATURE_MTU != 0;
         self.mtu_is_usable
             .set(offered && NetConfiguration::mtu_is_usable(configuration));
+    }
+
+    /// A legacy device has a shorter header, and may want it in a buffer of its own (2.7.4.3, 5.1.6).
+    fn features_agreed(&self, agreed: u64) {
+        let legacy = agreed & features::VERSION_1 == 0;
+        self.header_len.set(if legacy {
+            LEGACY_HEADER_LEN
+        } else {
+            HEADER_LEN
+        });
+        if legacy && agreed & features::ANY_LAYOUT == 0 {
+            self.set_headers_apart();
+        }
     }
 
     fn configure(&self, configuration: &Configuration<'_>) -> Result<(), ErrorCode> {

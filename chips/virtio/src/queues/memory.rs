@@ -63,14 +63,32 @@ pub(super) struct RawUsedRing<const N: usize> {
     _event: u16,
 }
 
+/// Where the used ring may begin in the block that a legacy device takes a queue to be (2.7.2), and
+/// where the block may.
+pub(crate) const RING_ALIGN: usize = 64;
+
+/// Offsets of the available and the used ring from the descriptors of a split queue, which are laid
+/// out for legacy devices to find them. No other device minds.
+pub(crate) const fn split_offsets(size: usize) -> (usize, usize) {
+    let available = size_of::<RawDescriptor>() * size;
+    let used = available + 6 + 2 * size;
+    (available, used.next_multiple_of(RING_ALIGN))
+}
+
+/// Places a part of a queue as [`split_offsets`] does for the largest size.
+#[repr(C, align(64))]
+pub(super) struct RingAligned<T>(T);
+
+const _: () = assert!(align_of::<RingAligned<u8>>() == RING_ALIGN);
+
 /// Memory for a queue of at most `N` descriptors, in whichever layout.
 ///
 /// A board sets it aside, uninitialized, and gives it to the queue's `new`.
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct QueueMemory<'b, const N: usize> {
     pub(super) descriptors: [RawDescriptor; N],
     pub(super) available: RawAvailableRing<N>,
-    pub(super) used: RawUsedRing<N>,
+    pub(super) used: RingAligned<RawUsedRing<N>>,
     pub(super) written: [Written; N],
     pub(super) chains: [MaybeUninit<ChainSlot<'b>>; N],
 }

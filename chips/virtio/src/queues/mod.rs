@@ -24,6 +24,7 @@ pub use buffer_queue::BufferQueue;
 pub use error::{QueueError, Violation};
 pub use indirect_tables::IndirectMemory;
 pub use memory::QueueMemory;
+pub(crate) use memory::{RING_ALIGN, split_offsets};
 pub use ring_queue::RingQueue;
 
 /// One virtqueue, as the transport sees it.

@@ -36,7 +36,7 @@ impl ConfigurationWindow for Bytes {
         u32::from_le_bytes(self.field(offset))
     }
 
-    fn generation(&self) -> u32 {
-        0
+    fn generation(&self) -> Option<u32> {
+        Some(0)
     }
 }

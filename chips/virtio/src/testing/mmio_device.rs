@@ -16,6 +16,9 @@ pub(crate) struct QueueSetup {
     pub(crate) num: u32,
     pub(crate) parts: [u32; 6],
     pub(crate) ready: u32,
+    /// What a legacy driver says: the alignment of the used ring, and the page of the queue.
+    pub(crate) align: u32,
+    pub(crate) pfn: u32,
 }
 
 /// The device. Public cells are the knobs.
@@ -50,6 +53,9 @@ pub(crate) struct MmioDevice {
     driver_sel: Cell<u32>,
     queue_sel: Cell<u32>,
     generation: Cell<u32>,
+    page_size: Cell<u32>,
+    /// What `LowQueue` took off the address of each queue.
+    pub(super) high_addresses: RefCell<Vec<u64>>,
 }
 
 pub(crate) const FAILED: u32 = 128;
@@ -82,18 +88,38 @@ impl MmioDevice {
             driver_sel: Cell::new(0),
             queue_sel: Cell::new(0),
             generation: Cell::new(0),
+            page_size: Cell::new(0),
+            high_addresses: RefCell::new(std::vec![0; 2]),
         })
     }
 
     /// The device's half of a queue that the driver has set up.
     pub(crate) fn queue(&self, number: usize) -> SplitDevice {
         let setup = self.queues.borrow()[number];
+        if self.version.get() == 1 {
+            return self.legacy_queue(setup, self.high_addresses.borrow()[number]);
+        }
         assert_eq!(setup.ready, 1, "queue {number} was not made ready");
         let address = |at: usize| u64::from(setup.parts[at + 1]) << 32 | u64::from(setup.parts[at]);
         let parts = VirtqueueAddresses {
             descriptor_area: address(0),
             driver_area: address(2),
             device_area: address(4),
+        };
+        SplitDevice::new(parts, setup.num as u16)
+    }
+
+    /// A queue as a legacy device finds it: one block, laid out by its size and the alignment.
+    fn legacy_queue(&self, setup: QueueSetup, high: u64) -> SplitDevice {
+        assert_ne!(setup.pfn, 0, "the queue was not made ready");
+        assert!(self.page_size.get().is_power_of_two() && setup.align.is_power_of_two());
+        let (num, align) = (u64::from(setup.num), u64::from(setup.align));
+        let block = u64::from(setup.pfn) * u64::from(self.page_size.get()) + high;
+        let driver_area = block + 16 * num;
+        let parts = VirtqueueAddresses {
+            descriptor_area: block,
+            driver_area,
+            device_area: (driver_area + 6 + 2 * num).div_ceil(align) * align,
         };
         SplitDevice::new(parts, setup.num as u16)
     }
@@ -160,6 +186,10 @@ impl RegisterAccess for &'static MmioDevice {
                 self.queue_num_max.get()
             }
             Readable::QueueNumMax => 0,
+            Readable::QueuePfn => {
+                assert_eq!(self.version.get(), 1);
+                self.queues_in_use.get().into()
+            }
             Readable::QueueReady => self.queues_in_use.get().into(),
             Readable::InterruptStatus => self
                 .false_interrupt_status
@@ -186,6 +216,12 @@ impl RegisterAccess for &'static MmioDevice {
                 self.accepted.set(kept | u64::from(value) << shift);
             }
             Writable::QueueSel => self.queue_sel.set(value),
+            Writable::GuestPageSize => {
+                assert_eq!(self.version.get(), 1);
+                self.page_size.set(value);
+            }
+            Writable::QueueAlign => self.selected(|queue| queue.align = value),
+            Writable::QueuePfn => self.selected(|queue| queue.pfn = value),
             Writable::QueueNum => self.selected(|queue| queue.num = value),
             Writable::QueueReady => self.selected(|queue| queue.ready = value),
             Writable::QueueNotify => {

@@ -8,6 +8,7 @@ pub(crate) mod barriers;
 pub(crate) mod configuration;
 pub(crate) mod explorer;
 pub(crate) mod fence;
+pub(crate) mod low_queue;
 pub(crate) mod mmio_device;
 pub(crate) mod packed_device;
 pub(crate) mod queue_rig;

@@ -40,8 +40,8 @@ pub trait ConfigurationWindow {
     /// Reads the little-endian 32 bits at `offset`, a multiple of four.
     fn word(&self, offset: usize) -> u32;
 
-    /// Reads the number that changes whenever the space does.
-    fn generation(&self) -> u32;
+    /// Reads the number that changes whenever the space does. Legacy devices have none.
+    fn generation(&self) -> Option<u32>;
 }
 
 /// A device's configuration space, for the length of one driver call.
@@ -110,19 +110,26 @@ impl<'a> Configuration<'a> {
         Ok(())
     }
 
-    /// Runs `read` until the space did not change meanwhile (2.5.1).
+    /// Runs `read` until the space did not change meanwhile (2.5.1). If the device does not tell,
+    /// until it is read twice in a row with the same result (2.5.4).
     ///
     /// # Errors
     ///
     /// [`ConfigurationError::Unstable`] after several changes in a row, else the error of `read`.
-    pub fn consistently<T>(
+    pub fn consistently<T: PartialEq>(
         &self,
         mut read: impl FnMut(&Self) -> Result<T, ConfigurationError>,
     ) -> Result<T, ConfigurationError> {
+        let mut last = None;
         for _ in 0..ATTEMPTS {
             let before = self.window.generation();
-            let value = read(self)?;
-            if self.window.generation() == before {
+            let value = Some(read(self)?);
+            let stable = match before {
+                Some(_) => self.window.generation() == before,
+                None => value == last,
+            };
+            last = value;
+            if stable && let Some(value) = last {
                 return Ok(value);
             }
         }
@@ -149,6 +156,7 @@ mod tests {
     struct Space {
         restless: Cell<u32>,
         generation: Cell<u32>,
+        legacy: bool,
     }
 
     impl Space {
@@ -156,6 +164,7 @@ mod tests {
             Self {
                 restless: Cell::new(times),
                 generation: Cell::new(0),
+                legacy: false,
             }
         }
     }
@@ -170,7 +179,11 @@ mod tests {
                 self.restless.set(self.restless.get() - 1);
                 self.generation.set(self.generation.get() + 1);
             }
-            offset as u8
+            if self.legacy {
+                self.generation.get() as u8
+            } else {
+                offset as u8
+            }
         }
 
         fn half(&self, offset: usize) -> u16 {
@@ -181,8 +194,8 @@ mod tests {
             u32::from(self.half(offset)) | u32::from(self.half(offset + 2)) << 16
         }
 
-        fn generation(&self) -> u32 {
-            self.generation.get()
+        fn generation(&self) -> Option<u32> {
+            (!self.legacy).then(|| self.generation.get())
         }
     }
 
@@ -236,6 +249,28 @@ mod tests {
             space.read_u8(5)
         });
         assert_eq!((value, reads.get()), (Ok(5), 4));
+    }
+
+    #[test]
+    fn without_a_generation_the_same_has_to_be_read_twice() {
+        for (restless, reads_needed) in [(0, 2), (1, 2), (2, 3), (3, 4)] {
+            let space = Space {
+                legacy: true,
+                ..Space::restless(restless)
+            };
+            let reads = Cell::new(0);
+            let value = Configuration::new(&space).consistently(|space| {
+                reads.set(reads.get() + 1);
+                space.read_u8(5)
+            });
+            assert_eq!((value, reads.get()), (Ok(restless as u8), reads_needed));
+        }
+        let space = Space {
+            legacy: true,
+            ..Space::restless(u32::MAX)
+        };
+        let value = Configuration::new(&space).consistently(|space| space.read_u8(5));
+        assert_eq!(value, Err(ConfigurationError::Unstable));
     }
 
     #[test]

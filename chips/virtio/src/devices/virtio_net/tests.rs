@@ -551,3 +551,4 @@ proptest::proptest! {
 }
 
 mod cost;
+mod legacy;

@@ -6,7 +6,7 @@
 
 use core::cell::Cell;
 
-use crate::queues::memory::{RawAvailableRing, RingMemory};
+use crate::queues::memory::{RawAvailableRing, RawDescriptor, RingMemory, split_offsets};
 use crate::queues::shared;
 
 /// The driver does not want to be notified; advice only (2.7.7).
@@ -14,7 +14,9 @@ const NO_INTERRUPT: u16 = 1;
 
 /// The ring, in memory that the device reads.
 pub(super) struct AvailableRing {
-    start: *mut RawAvailableRing<0>,
+    /// The descriptors, which the ring follows.
+    block: *mut RawDescriptor,
+    start: Cell<*mut RawAvailableRing<0>>,
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
@@ -27,7 +29,8 @@ impl AvailableRing {
     /// As for [`Ring::new`](crate::queues::ring::Ring::new).
     pub(super) unsafe fn new(memory: RingMemory) -> Self {
         Self {
-            start: memory.available,
+            block: memory.descriptors,
+            start: Cell::new(memory.available),
             largest_mask: memory.mask,
             mask: Cell::new(memory.mask),
         }
@@ -37,14 +40,22 @@ impl AvailableRing {
     /// than memory is there for.
     pub(super) fn clear(&self, size: u16) {
         self.mask.set(size.wrapping_sub(1) & self.largest_mask);
-        let bytes = 6 + 2 * (usize::from(self.largest_mask) + 1);
-        // SAFETY: three words and the entries are the whole ring, which by the promise to `new` may
-        // be written.
-        unsafe { self.start.cast::<u8>().write_bytes(0, bytes) };
+        let entries = usize::from(self.mask.get()) + 1;
+        let (offset, _) = split_offsets(entries);
+        self.start.set(self.block.wrapping_byte_add(offset).cast());
+        // SAFETY: three words and the entries are the whole ring. With the descriptors before it, it
+        // takes no more than the memory for the largest size, which by the promise to `new` may be
+        // written.
+        unsafe {
+            self.start
+                .get()
+                .cast::<u8>()
+                .write_bytes(0, 6 + 2 * entries)
+        };
     }
 
     pub(super) fn address(&self) -> u64 {
-        self.start.expose_provenance() as u64
+        self.start.get().expose_provenance() as u64
     }
 
     /// Writes the head of a chain to the entry for `position`, which counts without bound.
@@ -57,14 +68,14 @@ impl AvailableRing {
     #[inline]
     pub(super) fn set_index(&self, index: u16) {
         // SAFETY: the field lies inside the ring, which may be written.
-        unsafe { shared::store(&raw mut (*self.start).index, index) };
+        unsafe { shared::store(&raw mut (*self.start.get()).index, index) };
     }
 
     /// Asks for used buffer notifications, or for none. Only where there is no event index.
     pub(super) fn set_wanted(&self, wanted: bool) {
         let flags = if wanted { 0 } else { NO_INTERRUPT };
         // SAFETY: the field lies inside the ring, which may be written.
-        unsafe { shared::store(&raw mut (*self.start).flags, flags) };
+        unsafe { shared::store(&raw mut (*self.start.get()).flags, flags) };
     }
 
     /// Asks for a notification when the device fills the entry of the used ring with this index.
@@ -79,7 +90,7 @@ impl AvailableRing {
     fn write(&self, entry: usize, value: u16) {
         // SAFETY: the entries and the event index behind them lie inside the ring.
         unsafe {
-            let entries = (&raw mut (*self.start).ring).cast::<u16>();
+            let entries = (&raw mut (*self.start.get()).ring).cast::<u16>();
             shared::store(entries.add(entry), value);
         }
     }

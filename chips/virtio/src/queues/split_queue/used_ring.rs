@@ -7,7 +7,9 @@
 
 use core::cell::Cell;
 
-use crate::queues::memory::{RawUsedElement, RawUsedRing, RingMemory};
+use crate::queues::memory::{
+    RawDescriptor, RawUsedElement, RawUsedRing, RingMemory, split_offsets,
+};
 use crate::queues::ring::UsedElement;
 use crate::queues::shared;
 
@@ -16,7 +18,9 @@ const NO_NOTIFY: u16 = 1;
 
 /// The ring, in memory that the device writes.
 pub(super) struct UsedRing {
-    start: *mut RawUsedRing<0>,
+    /// The descriptors, which the ring follows at a distance.
+    block: *mut RawDescriptor,
+    start: Cell<*mut RawUsedRing<0>>,
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
@@ -29,7 +33,8 @@ impl UsedRing {
     /// As for [`Ring::new`](crate::queues::ring::Ring::new).
     pub(super) unsafe fn new(memory: RingMemory) -> Self {
         Self {
-            start: memory.used,
+            block: memory.descriptors,
+            start: Cell::new(memory.used),
             largest_mask: memory.mask,
             mask: Cell::new(memory.mask),
         }
@@ -39,14 +44,21 @@ impl UsedRing {
     /// than memory is there for.
     pub(super) fn clear(&self, size: u16) {
         self.mask.set(size.wrapping_sub(1) & self.largest_mask);
-        let bytes = 6 + 8 * (usize::from(self.largest_mask) + 1);
-        // SAFETY: three words and the entries are the whole ring, which by the promise to `new` may
-        // be written.
-        unsafe { self.start.cast::<u8>().write_bytes(0, bytes) };
+        let entries = usize::from(self.mask.get()) + 1;
+        let (_, offset) = split_offsets(entries);
+        self.start.set(self.block.wrapping_byte_add(offset).cast());
+        // SAFETY: three words and the entries are the whole ring. With what lies before it, it takes
+        // no more than the memory for the largest size, which by the promise to `new` may be written.
+        unsafe {
+            self.start
+                .get()
+                .cast::<u8>()
+                .write_bytes(0, 6 + 8 * entries)
+        };
     }
 
     pub(super) fn address(&self) -> u64 {
-        self.start.expose_provenance() as u64
+        self.start.get().expose_provenance() as u64
     }
 
     /// Whether the device wants to be notified of available buffers. Only where there is no event
@@ -54,7 +66,7 @@ impl UsedRing {
     #[inline]
     pub(super) fn wants_notification(&self) -> bool {
         // SAFETY: the field lies inside the ring, which may be read.
-        unsafe { shared::load(&raw const (*self.start).flags) & NO_NOTIFY == 0 }
+        unsafe { shared::load(&raw const (*self.start.get()).flags) & NO_NOTIFY == 0 }
     }
 
     /// The entry of the available ring at which the device wants to be notified.
@@ -69,7 +81,7 @@ impl UsedRing {
     #[inline]
     pub(super) fn index(&self) -> u16 {
         // SAFETY: the field lies inside the ring, which may be read.
-        unsafe { shared::load(&raw const (*self.start).index) }
+        unsafe { shared::load(&raw const (*self.start.get()).index) }
     }
 
     /// Reads the entry for `position`, which counts without bound.
@@ -90,6 +102,6 @@ impl UsedRing {
     #[inline(always)]
     fn entries(&self) -> *const RawUsedElement {
         // SAFETY: the array begins inside the ring; nothing is read here.
-        unsafe { (&raw const (*self.start).ring).cast() }
+        unsafe { (&raw const (*self.start.get()).ring).cast() }
     }
 }

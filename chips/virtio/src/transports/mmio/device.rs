@@ -8,7 +8,9 @@ use kernel::utilities::StaticRef;
 
 use super::access::{Readable, RegisterAccess, Writable};
 use super::lifecycle::{Lifecycle, Stage};
-use super::registers::{CONFIGURATION_LEN, MAGIC, VERSION, VirtIOMMIODeviceRegisters, interrupt};
+use super::registers::{
+    CONFIGURATION_LEN, LEGACY_VERSION, MAGIC, VERSION, VirtIOMMIODeviceRegisters, interrupt,
+};
 use super::storm::StormGuard;
 use crate::barriers::{Barriers, MachineBarriers};
 use crate::counters::{TransportCounters, TransportEvents};
@@ -28,6 +30,8 @@ pub struct VirtIOMMIODevice<
     pub(super) registers: R,
     pub(super) barriers: B,
     pub(super) life: Lifecycle,
+    /// Whether the device had the legacy layout when it was last initialized.
+    pub(super) legacy: Cell<bool>,
     /// Queues to notify as soon as the device runs, one bit each.
     pub(super) owed_notifications: Cell<u32>,
     pub(super) driver: Cell<Option<&'static dyn VirtIODeviceDriver>>,
@@ -55,6 +59,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             registers,
             barriers,
             life: Lifecycle::new(),
+            legacy: Cell::new(false),
             owed_notifications: Cell::new(0),
             driver: Cell::new(None),
             queues: Cell::new(&[]),
@@ -88,7 +93,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// - [`UnknownDeviceType`](VirtIOInitializationError::UnknownDeviceType): with number 0, an
     ///   empty slot.
     /// - [`InvalidTransportVersion`](VirtIOInitializationError::InvalidTransportVersion): a device,
-    ///   but with another register layout, the legacy one for example.
+    ///   but with a register layout other than versions 1 and 2.
     pub fn identify(&self) -> Result<VirtIODeviceType, VirtIOInitializationError> {
         if self.registers.read(Readable::MagicValue) != MAGIC {
             return Err(VirtIOInitializationError::NotAVirtIODevice);
@@ -98,7 +103,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         match VirtIODeviceType::from_device_id(id) {
             // An empty slot is empty in every version.
             _ if id == 0 => Err(VirtIOInitializationError::UnknownDeviceType(0)),
-            _ if version != VERSION => Err(VirtIOInitializationError::InvalidTransportVersion),
+            _ if !is_known(version) => Err(VirtIOInitializationError::InvalidTransportVersion),
             Some(device_type) => Ok(device_type),
             None => Err(VirtIOInitializationError::UnknownDeviceType(id)),
         }
@@ -155,6 +160,13 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     }
 }
 
+/// Whether a register layout is one that this transport drives.
+///
+/// Legacy devices have the byte order of the machine (2.4.3), but rings are little-endian here.
+fn is_known(version: u32) -> bool {
+    version == VERSION || version == LEGACY_VERSION && cfg!(target_endian = "little")
+}
+
 impl<R: RegisterAccess, B: Barriers> VirtIOTransport for VirtIOMMIODevice<R, B> {
     fn initialize(
         &self,
@@ -200,7 +212,7 @@ impl<R: RegisterAccess, B: Barriers> ConfigurationWindow for VirtIOMMIODevice<R,
         self.registers.configuration_word(offset)
     }
 
-    fn generation(&self) -> u32 {
-        self.registers.read(Readable::ConfigGeneration)
+    fn generation(&self) -> Option<u32> {
+        (!self.legacy.get()).then(|| self.registers.read(Readable::ConfigGeneration))
     }
 }

@@ -4,11 +4,11 @@
 
 use super::access::{Readable, RegisterAccess, Writable};
 use super::device::VirtIOMMIODevice;
-use super::registers::status;
+use super::registers::{LEGACY_VERSION, status};
 use crate::barriers::Barriers;
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use crate::features;
-use crate::queues::Virtqueue;
+use crate::queues::{RING_ALIGN, Virtqueue, VirtqueueAddresses, split_offsets};
 use crate::transports::VirtIOInitializationError;
 use crate::transports::configuration::Configuration;
 
@@ -40,6 +40,8 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             return Err(VirtIOInitializationError::DeviceError);
         }
         self.watching.set(false);
+        self.legacy
+            .set(self.registers.read(Readable::Version) == LEGACY_VERSION);
         self.driver.set(Some(driver));
         self.queues.set(queues);
 
@@ -66,9 +68,14 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         self.add_status(status::DRIVER);
 
         let accepted = self.negotiate(driver, queues)?;
+        driver.features_agreed(accepted);
         driver
             .configure(&Configuration::new(self))
             .map_err(VirtIOInitializationError::DriverPreInitializationError)?;
+        if self.legacy.get() {
+            let page = RING_ALIGN as u32;
+            self.registers.write(Writable::GuestPageSize, page);
+        }
         for (number, queue) in queues.iter().enumerate() {
             queue.set_features(accepted);
             self.set_up_queue(number, *queue)?;
@@ -93,7 +100,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         queues: &'static [&'static dyn Virtqueue],
     ) -> Result<u64, VirtIOInitializationError> {
         let offered = self.offered_features();
-        if offered & features::VERSION_1 == 0 {
+        if !self.legacy.get() && offered & features::VERSION_1 == 0 {
             return Err(VirtIOInitializationError::InvalidVirtIOVersion);
         }
         let for_driver = offered & features::DEVICE_TYPE;
@@ -108,7 +115,12 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         let by_queues = queues
             .iter()
             .fold(features::QUEUE, |common, queue| common & queue.features());
-        let accepted = by_driver | (offered & (features::TRANSPORT | by_queues));
+        let by_transport = if self.legacy.get() {
+            features::LEGACY_TRANSPORT
+        } else {
+            features::TRANSPORT
+        };
+        let accepted = by_driver | (offered & (by_transport | by_queues));
         let refused = VirtIOInitializationError::FeatureNegotiationFailed {
             offered,
             accepted: Some(accepted),
@@ -117,6 +129,10 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             return Err(refused);
         }
         self.write_features(accepted);
+        if self.legacy.get() {
+            // Such a device has no say in what is made of its offer (3.1.2).
+            return Ok(accepted);
+        }
         self.add_status(status::FEATURES_OK);
         if self.registers.read(Readable::Status) & status::FEATURES_OK == 0 {
             return Err(refused);
@@ -130,12 +146,15 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             u64::from(self.registers.read(Readable::DeviceFeatures))
         };
         let low = word(0);
-        word(1) << 32 | low
+        let high = if self.legacy.get() { 0 } else { word(1) };
+        high << 32 | low
     }
 
     fn write_features(&self, accepted: u64) {
         let [low, high] = halves(accepted);
-        for (selector, word) in [(0, low), (1, high)] {
+        let words = [(0, low), (1, high)];
+        let used = if self.legacy.get() { 1 } else { 2 };
+        for (selector, word) in words.into_iter().take(used) {
             self.registers.write(Writable::DriverFeaturesSel, selector);
             self.registers.write(Writable::DriverFeatures, word);
         }
@@ -151,7 +170,12 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         // Lossless: the caller has bounded the number of queues.
         let number = number as u32;
         self.registers.write(Writable::QueueSel, number);
-        if self.registers.read(Readable::QueueReady) != 0 {
+        let in_use = if self.legacy.get() {
+            Readable::QueuePfn
+        } else {
+            Readable::QueueReady
+        };
+        if self.registers.read(in_use) != 0 {
             return Err(unavailable);
         }
         let max = self.registers.read(Readable::QueueNumMax);
@@ -165,6 +189,14 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         queue.initialize(number, size);
 
         let parts = queue.physical_addresses();
+        if self.legacy.get() {
+            let page = legacy_page(parts, size).ok_or(unavailable)?;
+            self.registers
+                .write(Writable::QueueAlign, RING_ALIGN as u32);
+            self.barriers.doorbell();
+            self.registers.write(Writable::QueuePfn, page);
+            return Ok(());
+        }
         let address = |low_register, high_register, address| {
             let [low, high] = halves(address);
             self.registers.write(low_register, low);
@@ -230,6 +262,22 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     pub(super) fn needs_reset(&self) -> bool {
         self.registers.read(Readable::Status) & status::DEVICE_NEEDS_RESET != 0
     }
+}
+
+/// The page where a queue of `size` elements begins, if it is laid out as a legacy device takes it to
+/// be: one block, in which everything has its place (2.7.2).
+fn legacy_page(parts: VirtqueueAddresses, size: usize) -> Option<u32> {
+    let (available, used) = split_offsets(size);
+    let begins = |place: u64, offset: usize| {
+        place.checked_sub(parts.descriptor_area) == u64::try_from(offset).ok()
+    };
+    let page_size = RING_ALIGN as u64;
+    let in_place = parts.descriptor_area.is_multiple_of(page_size)
+        && begins(parts.driver_area, available)
+        && begins(parts.device_area, used);
+    // Page zero means no queue.
+    let page = u32::try_from(parts.descriptor_area / page_size).ok()?;
+    (in_place && page != 0).then_some(page)
 }
 
 /// Splits 64 bits into the low and the high word.

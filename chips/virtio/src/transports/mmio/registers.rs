@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The register window (VirtIO 1.2, 4.2.2), version 2.
+//! The register window (VirtIO 1.2, 4.2.2 and 4.2.4), versions 2 and 1.
 
 use kernel::utilities::registers::{ReadOnly, ReadWrite, WriteOnly, register_structs};
 
 /// What [`magic_value`](VirtIOMMIODeviceRegisters) reads: "virt" in little-endian ASCII.
 pub(super) const MAGIC: u32 = 0x7472_6976;
 
-/// The version of the register layout that this transport drives.
+/// The version of the register layout that the standard describes.
 pub(super) const VERSION: u32 = 2;
+
+/// The version of the layout of legacy devices (4.2.4).
+pub(super) const LEGACY_VERSION: u32 = 1;
 
 /// The length of the part of the configuration space that is mapped, in bytes.
 pub(super) const CONFIGURATION_LEN: usize = 0x100;
@@ -31,14 +34,19 @@ register_structs! {
         /// The word of accepted features that the next register selects.
         (0x020 => pub(super) driver_features: WriteOnly<u32>),
         (0x024 => pub(super) driver_features_sel: WriteOnly<u32>),
-        (0x028 => _reserved1),
+        /// The unit of [`queue_pfn`](Self), in bytes. Legacy.
+        (0x028 => pub(super) guest_page_size: WriteOnly<u32>),
+        (0x02C => _reserved1),
         /// Queue that the queue registers below refer to.
         (0x030 => pub(super) queue_sel: WriteOnly<u32>),
         /// Largest size of that queue; zero if there is no such queue.
         (0x034 => pub(super) queue_num_max: ReadOnly<u32>),
         /// Size of that queue.
         (0x038 => pub(super) queue_num: WriteOnly<u32>),
-        (0x03C => _reserved2),
+        /// The alignment of the used ring of that queue. Legacy.
+        (0x03C => pub(super) queue_align: WriteOnly<u32>),
+        /// The page where that queue begins, zero for none. Legacy.
+        (0x040 => pub(super) queue_pfn: ReadWrite<u32>),
         /// One while the device may use that queue.
         (0x044 => pub(super) queue_ready: ReadWrite<u32>),
         (0x048 => _reserved3),
