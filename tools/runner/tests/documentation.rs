@@ -207,3 +207,33 @@ fn the_guides_network_app_is_the_one_that_is_built() {
         .expect("a crate root");
     assert!(guide.contains(code), "the guide shows another tcp_echo");
 }
+
+/// The README may say this much less than was measured, since the bench lets figures grow by as much
+/// without a new baseline, or so much more.
+const ROUNDING: std::ops::Range<f64> = 0.97..1.2;
+
+#[test]
+fn sizes_and_costs_in_the_readme_are_those_of_the_baseline() {
+    let tree = Tree::read();
+    let baseline: serde_json::Value =
+        serde_json::from_str(&tree.text("tools/bench/baseline.json")).expect("a baseline");
+    let readme = tree.text("README.md").replace('\n', " ");
+    let wrong = [
+        (" kB of code", baseline["bytes"]["text"].as_f64(), 1000.0),
+        (" kB of RAM", baseline["bytes"]["bss"].as_f64(), 1000.0),
+        (
+            " instructions (`",
+            baseline["operations"]["command-0"]["instructions"].as_f64(),
+            1.0,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(unit, measured, scale)| {
+        let measured = measured.expect("the baseline has it") / scale;
+        let before = readme.split(unit).next()?;
+        let said: f64 = before.rsplit(' ').next()?.parse().expect("a number");
+        (!ROUNDING.contains(&(said / measured)))
+            .then(|| format!("README.md says {said}{unit} and the baseline {measured}"))
+    });
+    expect_none(wrong.collect());
+}
