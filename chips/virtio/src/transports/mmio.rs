@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The memory-mapped transport (VirtIO 1.2, 4.2), register layout version 2.
+//! The memory-mapped transport (VirtIO 1.2, 4.2), register layout version 2, or 1 for legacy devices.
 //!
 //! [`registers`](VirtIOMMIODeviceRegisters) is the window as the standard draws it, `access` the
 //! narrow trait through which the rest touches it, and `device` the transport itself, whose parts are
