@@ -152,6 +152,17 @@ fn the_index_lists_every_page_of_doc() {
 }
 
 #[test]
+fn design_notes_and_drivers_name_the_tests_that_show_them() {
+    let tree = Tree::read();
+    let wrong = tree.pages.iter().filter_map(|page| {
+        let claims = page.path.starts_with("doc/design") || page.path.starts_with("doc/syscalls");
+        let shown = page.text.to_lowercase().contains("shown by");
+        (claims && !shown).then(|| page.path.display().to_string())
+    });
+    expect_none(wrong.collect());
+}
+
+#[test]
 fn every_driver_of_the_board_has_a_page_under_its_number() {
     let tree = Tree::read();
     let pages: Vec<u32> = tree
