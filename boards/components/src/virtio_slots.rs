@@ -79,10 +79,10 @@ impl<const N: usize> Slots<N> {
             .filter(|slot| slot.content != Content::Empty)
     }
 
-    /// Finds the first device of a type.
-    pub fn first(&self, device_type: VirtIODeviceType) -> Option<Slot> {
+    /// Lists the devices of a type.
+    pub fn of_type(&self, device_type: VirtIODeviceType) -> impl Iterator<Item = Slot> {
         self.occupied()
-            .find(|slot| slot.content == Content::Device(device_type))
+            .filter(move |slot| slot.content == Content::Device(device_type))
     }
 }
 

@@ -8,8 +8,8 @@
 use core::fmt::{self, Write};
 
 use capsules_core::process_console::ConsoleCommand;
-use components::virtio_net::{Net, NetDevice, VirtIONetComponent};
-use components::virtio_rng::{Rng, RngDevice, VirtIORngComponent};
+use components::virtio_net::{Net, NetDevice, NetMemory, VirtIONetComponent};
+use components::virtio_rng::{Rng, RngDevice, RngMemory, VirtIORngComponent};
 use components::virtio_slots::{Content, Slot, Slots};
 use kernel::component::Component;
 use kernel::debug;
@@ -32,11 +32,12 @@ pub type VirtIONet = Net<Fence>;
 enum Service {
     Rng(RngDevice<Fence>),
     Net(NetDevice<Fence>),
-    /// Nothing: another device of the kind is in use, there is no driver, or it did not start.
+    /// Nothing: there are more devices of the kind than drivers, or it did not start.
     None,
 }
 
-/// The devices of this run. Of two of a kind, the one in the lower slot is used.
+/// The devices of this run. Two of a kind are put into service, and the one in the lower slot is what
+/// apps get.
 pub struct Devices {
     slots: Slots<VIRTIO_SLOTS>,
     services: [Service; VIRTIO_SLOTS],
@@ -46,20 +47,27 @@ impl Devices {
     /// Puts the devices in `slots` into service and prints a line about each.
     pub fn start(slots: Slots<VIRTIO_SLOTS>, fence: Fence) -> Self {
         let mut services = [const { Service::None }; VIRTIO_SLOTS];
-        if let Some(slot) = slots.first(VirtIODeviceType::EntropySource) {
+        // Memory is set aside by each line that names it, so a loop would not do.
+        let mut sources = slots.of_type(VirtIODeviceType::EntropySource);
+        if let Some(slot) = sources.next() {
             let memory = components::virtio_rng_component_static!(Fence);
-            match VirtIORngComponent::new(slot, fence).finalize(memory) {
-                Ok(device) => services[slot.number] = Service::Rng(device),
-                Err(error) => announce_failure(&slot, error),
-            }
+            services[slot.number] = start_rng(slot, fence, memory);
         }
-        if let Some(slot) = slots.first(VirtIODeviceType::NetworkCard) {
+        if let Some(slot) = sources.next() {
+            let memory = components::virtio_rng_component_static!(Fence);
+            services[slot.number] = start_rng(slot, fence, memory);
+        }
+        drop(sources);
+        let mut cards = slots.of_type(VirtIODeviceType::NetworkCard);
+        if let Some(slot) = cards.next() {
             let memory = components::virtio_net_component_static!(Fence);
-            match VirtIONetComponent::new(slot, fence).finalize(memory) {
-                Ok(device) => services[slot.number] = Service::Net(device),
-                Err(error) => announce_failure(&slot, error),
-            }
+            services[slot.number] = start_net(slot, fence, memory);
         }
+        if let Some(slot) = cards.next() {
+            let memory = components::virtio_net_component_static!(Fence);
+            services[slot.number] = start_net(slot, fence, memory);
+        }
+        drop(cards);
         let devices = Self { slots, services };
         for slot in devices.slots.occupied() {
             debug!("{}", devices.line(&slot));
@@ -91,8 +99,23 @@ impl Devices {
     }
 }
 
-fn announce_failure(slot: &Slot, error: VirtIOInitializationError) {
+fn start_rng(slot: Slot, fence: Fence, memory: RngMemory<Fence>) -> Service {
+    match VirtIORngComponent::new(slot, fence).finalize(memory) {
+        Ok(device) => Service::Rng(device),
+        Err(error) => announce_failure(&slot, error),
+    }
+}
+
+fn start_net(slot: Slot, fence: Fence, memory: NetMemory<Fence>) -> Service {
+    match VirtIONetComponent::new(slot, fence).finalize(memory) {
+        Ok(device) => Service::Net(device),
+        Err(error) => announce_failure(&slot, error),
+    }
+}
+
+fn announce_failure(slot: &Slot, error: VirtIOInitializationError) -> Service {
     debug!("VirtIO slot {}: did not start: {:?}", slot.number, error);
+    Service::None
 }
 
 /// One device in one line.

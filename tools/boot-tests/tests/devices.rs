@@ -99,6 +99,34 @@ fn a_second_device_of_a_kind_is_no_obstacle() {
 }
 
 #[test]
+fn two_cards_are_in_service_and_the_one_in_the_lower_slot_has_the_apps() {
+    each_qemu(|qemu| {
+        // QEMU fills the slots from the highest one down, so the cable is in the lower one.
+        let more = [
+            "-netdev",
+            "user,id=other",
+            "-device",
+            "virtio-net-device,netdev=other",
+        ];
+        let board = Board::on(qemu).apps(&["echo"]).with(&more).cable();
+        let (mut guest, peer) = board.boot_with_peer();
+        let boot = guest.expect("echo: returning every frame");
+        let in_service = boot
+            .lines()
+            .filter(|line| line.contains("network card") && line.contains(", in service"))
+            .count();
+        if in_service != 2 {
+            guest.fail_with(&format!("{in_service} cards in service instead of 2"));
+        }
+        let mut frame = [[0x52, 0x54, 0, 0x12, 0x34, 0x57], [2, 0, 0, 0, 0, 1]].concat();
+        frame.extend([0x88, 0xB5]);
+        frame.resize(60, 0x5A);
+        peer.send(&frame);
+        assert_eq!(peer.receive()[12..], frame[12..]);
+    });
+}
+
+#[test]
 fn a_cpu_without_machine_mode_protection_boots_too() {
     each_qemu(|qemu| {
         let mut guest = Board::on(qemu)
