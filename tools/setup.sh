@@ -86,7 +86,17 @@ fi
 
 # ---- Rust ------------------------------------------------------------------
 
+# Another toolchain would stay in use whatever is installed, so nothing is.
+refuse_override() {
+    case ${RUSTUP_TOOLCHAIN-} in
+    '' | "$channel" | "$channel"-*) ;;
+    *) fail "RUSTUP_TOOLCHAIN=$RUSTUP_TOOLCHAIN takes the place of Rust $channel and lacks what is" \
+        "needed: unset it, then run this again" ;;
+    esac
+}
+
 install_rust() {
+    refuse_override
     has rustup || fail "$(describe rust) is missing, and so is rustup:" \
         "install the package rustup (or Rust's own installer), then run this again"
     local options=()

@@ -38,7 +38,8 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
     if !qemu.is_tested() {
         let version = qemu.version();
         eprintln!(
-            "board: QEMU {}.{} is older than tested",
+            "board: QEMU {}.{} is older than the tests cover; should the board not come up, install a \
+             newer one, or name one with QEMU=path",
             version.major, version.minor
         );
     }

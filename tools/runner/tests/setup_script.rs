@@ -182,6 +182,26 @@ fn missing_package_lists_are_fetched_before_qemu_is_installed() {
 }
 
 #[test]
+fn another_toolchain_in_the_environment_is_named_and_none_is_installed() {
+    let machine = Machine::bare(0);
+    machine.program("cc", "");
+    machine.program("qemu-system-riscv32", "");
+    machine.program("rustup", "");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../setup.sh");
+    let output = Command::new("bash")
+        .arg(script)
+        .env_clear()
+        .env("PATH", machine.bin())
+        .env("RUSTUP_TOOLCHAIN", "nightly")
+        .output()
+        .expect("bash starts");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("RUSTUP_TOOLCHAIN=nightly"), "{said}");
+    assert_eq!(machine.changes(), Vec::<String>::new());
+}
+
+#[test]
 fn without_rights_the_package_is_named() {
     let machine = Machine::bare(1000).rust().apt(false, "qemu-system-riscv32");
     machine.program("cc", "");
