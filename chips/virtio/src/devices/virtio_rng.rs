@@ -126,8 +126,8 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
     fn wait(&self) {
         if !self.waiting.replace(true) {
             self.waited.set(0);
-            self.queue.watch();
         }
+        self.queue.watch();
     }
 
     fn deliver(&self) {
@@ -252,6 +252,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIORng<'_, '_, F
 
     fn device_initialized(&self) -> Result<(), ErrorCode> {
         self.state.set(State::Running);
+        if self.waiting.get() {
+            self.queue.watch();
+        }
         Ok(())
     }
 

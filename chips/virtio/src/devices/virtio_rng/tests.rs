@@ -392,6 +392,18 @@ fn a_client_that_is_never_served_is_told_after_a_second() {
 }
 
 #[test]
+fn a_client_that_waits_over_an_initialization_is_told_too() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    let queues = leak([rig.queue as &'static dyn Virtqueue]);
+    rig.transport.initialize(rig.driver, queues).unwrap();
+    for _ in 0..=POLLS_IN_A_SECOND {
+        assert!(rig.transport.poll());
+    }
+    assert_eq!(rig.client.calls.take(), [Err(ErrorCode::FAIL)]);
+}
+
+#[test]
 fn a_client_that_is_served_slowly_is_not_interrupted() {
     let rig = Rig::new();
     rig.client.answers_more.set(true);

@@ -189,7 +189,8 @@ impl<R: RegisterAccess, B: Barriers> VirtIOTransport for VirtIOMMIODevice<R, B> 
     }
 
     fn watch(&self) {
-        if !self.watching.replace(true) {
+        // Out of service there are no requests: they came back, or do with the reset.
+        if self.is_running() && !self.watching.replace(true) {
             self.request_poll();
         }
     }
