@@ -16,8 +16,9 @@ use kernel::create_capability;
 use kernel::grant::{AllowRoSize, AllowRwSize, Grant, UpcallSize};
 use kernel::platform::mpu;
 use kernel::process::{
-    AcceptedCredential, BinaryVersion, Error, FunctionCall, Process, ProcessAddresses,
-    ProcessArray, ProcessCustomGrantIdentifier, ProcessSizes, ShortId, State, Task,
+    AcceptedCredential, BinaryVersion, Error, FunctionCall, FunctionCallSource, Process,
+    ProcessAddresses, ProcessArray, ProcessCustomGrantIdentifier, ProcessSizes, ShortId, State,
+    Task,
 };
 use kernel::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
 use kernel::storage_permissions::StoragePermissions;
@@ -34,6 +35,17 @@ const QUEUE_LEN: usize = 10;
 /// Keeps a value for the rest of the test run, as a board's statics are kept.
 pub fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
+}
+
+fn is_upcall(task: &Task, event: UpcallId) -> bool {
+    match task {
+        Task::FunctionCall(FunctionCall {
+            source: FunctionCallSource::Driver(source),
+            ..
+        }) => *source == event,
+        Task::ReturnValue(values) => values.upcall_id == event,
+        _ => false,
+    }
 }
 
 /// A kernel with processes and no hardware.
@@ -237,12 +249,17 @@ impl Process for FakeProcess {
         self.tasks.borrow_mut().pop_front()
     }
 
-    fn remove_upcall(&self, _upcall_id: UpcallId) -> Option<Task> {
-        None
+    fn remove_upcall(&self, upcall_id: UpcallId) -> Option<Task> {
+        let mut tasks = self.tasks.borrow_mut();
+        let at = tasks.iter().position(|task| is_upcall(task, upcall_id))?;
+        tasks.remove(at)
     }
 
-    fn remove_pending_upcalls(&self, _upcall_id: UpcallId) -> usize {
-        0
+    fn remove_pending_upcalls(&self, upcall_id: UpcallId) -> usize {
+        let mut tasks = self.tasks.borrow_mut();
+        let before = tasks.len();
+        tasks.retain(|task| !is_upcall(task, upcall_id));
+        before - tasks.len()
     }
 
     fn get_state(&self) -> State {
