@@ -74,12 +74,23 @@ impl App {
     /// One that finds the queue full stays due: it is tried at the process's next command and
     /// whenever a frame comes or goes.
     pub(super) fn catch_up(&mut self, kernel_data: &GrantKernelData) {
-        self.schedule_due(|number, arguments| {
-            kernel_data.schedule_upcall(number, arguments).is_ok()
-        });
+        let schedule = |number, arguments| kernel_data.schedule_upcall(number, arguments).is_ok();
+        if self.schedule_due(schedule) {
+            return;
+        }
+        // A process that swaps slices without yielding fills the queue itself. One call tells it as
+        // much as several do, so the places of the others are there to be used.
+        if kernel_data.remove_pending_upcalls(upcall::RECEIVED) != 0 {
+            self.look = true;
+            self.schedule_due(schedule);
+        }
     }
 
-    fn schedule_due(&mut self, mut schedule: impl FnMut(usize, (usize, usize, usize)) -> bool) {
+    /// Returns whether nothing is due any more.
+    fn schedule_due(
+        &mut self,
+        mut schedule: impl FnMut(usize, (usize, usize, usize)) -> bool,
+    ) -> bool {
         if self.look && schedule(upcall::RECEIVED, (0, 0, 0)) {
             self.look = false;
         }
@@ -88,6 +99,7 @@ impl App {
         {
             self.transmission = Transmission::None;
         }
+        !self.look && !matches!(self.transmission, Transmission::Ended(_))
     }
 }
 

@@ -363,6 +363,22 @@ fn a_wake_up_that_finds_the_queue_full_comes_later() {
 }
 
 #[test]
+fn receive_upcalls_that_nobody_took_leave_room_for_the_sent_one() {
+    let (card, tap, [process]) = bench();
+    share_frame(tap, process, &[1; 60]);
+    // A process that takes frames as they come, and never yields.
+    for _ in 0..20 {
+        share_slice(tap, process, 100);
+        card.arrive(&[1; 60]);
+    }
+    transmit(tap, process, 60, 1).unwrap();
+    card.finish(Ok(()), None);
+    let upcalls = process.upcalls();
+    assert!(upcalls.contains(&(SENT, (0, 60, 1))), "{upcalls:?}");
+    assert!(upcalls.contains(&(RECEIVED, (0, 0, 0))), "{upcalls:?}");
+}
+
+#[test]
 fn unknown_commands_are_refused() {
     let (_, tap, [process]) = bench();
     assert!(tap.command(0, 0, 0, process.id()).is_success());
