@@ -86,15 +86,12 @@ impl Receiver {
 
     /// Sleeps until there is something to receive.
     pub fn wait(&self) {
-        loop {
-            // An event from before says nothing about the buffers as they are now. One that comes
-            // after this line stays queued until the wait yields.
-            RECEIVED.take();
-            if self.is_ready() {
-                return;
-            }
-            crate::upcall::wait_any(&[&RECEIVED]);
+        // An event from before says nothing about the buffers as they are now, and the one for a frame
+        // that came while the queue was full may be missing. So the buffers decide, after each upcall.
+        while !self.is_ready() {
+            raw::yield_wait();
         }
+        RECEIVED.take();
     }
 
     /// Sleeps until there is something to receive or `timeout_ms` have passed.

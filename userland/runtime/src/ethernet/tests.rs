@@ -5,6 +5,7 @@
 use super::*;
 use crate::host::{self, Event, Shared};
 use crate::syscall::Return;
+use crate::upcall::Upcall;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -22,12 +23,16 @@ struct Wire {
     busy: bool,
     status: u32,
     commands: Vec<usize>,
+    /// Whether upcalls of another kind fill the queue at the next chance.
+    crowded: bool,
 }
 
 struct TapKernel {
     wire: Rc<RefCell<Wire>>,
     receive: Option<Shared>,
     transmit: Option<Shared>,
+    /// Nothing comes or goes any more that would make the tap try again.
+    was_crowded: bool,
 }
 
 impl TapKernel {
@@ -57,6 +62,30 @@ impl TapKernel {
                     arguments: [0; 3],
                 });
             }
+        }
+    }
+}
+
+/// An upcall of another driver.
+const OTHER: Event = Event {
+    driver: 0,
+    number: 0,
+    arguments: [0; 3],
+};
+
+/// Subscribed to by whoever wants to be woken by [`OTHER`].
+static OTHERS: Upcall = Upcall::new(OTHER.driver, OTHER.number);
+
+impl TapKernel {
+    fn report_sent(&self, events: &mut VecDeque<Event>) {
+        let mut wire = self.wire.borrow_mut();
+        if core::mem::take(&mut wire.busy) {
+            let arguments = [wire.status, 0, 0];
+            events.push_back(Event {
+                driver: DRIVER,
+                number: 1,
+                arguments,
+            });
         }
     }
 }
@@ -94,6 +123,13 @@ impl host::Kernel for TapKernel {
                     values: [0; 3],
                 }
             }
+            2 => {
+                self.report_sent(events);
+                Return {
+                    variant: 130,
+                    values: [1, 2, 0],
+                }
+            }
             0x100 => Return {
                 variant: 133,
                 values: [0x1_05DC, 0x1200_5452, 0x5634],
@@ -126,15 +162,16 @@ impl host::Kernel for TapKernel {
     }
 
     fn idle(&mut self, events: &mut VecDeque<Event>) {
+        if core::mem::take(&mut self.wire.borrow_mut().crowded) {
+            // A frame comes, and neither its upcall nor that of a sent one finds room.
+            self.was_crowded = true;
+            self.deliver(&mut VecDeque::new());
+            events.extend([OTHER; 10]);
+            return;
+        }
         self.deliver(events);
-        let mut wire = self.wire.borrow_mut();
-        if core::mem::take(&mut wire.busy) {
-            let arguments = [wire.status, 0, 0];
-            events.push_back(Event {
-                driver: DRIVER,
-                number: 1,
-                arguments,
-            });
+        if !self.was_crowded {
+            self.report_sent(events);
         }
         assert!(!events.is_empty(), "the process would sleep for good");
     }
@@ -150,6 +187,7 @@ fn with_tap(test: impl FnOnce(Tap, &RefCell<Wire>)) {
         wire: wire.clone(),
         receive: None,
         transmit: None,
+        was_crowded: false,
     });
     let tap = Tap::open(Box::leak(Box::new(Buffers::<RECEIVE>::new()))).unwrap();
     test(tap, &wire);
@@ -184,6 +222,31 @@ fn a_frame_that_arrives_after_the_last_look_ends_the_wait() {
             tap.receiver.wait();
             assert_eq!(tap.receiver.receive(), Some(&frame(number)[..]));
         }
+    });
+}
+
+#[test]
+fn a_frame_whose_upcall_found_the_queue_full_ends_the_wait() {
+    with_tap(|mut tap, wire| {
+        OTHERS.disable();
+        OTHERS.enable().unwrap();
+        wire.borrow_mut().incoming.push_back(frame(1));
+        wire.borrow_mut().crowded = true;
+        tap.receiver.wait();
+        assert_eq!(tap.receiver.receive(), Some(&frame(1)[..]));
+    });
+}
+
+#[test]
+fn a_sent_event_that_found_the_queue_full_is_asked_for() {
+    with_tap(|mut tap, wire| {
+        OTHERS.disable();
+        OTHERS.enable().unwrap();
+        wire.borrow_mut().crowded = true;
+        tap.transmitter.transmit(&frame(1)).unwrap();
+        assert_eq!(tap.transmitter.flush(), Ok(()));
+        let commands = [COMMAND_TRANSMIT, COMMAND_TRANSMIT_STATISTICS];
+        assert_eq!(wire.borrow().commands, commands);
     });
 }
 

@@ -6,7 +6,7 @@
 //! before that upcall has come. Waiting for it happens at the start of the next transmission, when it
 //! has usually come already.
 
-use super::{COMMAND_TRANSMIT, DRIVER, FRAME_LIMIT};
+use super::{COMMAND_TRANSMIT, COMMAND_TRANSMIT_STATISTICS, DRIVER, FRAME_LIMIT};
 use crate::error::ErrorCode;
 use crate::raw;
 use crate::syscall::{self, SUCCESS_2_U32};
@@ -21,6 +21,9 @@ const UPCALL_SENT: usize = 1;
 /// Subscribed to, because the app may yield for something else before it looks: an event without a
 /// callback would be thrown away then.
 pub(super) static SENT: Upcall = Upcall::new(DRIVER, UPCALL_SENT);
+
+/// How many upcalls the kernel queues for a process.
+const UPCALLS_QUEUED: usize = 10;
 
 /// How often a frame is offered while the kernel says that an earlier one is still pending.
 const ATTEMPTS: usize = 3;
@@ -114,7 +117,7 @@ impl Transmitter {
                 }
                 // Something else in this process transmits too; its upcall is to come.
                 Err(ErrorCode::Busy) => {
-                    SENT.wait();
+                    wait_until_sent();
                 }
                 Err(error) => {
                     self.failed = self.failed.wrapping_add(1);
@@ -144,7 +147,7 @@ impl Transmitter {
         let Some(length) = self.in_flight.take() else {
             return Ok(());
         };
-        let [status, ..] = SENT.wait();
+        let [status, ..] = wait_until_sent();
         match ErrorCode::check_status(status) {
             Ok(()) => {
                 self.frames = self.frames.wrapping_add(1);
@@ -172,5 +175,24 @@ impl Transmitter {
     /// Returns how many frames the kernel refused or failed to hand over; wraps.
     pub fn failed(&self) -> u32 {
         self.failed
+    }
+}
+
+/// Sleeps until the tap says what became of a frame.
+///
+/// The upcall may have found the queue full of others. These have run after as many yields; then a
+/// command makes the tap try again.
+fn wait_until_sent() -> [u32; 3] {
+    let mut others = 0;
+    loop {
+        if let Some(arguments) = SENT.take() {
+            return arguments;
+        }
+        if others == UPCALLS_QUEUED {
+            others = 0;
+            raw::command(DRIVER, COMMAND_TRANSMIT_STATISTICS, 0, 0);
+        }
+        raw::yield_wait();
+        others += 1;
     }
 }
