@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What a device driver does with a queue: chains of all shapes, and an account of each.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
+use virtio::devices::{VirtIODeviceDriver, VirtIODeviceType};
+use virtio::queues::split_queue::{
+    SplitVirtqueue, SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer,
+};
+use virtio::queues::{BufferQueue, IndirectMemory, QueueError, QueueMemory, Virtqueue};
+use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
+
+use crate::device::{assert_run, run};
+use crate::memory::{Coherent, SharedMemory};
+use crate::random::Random;
+
+/// The length of each buffer; what is lent of it varies.
+const BUFFER_LEN: usize = 48;
+
+/// The longest chain that a queue takes.
+const LONGEST_CHAIN: usize = 4;
+
+/// What was provided and has not come back: the lengths of the buffers, and which are readable.
+type Lent = Vec<(usize, bool)>;
+
+/// The driver's side of a queue.
+pub struct Driver<const SIZE: usize> {
+    queue: &'static SplitVirtqueue<'static, 'static, SIZE, Coherent>,
+    desk: &'static Desk,
+}
+
+/// Where chains come back, and notifications go out.
+#[derive(Default)]
+struct Desk {
+    spare: RefCell<Vec<&'static mut [u8]>>,
+    lent: RefCell<HashMap<usize, Lent>>,
+    next: Cell<usize>,
+    returned: Cell<usize>,
+    notified: Cell<bool>,
+}
+
+impl SplitVirtqueueClient<'static> for Desk {
+    fn buffer_chain_ready(
+        &self,
+        _queue: u32,
+        _chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        _used: usize,
+    ) {
+        panic!("chains of this driver have a context");
+    }
+
+    fn chain_used(
+        &self,
+        _queue: u32,
+        context: usize,
+        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        used: usize,
+    ) {
+        let lent = self.lent.borrow_mut().remove(&context);
+        let lent = lent.expect("a chain that is outstanding");
+        assert_eq!(chain.len(), lent.len(), "as many buffers as were lent");
+        let mut written = Vec::new();
+        for (buffer, (len, readable)) in chain.iter_mut().zip(lent) {
+            let buffer = buffer.take().expect("no gaps");
+            assert_eq!(
+                buffer.virtqueue_buffer.len(),
+                len,
+                "the window that was lent"
+            );
+            let slice = match buffer.virtqueue_buffer {
+                VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window)) if readable => {
+                    assert_eq!(buffer.device_len, 0);
+                    window.take()
+                }
+                VirtqueueBuffer::DeviceWriteable(window) if !readable => {
+                    let share = &window.as_slice()[..buffer.device_len];
+                    // Buffers are filled in order, so only the last one may be short.
+                    assert!(share.is_empty() || written.len() + share.len() <= used);
+                    written.extend_from_slice(share);
+                    window.take()
+                }
+                _ => panic!("another kind of buffer than was lent"),
+            };
+            self.spare.borrow_mut().push(slice);
+        }
+        assert_eq!(written.len(), used, "every byte belongs to a buffer");
+        assert_run(&written);
+        self.returned.set(self.returned.get() + 1);
+    }
+}
+
+impl VirtIOTransport for Desk {
+    fn initialize(
+        &self,
+        _driver: &'static dyn VirtIODeviceDriver,
+        _queues: &'static [&'static dyn Virtqueue],
+    ) -> Result<VirtIODeviceType, VirtIOInitializationError> {
+        Err(VirtIOInitializationError::NotAVirtIODevice)
+    }
+
+    fn queue_notify(&self, _queue: u32) {
+        self.notified.set(true);
+    }
+}
+
+impl<const SIZE: usize> Driver<SIZE> {
+    /// Sets up a queue in `memory`, with `features` agreed on.
+    ///
+    /// # Panics
+    ///
+    /// The memory is too small.
+    pub fn new(memory: &mut SharedMemory, features: u64) -> Driver<SIZE> {
+        let desk: &'static Desk = Box::leak(Box::default());
+        let rings = memory.take::<QueueMemory<'static, SIZE>>();
+        let queue: &'static SplitVirtqueue<'static, 'static, SIZE, Coherent> =
+            Box::leak(Box::new(SplitVirtqueue::new(rings, Coherent)));
+        queue.set_indirect_tables(memory.take::<IndirectMemory<'static, SIZE>>());
+        queue.set_client(desk);
+        queue.set_transport(desk);
+        queue.set_features(features);
+        queue.initialize(0, SIZE);
+        for _ in 0..SIZE * LONGEST_CHAIN {
+            let buffer = memory.take_buffer::<BUFFER_LEN>();
+            desk.spare.borrow_mut().push(buffer);
+        }
+        Driver { queue, desk }
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &'static SplitVirtqueue<'static, 'static, SIZE, Coherent> {
+        self.queue
+    }
+
+    /// Provides a chain of a random shape; says whether the queue had room for it.
+    ///
+    /// # Panics
+    ///
+    /// The queue refuses it for any reason but want of room.
+    pub fn provide(&self, random: &mut Random) -> bool {
+        let context = self.desk.next.get();
+        let buffers = 1 + random.below(LONGEST_CHAIN);
+        let readable = random.below(buffers + 1);
+        let mut chain: [Option<VirtqueueBuffer<'static>>; LONGEST_CHAIN] = [const { None }; _];
+        let mut lent = Vec::new();
+        let mut position = 0;
+        for (index, place) in chain.iter_mut().take(buffers).enumerate() {
+            let Some(buffer) = self.desk.spare.borrow_mut().pop() else {
+                break;
+            };
+            let len = 1 + random.below(BUFFER_LEN);
+            let is_readable = index < readable;
+            if is_readable {
+                let first = context.wrapping_mul(7).wrapping_add(position);
+                buffer[..len].copy_from_slice(&run(first.to_le_bytes()[0], len));
+                position += len;
+            }
+            let mut window = SubSliceMut::new(buffer);
+            window.slice(..len);
+            *place = Some(if is_readable {
+                VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window))
+            } else {
+                VirtqueueBuffer::DeviceWriteable(window)
+            });
+            lent.push((len, is_readable));
+        }
+        if lent.is_empty() {
+            return false;
+        }
+        match self.queue.provide(&mut chain, context) {
+            Ok(()) => {
+                self.desk.lent.borrow_mut().insert(context, lent);
+                self.desk.next.set(context + 1);
+                true
+            }
+            Err(QueueError::Full) => {
+                self.keep(chain);
+                false
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    fn keep(&self, chain: [Option<VirtqueueBuffer<'static>>; LONGEST_CHAIN]) {
+        for buffer in chain.into_iter().flatten() {
+            let slice = match buffer {
+                VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window))
+                | VirtqueueBuffer::DeviceWriteable(window) => window.take(),
+                VirtqueueBuffer::DeviceReadable(_) => panic!("not lent here"),
+            };
+            self.desk.spare.borrow_mut().push(slice);
+        }
+    }
+
+    /// Publishes, and says whether the device was notified.
+    #[must_use]
+    pub fn publish(&self) -> bool {
+        self.queue.publish();
+        self.queue.notify();
+        self.desk.notified.take()
+    }
+
+    /// How many chains are with the queue.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.desk.lent.borrow().len()
+    }
+
+    /// How many chains came back.
+    #[must_use]
+    pub fn returned(&self) -> usize {
+        self.desk.returned.get()
+    }
+}
