@@ -16,6 +16,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     pub fn handle_interrupt(&self) {
         self.events.interrupts.bump();
         if self.serve() {
+            self.storm.work();
             return;
         }
         if self.storm.idle_interrupt()

@@ -7,7 +7,7 @@
 
 use core::cell::Cell;
 
-/// Interrupts without work, within a second, that make a storm.
+/// Interrupts without work, within a second, that make a storm; those with work are deducted.
 const STORM: u32 = 1_000;
 
 /// Polls that end the count, in which a whole second fits.
@@ -22,7 +22,7 @@ const LONGEST_SENTENCE: u8 = 64;
 /// Counts the interrupts of one source.
 pub(super) struct StormGuard {
     masked: Cell<bool>,
-    /// Interrupts without work in this second.
+    /// Interrupts without work in this second, by how many they outnumber those with work.
     idle: Cell<u32>,
     /// Polls left of this second, or of being masked.
     polls_left: Cell<u8>,
@@ -65,6 +65,18 @@ impl StormGuard {
                 .set(sentence.saturating_mul(2).min(LONGEST_SENTENCE));
         }
         storm
+    }
+
+    /// Counts an interrupt with work, which makes up for one without.
+    ///
+    /// A device that is busy interrupts now and then for what a scan has found a moment before. The
+    /// last one stays on account, lest nobody watches how the second ends.
+    #[inline]
+    pub(super) fn work(&self) {
+        let idle = self.idle.get();
+        if idle > 1 {
+            self.idle.set(idle.wrapping_sub(1));
+        }
     }
 
     /// Notes that a poll has passed; `worked` says whether the device had something to say meanwhile.
