@@ -63,7 +63,7 @@ struct Board {
     console: &'static console::Console<'static>,
     alarm: &'static alarm::AlarmDriver<'static, AlarmShare>,
     low_level_debug: &'static low_level_debug::LowLevelDebug<'static>,
-    rng: Option<&'static rng::RngDriver<'static, VirtIORng>>,
+    rng: Option<&'static rng::RngDriver<'static, VirtIORng, rng::Slices>>,
     ethernet_tap: Option<&'static ethernet_tap::EthernetTapDriver<'static, VirtIONet>>,
     ipc: IPC<{ NUM_PROCS as u8 }>,
     scheduler: RoundRobinSched,
@@ -200,8 +200,8 @@ unsafe extern "C" fn main() -> ! {
     let devices = Devices::start(virtio_slots::probe(&peripherals.virtio_mmio), fence);
     let devices: &'static _ = static_memory!(Devices).write(devices);
     let rng = devices.rng().map(|source| {
-        RngComponent::new(kernel, source, &memory_allocation)
-            .finalize(components::rng_component_static!(VirtIORng))
+        RngComponent::by_slice(kernel, source, &memory_allocation)
+            .finalize(components::rng_component_static!(VirtIORng, Slices))
     });
     let ethernet_tap = devices.net().map(|adapter| {
         EthernetTapComponent::new(kernel, adapter, &memory_allocation)

@@ -12,19 +12,26 @@
 //! ```
 
 mod request;
+#[cfg(feature = "rng-bytes")]
+mod slices;
+mod words;
+
+#[cfg(feature = "rng-bytes")]
+pub use slices::Slices;
+pub use words::Words;
 
 use crate::turns;
 use core::cell::Cell;
+use core::marker::PhantomData;
 use kernel::ErrorCode;
 use kernel::ProcessId;
 use kernel::errorcode::into_statuscode;
 use kernel::grant::{AllowRoCount, AllowRwCount, Grant, GrantKernelData, UpcallCount};
-use kernel::hil::rng::{Client, Continue, Rng};
 use kernel::process;
 use kernel::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
 use kernel::syscall::{CommandReturn, SyscallDriver};
 use kernel::utilities::cells::OptionalCell;
-use request::{Fill, Request};
+use request::{Fill, Request, Supply};
 
 /// The driver's number.
 pub const DRIVER_NUM: usize = crate::driver::NUM::Rng as usize;
@@ -49,39 +56,62 @@ pub struct App {
 pub type RngGrant =
     Grant<App, UpcallCount<{ upcall::COUNT }>, AllowRoCount<0>, AllowRwCount<{ rw_allow::COUNT }>>;
 
-/// Random bytes for processes (driver 0x40001).
-pub struct RngDriver<'a, R: Rng<'a>> {
-    rng: &'a R,
+/// The form in which a source of type `R` gives random bytes.
+pub trait Form<'a, R> {
+    /// Asks for a callback. It comes later, with bytes or with an error, unless this fails.
+    fn ask(source: &R) -> Result<(), ErrorCode>;
+
+    /// Hands up to `count` bytes to `take` in pieces, as far as they are there without a callback.
+    fn draw(source: &R, count: usize, take: &mut dyn FnMut(&[u8]));
+}
+
+/// Random bytes for processes (driver 0x40001), from a source of type `R` that gives them in the
+/// form `S`.
+pub struct RngDriver<'a, R, S: Form<'a, R> = Words> {
+    source: &'a R,
     apps: RngGrant,
     /// Whether the source owes a callback.
     asked: Cell<bool>,
     /// Who was served last.
     last: OptionalCell<ProcessId>,
+    form: PhantomData<S>,
 }
 
-impl<'a, R: Rng<'a>> RngDriver<'a, R> {
-    /// Creates the driver, which must be the client of `rng`.
-    pub fn new(rng: &'a R, grant: RngGrant) -> Self {
+impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
+    fn with_form(source: &'a R, grant: RngGrant) -> Self {
         RngDriver {
-            rng,
+            source,
             apps: grant,
             asked: Cell::new(false),
             last: OptionalCell::empty(),
+            form: PhantomData,
         }
     }
 
     fn get(&self, process_id: ProcessId, count: usize) -> Result<(), ErrorCode> {
-        let wanted = self.apps.enter(process_id, |app, kernel_data| {
-            let room = kernel_data
-                .get_readwrite_processbuffer(rw_allow::DESTINATION)
-                .map_or(0, |buffer| buffer.len());
-            app.request = Request::of(count.min(room));
-            if app.request.is_none() {
+        let done = self.apps.enter(process_id, |app, kernel_data| {
+            app.request = None;
+            let Ok(buffer) = kernel_data.get_readwrite_processbuffer(rw_allow::DESTINATION) else {
                 tell(kernel_data, Ok(()), 0);
+                return true;
+            };
+            let Some(mut request) = Request::of(count.min(buffer.len())) else {
+                tell(kernel_data, Ok(()), 0);
+                return true;
+            };
+            // Those who wait already come first.
+            if !self.asked.get()
+                && let Ok(Fill::Done { count }) = buffer.mut_enter(|buffer| {
+                    request.fill(buffer, &mut |count, take| S::draw(self.source, count, take))
+                })
+            {
+                tell(kernel_data, Ok(()), count);
+                return true;
             }
-            app.request.is_some()
+            app.request = Some(request);
+            false
         })?;
-        if wanted && !self.asked.replace(true) {
+        if !done && !self.asked.replace(true) {
             self.ask();
         }
         Ok(())
@@ -89,10 +119,20 @@ impl<'a, R: Rng<'a>> RngDriver<'a, R> {
 
     /// Asks the source. A refusal reaches the processes like a later error.
     fn ask(&self) {
-        if let Err(code) = self.rng.get() {
+        if let Err(code) = S::ask(self.source) {
             self.asked.set(false);
             self.fail_all(code);
         }
+    }
+
+    /// Ends a callback of the source; says whether another one is wanted.
+    fn conclude(&self, served: Result<Waiting, ErrorCode>) -> bool {
+        let Waiting(more) = served.unwrap_or_else(|code| {
+            self.fail_all(code);
+            Waiting(false)
+        });
+        self.asked.set(more);
+        more
     }
 
     fn fail_all(&self, code: ErrorCode) {
@@ -105,36 +145,55 @@ impl<'a, R: Rng<'a>> RngDriver<'a, R> {
         }
     }
 
-    fn any_waiting(&self) -> bool {
-        self.apps
-            .iter()
-            .any(|app| app.try_enter(|app, _| app.request.is_some()) == Some(true))
-    }
-
-    /// Fills a quantum of one request; the next request in turn is another process's.
-    fn serve_next(&self, words: &mut dyn Iterator<Item = u32>) -> Option<Fill> {
-        turns::after(&self.apps, self.last.get()).find_map(|app| {
-            let process_id = app.processid();
-            app.try_enter(|app, kernel_data| {
-                let request = app.request.as_mut()?;
-                let fill = kernel_data
-                    .get_readwrite_processbuffer(rw_allow::DESTINATION)
-                    .and_then(|buffer| buffer.mut_enter(|buffer| request.fill(buffer, words)))
-                    .unwrap_or(Fill::Done { count: 0 });
-                if let Fill::Done { count } = fill {
-                    app.request = None;
-                    tell(kernel_data, Ok(()), count);
+    /// Fills a quantum of each request in turn, over and over until the source is dry or nobody
+    /// waits.
+    fn serve(&self, supply: Supply<'_>) -> Waiting {
+        loop {
+            let last = self.last.get();
+            let (mut waiting, mut dry) = (false, false);
+            for app in turns::after(&self.apps, last) {
+                let process_id = app.processid();
+                let fill = app.try_enter(|app, kernel_data| {
+                    let request = app.request.as_mut()?;
+                    if dry {
+                        return Some(Fill::Dry);
+                    }
+                    let fill = kernel_data
+                        .get_readwrite_processbuffer(rw_allow::DESTINATION)
+                        .and_then(|buffer| {
+                            buffer.mut_enter(|buffer| request.fill_quantum(buffer, supply))
+                        })
+                        .unwrap_or(Fill::Done { count: 0 });
+                    if let Fill::Done { count } = fill {
+                        app.request = None;
+                        tell(kernel_data, Ok(()), count);
+                    }
+                    Some(fill)
+                });
+                match fill.flatten() {
+                    Some(Fill::Done { .. }) => self.last.set(process_id),
+                    Some(Fill::QuantumOver) => {
+                        waiting = true;
+                        self.last.set(process_id);
+                    }
+                    // One that got less than its quantum keeps its turn.
+                    Some(Fill::Dry) => (waiting, dry) = (true, true),
+                    None => {}
                 }
-                // One that got nothing keeps its turn.
-                if fill != Fill::Dry {
-                    self.last.set(process_id);
+                // The round ends where it began.
+                if Some(process_id) == last {
+                    break;
                 }
-                Some(fill)
-            })
-            .flatten()
-        })
+            }
+            if dry || !waiting {
+                return Waiting(waiting);
+            }
+        }
     }
 }
+
+/// Whether any process waits for bytes.
+struct Waiting(bool);
 
 /// Ends a request. A full upcall queue loses the upcall, which the process finds in its own
 /// count of dropped upcalls.
@@ -143,29 +202,7 @@ fn tell(kernel_data: &GrantKernelData, outcome: Result<(), ErrorCode>, count: us
     let _ = kernel_data.schedule_upcall(upcall::DONE, arguments);
 }
 
-impl<'a, R: Rng<'a>> Client for RngDriver<'a, R> {
-    fn randomness_available(
-        &self,
-        randomness: &mut dyn Iterator<Item = u32>,
-        error: Result<(), ErrorCode>,
-    ) -> Continue {
-        if let Err(code) = error {
-            self.asked.set(false);
-            self.fail_all(code);
-            return Continue::Done;
-        }
-        // Each round ends a request, uses up a quantum or finds the source empty.
-        while matches!(
-            self.serve_next(randomness),
-            Some(Fill::Done { .. } | Fill::QuantumOver)
-        ) {}
-        let more = self.any_waiting();
-        self.asked.set(more);
-        if more { Continue::More } else { Continue::Done }
-    }
-}
-
-impl<'a, R: Rng<'a>> SyscallDriver for RngDriver<'a, R> {
+impl<'a, R, S: Form<'a, R>> SyscallDriver for RngDriver<'a, R, S> {
     /// Commands, as `doc/syscalls/40001_rng.md` describes them.
     fn command(
         &self,

@@ -9,6 +9,7 @@ pub mod keyboard;
 pub mod led;
 pub mod nonvolatile_storage;
 pub mod rng;
+pub mod rng_bytes;
 pub mod screen;
 pub mod time;
 pub mod uart;

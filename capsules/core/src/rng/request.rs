@@ -7,8 +7,8 @@ use kernel::processbuffer::WriteableProcessSlice;
 /// Bytes that go to one process before the next has its turn.
 const QUANTUM: usize = 256;
 
-/// Bytes copied at a time.
-const BLOCK: usize = 64;
+/// Where random bytes come from: hands up to the given number of them, in pieces, to the function.
+pub(super) type Supply<'s> = &'s mut dyn FnMut(usize, &mut dyn FnMut(&[u8]));
 
 /// A request that is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Fill {
     },
     /// It took its share and wants more.
     QuantumOver,
-    /// The source ran out of words, some may have been used.
+    /// The source ran out of bytes, some may have been used.
     Dry,
 }
 
@@ -45,50 +45,55 @@ impl Request {
         self.position
     }
 
-    /// Moves at most a quantum of bytes from `words` to `buffer`.
-    ///
-    /// The process may have shared a shorter buffer since the last part: then the request ends
-    /// where that one does. The unused bytes of a last word are discarded.
-    pub(super) fn fill(
+    /// Moves bytes from `supply` to `buffer`, up to the end of the quantum begun.
+    pub(super) fn fill_quantum(
         &mut self,
         buffer: &WriteableProcessSlice,
-        words: &mut dyn Iterator<Item = u32>,
+        supply: Supply<'_>,
+    ) -> Fill {
+        let begun = self.position % QUANTUM;
+        let quantum_end = self.position.saturating_add(QUANTUM - begun);
+        self.fill_up_to(quantum_end, buffer, supply)
+    }
+
+    /// Moves bytes from `supply` to `buffer`, as many as there are.
+    pub(super) fn fill(&mut self, buffer: &WriteableProcessSlice, supply: Supply<'_>) -> Fill {
+        self.fill_up_to(usize::MAX, buffer, supply)
+    }
+
+    /// Moves bytes until `limit` are in the buffer.
+    ///
+    /// The process may have shared a shorter buffer since the last part: then the request ends
+    /// where that one does.
+    fn fill_up_to(
+        &mut self,
+        limit: usize,
+        buffer: &WriteableProcessSlice,
+        supply: Supply<'_>,
     ) -> Fill {
         let end = self.length.min(buffer.len());
-        let stop = end.min(self.position.saturating_add(QUANTUM));
-        while self.position < stop {
-            let mut block = [0u8; BLOCK];
-            let wanted = BLOCK.min(stop - self.position);
-            let got = collect(block.get_mut(..wanted).unwrap_or_default(), words);
-            let target = buffer.get(self.position..self.position.saturating_add(got));
-            if let Some((to, from)) = target.zip(block.get(..got)) {
-                // Lengths agree, so this cannot fail.
-                let _ = to.copy_from_slice_or_err(from);
-            }
-            self.position = self.position.saturating_add(got);
-            if got < wanted {
-                return Fill::Dry;
-            }
+        let stop = end.min(limit);
+        if self.position < stop {
+            let position = &mut self.position;
+            supply(stop - *position, &mut |piece| {
+                let next = position.saturating_add(piece.len()).min(stop);
+                let target = buffer.get(*position..next);
+                let piece = piece.get(..next - *position);
+                if let Some((to, from)) = target.zip(piece) {
+                    // Lengths agree, so this cannot fail.
+                    let _ = to.copy_from_slice_or_err(from);
+                }
+                *position = next;
+            });
         }
         if self.position >= end {
             Fill::Done { count: end }
-        } else {
+        } else if self.position >= stop {
             Fill::QuantumOver
+        } else {
+            Fill::Dry
         }
     }
-}
-
-/// Fills `block` from the front; returns how many bytes there were.
-fn collect(block: &mut [u8], words: &mut dyn Iterator<Item = u32>) -> usize {
-    let mut count = 0;
-    for place in block.chunks_mut(size_of::<u32>()) {
-        let Some(word) = words.next() else { break };
-        for (to, from) in place.iter_mut().zip(word.to_ne_bytes()) {
-            *to = from;
-            count += 1;
-        }
-    }
-    count
 }
 
 #[cfg(test)]
@@ -97,12 +102,18 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    /// Words that show their place: bytes 1, 2, 3, ... in memory order.
-    fn counting() -> impl Iterator<Item = u32> {
-        (0u32..).map(|n| {
-            let first = n.wrapping_mul(4) as u8;
-            u32::from_ne_bytes([1, 2, 3, 4].map(|k: u8| k.wrapping_add(first)))
-        })
+    type Take<'t> = dyn FnMut(&[u8]) + 't;
+
+    /// Bytes 1, 2, 3, ..., `len` of them in pieces of at most 7.
+    fn counting(len: usize) -> impl FnMut(usize, &mut Take<'_>) {
+        let mut given = 0;
+        move |wanted, take| {
+            let bytes: Vec<u8> = (given..len.min(given + wanted))
+                .map(|n| (n + 1) as u8)
+                .collect();
+            given += bytes.len();
+            bytes.chunks(7).for_each(take);
+        }
     }
 
     fn expected(count: usize) -> Vec<u8> {
@@ -114,7 +125,7 @@ mod tests {
         for length in [1, 2, 3, 4, 5, 63, 64, 65, 130, 255, 256] {
             let mut memory = vec![0u8; length + 8];
             let mut request = Request::of(length).unwrap();
-            let fill = request.fill(memory.as_mut_slice().into(), &mut counting());
+            let fill = request.fill(memory.as_mut_slice().into(), &mut counting(1000));
             assert_eq!(fill, Fill::Done { count: length });
             assert_eq!(memory[..length], expected(length));
             assert_eq!(memory[length..], [0; 8]);
@@ -124,38 +135,44 @@ mod tests {
     #[test]
     fn a_long_request_pauses_after_its_quantum() {
         let mut memory = vec![0u8; 1000];
-        let mut words = counting();
+        let mut bytes = counting(1000);
         let mut request = Request::of(1000).unwrap();
         for _ in 0..3 {
             assert_eq!(
-                request.fill(memory.as_mut_slice().into(), &mut words),
+                request.fill_quantum(memory.as_mut_slice().into(), &mut bytes),
                 Fill::QuantumOver
             );
         }
         assert_eq!(
-            request.fill(memory.as_mut_slice().into(), &mut words),
+            request.fill_quantum(memory.as_mut_slice().into(), &mut bytes),
             Fill::Done { count: 1000 }
         );
         assert_eq!(memory, expected(1000));
     }
 
     #[test]
+    fn a_quantum_is_not_begun_anew_after_a_dry_source() {
+        let mut memory = vec![0u8; 600];
+        let mut request = Request::of(600).unwrap();
+        let mut fill = |len| request.fill_quantum(memory.as_mut_slice().into(), &mut counting(len));
+        assert_eq!(fill(100), Fill::Dry);
+        assert_eq!(fill(200), Fill::QuantumOver);
+        assert_eq!(fill(200), Fill::Dry);
+        assert_eq!(fill(200), Fill::QuantumOver);
+        assert_eq!(fill(200), Fill::Done { count: 600 });
+    }
+
+    #[test]
     fn a_dry_source_goes_on_where_it_stopped() {
         let mut memory = vec![0u8; 10];
-        let mut words = counting();
         let mut request = Request::of(10).unwrap();
-        for _ in 0..2 {
-            assert_eq!(
-                request.fill(memory.as_mut_slice().into(), &mut words.by_ref().take(1)),
-                Fill::Dry
-            );
-        }
-        assert_eq!(request.position(), 8);
-        assert_eq!(
-            request.fill(memory.as_mut_slice().into(), &mut words.by_ref().take(1)),
-            Fill::Done { count: 10 }
-        );
-        assert_eq!(memory, expected(10));
+        let fill = request.fill(memory.as_mut_slice().into(), &mut counting(3));
+        assert_eq!((fill, request.position()), (Fill::Dry, 3));
+        let fill = request.fill(memory.as_mut_slice().into(), &mut counting(0));
+        assert_eq!((fill, request.position()), (Fill::Dry, 3));
+        let fill = request.fill(memory.as_mut_slice().into(), &mut counting(9));
+        assert_eq!(fill, Fill::Done { count: 10 });
+        assert_eq!(memory, [1, 2, 3, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
@@ -163,30 +180,44 @@ mod tests {
         let mut request = Request::of(20).unwrap();
         let mut long = vec![0u8; 20];
         assert_eq!(
-            request.fill(long.as_mut_slice().into(), &mut counting().take(3)),
+            request.fill(long.as_mut_slice().into(), &mut counting(12)),
             Fill::Dry
         );
         let mut short = [0xEEu8; 6];
         assert_eq!(
-            request.fill(short.as_mut_slice().into(), &mut counting()),
+            request.fill_quantum(short.as_mut_slice().into(), &mut counting(20)),
             Fill::Done { count: 6 }
         );
         assert_eq!(short, [0xEE; 6]);
         let mut none = [0u8; 0];
         assert_eq!(
-            request.fill(none.as_mut_slice().into(), &mut counting()),
+            request.fill(none.as_mut_slice().into(), &mut counting(20)),
             Fill::Done { count: 0 }
         );
     }
 
     #[test]
-    fn a_finished_request_takes_no_word() {
-        let mut memory = vec![0u8; 4];
-        let mut words = counting();
-        Request::of(4)
+    fn no_more_is_drawn_than_is_missing() {
+        let mut memory = vec![0u8; 5];
+        let mut bytes = counting(1000);
+        Request::of(5)
             .unwrap()
-            .fill(memory.as_mut_slice().into(), &mut words);
-        assert_eq!(words.next().unwrap().to_ne_bytes(), [5, 6, 7, 8]);
+            .fill(memory.as_mut_slice().into(), &mut bytes);
+        bytes(1, &mut |piece| assert_eq!(piece, [6]));
         assert!(Request::of(0).is_none());
+    }
+
+    #[test]
+    fn a_supply_that_gives_too_much_is_cut_off() {
+        let mut memory = vec![0u8; 8];
+        let fill = Request::of(5)
+            .unwrap()
+            .fill(memory.as_mut_slice().into(), &mut |_, take| {
+                take(&[1; 4]);
+                take(&[2; 4]);
+                take(&[3; 4]);
+            });
+        assert_eq!(fill, Fill::Done { count: 5 });
+        assert_eq!(memory, [1, 1, 1, 1, 2, 0, 0, 0]);
     }
 }

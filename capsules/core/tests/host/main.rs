@@ -8,5 +8,6 @@ mod debug_writer;
 mod low_level_debug;
 mod process_console;
 mod rng;
+mod rng_bytes;
 mod support;
 mod virtual_uart;

@@ -21,6 +21,13 @@ impl Filled<'_> {
         self.end.saturating_sub(self.next)
     }
 
+    /// The next `count` bytes, or all if there are fewer.
+    #[cfg(feature = "rng-bytes")]
+    fn piece(&mut self, count: usize) -> &mut [u8] {
+        let end = self.end.min(self.next.saturating_add(count));
+        self.buffer.get_mut(self.next..end).unwrap_or_default()
+    }
+
     /// Draws and erases the next `LEN` bytes, or none if there are fewer.
     #[inline]
     fn draw<const LEN: usize>(&mut self) -> Option<[u8; LEN]>
@@ -76,6 +83,38 @@ impl<'b, const N: usize> RandomPool<'b, N> {
         self.bytes.get() >= size_of::<u32>()
     }
 
+    /// Whether there is anything to draw.
+    #[cfg(feature = "rng-bytes")]
+    pub(super) fn has_byte(&self) -> bool {
+        self.bytes.get() > 0
+    }
+
+    /// Draws up to `count` bytes, each piece of which goes to `take` and is erased after that;
+    /// buffers drawn empty go to `emptied`. Returns how many bytes there were.
+    #[cfg(feature = "rng-bytes")]
+    pub(super) fn draw(
+        &self,
+        count: usize,
+        emptied: &BufferStack<'b, N>,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> usize {
+        let mut missing = count;
+        while missing > 0
+            && let Some(mut filled) = self.pop()
+        {
+            let piece = filled.piece(missing);
+            if !piece.is_empty() {
+                take(piece);
+                piece.fill(0);
+            }
+            let len = piece.len();
+            missing = missing.saturating_sub(len);
+            filled.next = filled.next.saturating_add(len);
+            self.keep_or_empty(filled, emptied);
+        }
+        count - missing
+    }
+
     /// Draws words until it is dropped; buffers drawn empty go to `emptied`.
     pub(super) fn words<'p>(&'p self, emptied: &'p BufferStack<'b, N>) -> Words<'p, 'b, N> {
         Words {
@@ -104,7 +143,12 @@ impl<'b, const N: usize> RandomPool<'b, N> {
         Some(filled)
     }
 
-    fn put_back(&self, filled: Filled<'b>) {
+    /// Puts a buffer back in front, unless it was drawn empty.
+    fn keep_or_empty(&self, filled: Filled<'b>, emptied: &BufferStack<'b, N>) {
+        if filled.remaining() == 0 {
+            emptied.push(filled.buffer);
+            return;
+        }
         let Some(first) = (self.first.get() + N - 1).checked_rem(N) else {
             return;
         };
@@ -173,10 +217,8 @@ impl<const N: usize> Iterator for Words<'_, '_, N> {
 
 impl<const N: usize> Drop for Words<'_, '_, N> {
     fn drop(&mut self) {
-        match self.current.take() {
-            Some(current) if current.remaining() == 0 => self.emptied.push(current.buffer),
-            Some(current) => self.pool.put_back(current),
-            None => {}
+        if let Some(current) = self.current.take() {
+            self.pool.keep_or_empty(current, self.emptied);
         }
     }
 }
@@ -248,6 +290,67 @@ mod tests {
         let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
         pool.push(buffer(&[1, 1, 1, 1]), usize::MAX);
         assert_eq!(draw(&pool, &emptied, 9).len(), 1);
+    }
+
+    fn draw_bytes<const N: usize>(
+        pool: &RandomPool<'static, N>,
+        emptied: &BufferStack<'static, N>,
+        count: usize,
+    ) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
+        let drawn = pool.draw(count, emptied, &mut |piece| pieces.push(piece.to_vec()));
+        assert_eq!(drawn, pieces.iter().map(Vec::len).sum());
+        pieces
+    }
+
+    #[test]
+    fn bytes_come_in_pieces_as_long_as_they_lie_together() {
+        let (pool, emptied) = (RandomPool::<3>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 2, 3, 4, 5, 9, 9]), 5);
+        pool.push(buffer(&[6]), 1);
+        pool.push(buffer(&[7, 8]), 2);
+        assert_eq!(draw_bytes(&pool, &emptied, 0), [[]; 0]);
+        assert_eq!(draw_bytes(&pool, &emptied, 3), [[1, 2, 3]]);
+        assert_eq!(emptied.len(), 0);
+        assert_eq!(
+            draw_bytes(&pool, &emptied, 4),
+            [&[4, 5][..], &[6][..], &[7][..]]
+        );
+        assert_eq!(emptied.len(), 2);
+        assert_eq!(draw_bytes(&pool, &emptied, usize::MAX), [[8]]);
+        assert_eq!(emptied.len(), 3);
+        assert!(!pool.has_byte());
+        assert_eq!(draw_bytes(&pool, &emptied, 1), [[]; 0]);
+    }
+
+    #[test]
+    fn bytes_and_words_are_drawn_from_the_same_stock() {
+        let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 2, 3, 4, 5, 6]), 6);
+        assert_eq!(draw_bytes(&pool, &emptied, 1), [[1]]);
+        assert_eq!(draw(&pool, &emptied, 1), [u32::from_le_bytes([2, 3, 4, 5])]);
+        assert_eq!(draw_bytes(&pool, &emptied, 9), [[6]]);
+    }
+
+    #[test]
+    fn drawn_pieces_are_erased_and_nothing_else() {
+        let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 2, 3, 4, 5]), 4);
+        draw_bytes(&pool, &emptied, 3);
+        assert_eq!(pool.pop().unwrap().buffer, [0, 0, 0, 4, 5]);
+    }
+
+    #[test]
+    fn drawing_from_inside_a_draw_takes_what_follows() {
+        let (pool, emptied) = (RandomPool::<2>::new(), BufferStack::new());
+        pool.push(buffer(&[1, 2]), 2);
+        pool.push(buffer(&[3, 4]), 2);
+        let mut inner = Vec::new();
+        pool.draw(1, &emptied, &mut |_| {
+            inner.extend(draw_bytes(&pool, &emptied, 1));
+        });
+        assert_eq!(inner, [[3]]);
+        assert_eq!(draw_bytes(&pool, &emptied, 9), [[2], [4]]);
     }
 
     proptest::proptest! {

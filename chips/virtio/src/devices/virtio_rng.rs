@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The entropy device (VirtIO 1.2, 5.4) behind the `Rng` interface.
+//! The entropy device (VirtIO 1.2, 5.4) behind the interfaces `Rng` and, with the feature
+//! `rng-bytes`, `RandomBytes`.
 //!
 //! The driver keeps several buffers with the device, so that random bytes are usually there before
-//! they are asked for; while nobody waits, they go there and come back several at a time. What the bytes are worth is up to the host: the driver checks how many there
-//! are, nothing can check what they are.
+//! they are asked for; while nobody waits, they go there and come back several at a time. What the
+//! bytes are worth is up to the host: the driver checks how many there are, nothing can check what
+//! they are.
+
+#[cfg(feature = "rng-bytes")]
+mod bytes;
 
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -33,19 +38,27 @@ enum State {
     Failed,
 }
 
+/// Who waits for random numbers, and in which form.
+#[derive(Clone, Copy)]
+enum Receiver<'a> {
+    Words(&'a dyn Client),
+    #[cfg(feature = "rng-bytes")]
+    Bytes(&'a dyn kernel::hil::rng_bytes::RandomBytesClient),
+}
+
 /// The driver of an entropy device, with `DEPTH` buffers: at least four.
 pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
     queue: &'a dyn BufferQueue<'b>,
-    client: OptionalCell<&'a dyn Client>,
+    client: OptionalCell<Receiver<'a>>,
     pool: RandomPool<'b, DEPTH>,
     /// Buffers without random bytes that the device does not have.
     spare: BufferStack<'b, DEPTH>,
     state: Cell<State>,
-    /// Whether the client waits for words.
+    /// Whether the client waits to be called.
     waiting: Cell<bool>,
     /// For how many polls it has.
     waited: Cell<u8>,
-    /// Whether the device returned an empty buffer since words were last delivered.
+    /// Whether the device returned an empty buffer since the client was last served.
     came_empty: Cell<bool>,
     deferred_call: DeferredCall,
     events: RngEvents,
@@ -88,7 +101,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
 
     /// Gives the device every spare buffer that the queue has room for, once it is worth it.
     fn post_spare(&self) {
-        let urgent = self.waiting.get() && !self.pool.has_word();
+        let urgent = self.waiting.get() && !self.can_serve();
         if !urgent && self.spare.len() < usize::from(Self::BATCH) {
             return;
         }
@@ -108,12 +121,36 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         self.queue.notify();
     }
 
+    /// Whether there is enough to call the client.
+    fn can_serve(&self) -> bool {
+        match self.client.get() {
+            None | Some(Receiver::Words(_)) => self.pool.has_word(),
+            #[cfg(feature = "rng-bytes")]
+            Some(Receiver::Bytes(_)) => self.pool.has_byte(),
+        }
+    }
+
+    /// Notes that the client wants to be called, and sees to it that it is.
+    fn ask(&self) -> Result<(), ErrorCode> {
+        match self.state.get() {
+            State::Off => Err(ErrorCode::OFF),
+            State::Failed => Err(ErrorCode::FAIL),
+            State::Running => {
+                self.wait();
+                // Buffers that came back empty get another chance, at the pace of the client.
+                self.post_spare();
+                self.deferred_call.set();
+                Ok(())
+            }
+        }
+    }
+
     /// Serves a waiting client, if there is something to tell it.
     fn serve_client(&self) {
         if !self.waiting.get() {
             return;
         }
-        if self.pool.has_word() {
+        if self.can_serve() {
             self.deliver();
         } else if self.came_empty.take() {
             self.refuse();
@@ -131,7 +168,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
     }
 
     fn deliver(&self) {
-        let Some(client) = self.client.get() else {
+        let Some(receiver) = self.client.get() else {
             return;
         };
         self.came_empty.set(false);
@@ -139,6 +176,14 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         // Before the call, since the client may ask again from inside it.
         self.waiting.set(false);
         self.events.deliveries.bump();
+        match receiver {
+            Receiver::Words(client) => self.deliver_words(client),
+            #[cfg(feature = "rng-bytes")]
+            Receiver::Bytes(client) => client.bytes_available(Ok(())),
+        }
+    }
+
+    fn deliver_words(&self, client: &dyn Client) {
         let mut words = self.pool.words(&self.spare);
         let answer = client.randomness_available(&mut words, Ok(()));
         let drawn = words.drawn();
@@ -156,10 +201,17 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
     /// Ends a waiting client's request with an error.
     fn refuse(&self) {
         if self.waiting.take()
-            && let Some(client) = self.client.get()
+            && let Some(receiver) = self.client.get()
         {
             self.events.failures.bump();
-            client.randomness_available(&mut core::iter::empty(), Err(ErrorCode::FAIL));
+            let error = Err(ErrorCode::FAIL);
+            match receiver {
+                Receiver::Words(client) => {
+                    client.randomness_available(&mut core::iter::empty(), error);
+                }
+                #[cfg(feature = "rng-bytes")]
+                Receiver::Bytes(client) => client.bytes_available(error),
+            }
         }
     }
 
@@ -178,17 +230,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
 
 impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH> {
     fn get(&self) -> Result<(), ErrorCode> {
-        match self.state.get() {
-            State::Off => Err(ErrorCode::OFF),
-            State::Failed => Err(ErrorCode::FAIL),
-            State::Running => {
-                self.wait();
-                // Buffers that came back empty get another chance, at the pace of the client.
-                self.post_spare();
-                self.deferred_call.set();
-                Ok(())
-            }
-        }
+        self.ask()
     }
 
     fn cancel(&self) -> Result<(), ErrorCode> {
@@ -197,7 +239,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH
     }
 
     fn set_client(&self, client: &'a dyn Client) {
-        self.client.set(client);
+        self.client.set(Receiver::Words(client));
     }
 }
 

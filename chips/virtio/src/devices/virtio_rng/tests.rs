@@ -15,10 +15,10 @@ use crate::testing::{leak, run_deferred_calls, with_deferred_calls};
 use crate::transports::mmio::VirtIOMMIODevice;
 use crate::transports::{POLLS_IN_A_SECOND, Polled, VirtIOTransport};
 
-const DEPTH: usize = 4;
-const LEN: usize = 8;
+pub(super) const DEPTH: usize = 4;
+pub(super) const LEN: usize = 8;
 
-type Driver = VirtIORng<'static, 'static, NoFence, DEPTH>;
+pub(super) type Driver = VirtIORng<'static, 'static, NoFence, DEPTH>;
 type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
 
 /// A client that takes a given number of words at each call.
@@ -53,13 +53,13 @@ impl Client for Words {
     }
 }
 
-struct Rig {
-    device: &'static MmioDevice,
-    transport: &'static Transport,
-    driver: &'static Driver,
-    queue: &'static TestQueue<DEPTH>,
+pub(super) struct Rig {
+    pub(super) device: &'static MmioDevice,
+    pub(super) transport: &'static Transport,
+    pub(super) driver: &'static Driver,
+    pub(super) queue: &'static TestQueue<DEPTH>,
     client: &'static Words,
-    half: SplitDevice,
+    pub(super) half: SplitDevice,
     counter: Cell<u8>,
 }
 
@@ -69,7 +69,7 @@ impl Rig {
     }
 
     /// With a device that offers more than it must.
-    fn new_with(features: u64) -> Self {
+    pub(super) fn new_with(features: u64) -> Self {
         with_deferred_calls();
         let device = MmioDevice::new(4);
         device.offered.set(device.offered.get() | features);
@@ -99,7 +99,7 @@ impl Rig {
     }
 
     /// Fills the next buffer with `len` bytes that count up, and interrupts.
-    fn deliver(&self, len: usize) {
+    pub(super) fn deliver(&self, len: usize) {
         let bytes: Vec<u8> = (0..len)
             .map(|_| {
                 self.counter.set(self.counter.get() + 1);
@@ -111,7 +111,7 @@ impl Rig {
         self.interrupt();
     }
 
-    fn interrupt(&self) {
+    pub(super) fn interrupt(&self) {
         self.device.raise(1);
         self.transport.handle_interrupt();
     }
