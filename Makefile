@@ -30,7 +30,7 @@ APP_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --credentials $(CREDENTIALS)
 RUN_OPTIONS = $(APP_OPTIONS) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update deep-check fuzz-syscalls soak check contract clean
+.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update bench-queue deep-check fuzz-syscalls soak check contract clean
 
 help: ## list the targets
 	@echo 'make TARGET [OPTION=value ...]'
@@ -87,6 +87,9 @@ bench: runner ## count what operations cost on the board; fail if more than the 
 
 bench-update: runner ## the same, and make the result the new baseline
 	@cargo run --quiet --package bench -- --qemu $(QEMU) --update
+
+bench-queue: setup ## count what a split queue costs on this machine, beside virtio-drivers (needs valgrind)
+	@cargo run --quiet --profile host-bench --package queue-bench
 
 deep-check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
 	@tools/deep-check.sh

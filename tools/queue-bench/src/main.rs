@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Counts the instructions that a split queue costs on the host, under callgrind, beside the queue of
+//! `virtio-drivers` in the same program.
+//!
+//! Without arguments it runs itself under valgrind for each row and prints a table. Only the functions
+//! called `counted_*` count: adding, publishing and notifying, and taking back.
+
+use std::env;
+use std::process::{Command, ExitCode};
+
+mod device;
+mod ours;
+mod peer;
+mod shape;
+
+use shape::{SHAPES, SIZES, Shape};
+
+/// Rounds of one measurement. The first ones have no special weight: the queue has no warm state.
+const ROUNDS: u32 = 2_000;
+
+/// The largest share of the other queue's instructions that is aimed for.
+const AIM: f64 = 0.7;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let outcome = match arguments.as_slice() {
+        [] => compare(),
+        [which, size, shape] => run(which, size, shape),
+        _ => Err("usage: queue-bench [ours|peer SIZE SHAPE]".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("queue-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One measurement, in the process that is measured.
+fn run(which: &str, size: &str, shape: &str) -> Result<(), String> {
+    let shape = shape
+        .parse()
+        .ok()
+        .and_then(|index: usize| SHAPES.get(index));
+    let shape = *shape.ok_or("no such shape")?;
+    match (which, size) {
+        ("ours", "4") => ours::run::<4>(shape, ROUNDS),
+        ("ours", "64") => ours::run::<64>(shape, ROUNDS),
+        ("ours", "256") => ours::run::<256>(shape, ROUNDS),
+        ("peer", "4") => peer::run::<4>(shape, ROUNDS),
+        ("peer", "64") => peer::run::<64>(shape, ROUNDS),
+        ("peer", "256") => peer::run::<256>(shape, ROUNDS),
+        _ => return Err(format!("no measurement {which} {size}")),
+    }
+    Ok(())
+}
+
+fn compare() -> Result<(), String> {
+    println!("Instructions on this machine for add, publish, notify and take back, EVENT_IDX on:");
+    println!(
+        "{:14} {:>5} {:>8} {:>15} {:>6}",
+        "", "size", "virtio", "virtio-drivers", "share"
+    );
+    for (index, Shape { name, .. }) in SHAPES.iter().enumerate() {
+        for size in SIZES {
+            let ours = count("ours", size, index)?;
+            let peer = count("peer", size, index)?;
+            let share = ours / peer;
+            let note = if share > AIM { "  above the aim" } else { "" };
+            println!("{name:14} {size:5} {ours:8.1} {peer:15.1} {share:6.2}{note}");
+        }
+    }
+    Ok(())
+}
+
+/// The instructions of one round.
+fn count(which: &str, size: usize, shape: usize) -> Result<f64, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg("--toggle-collect=*counted_*")
+        .arg(program)
+        .args([which.to_owned(), size.to_string(), shape.to_string()])
+        .output()
+        .map_err(|error| format!("valgrind does not start ({error}): install it"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(said.into_owned());
+    }
+    let total = said
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .and_then(|(_, count)| count.trim().parse::<f64>().ok());
+    let total = total.ok_or_else(|| format!("callgrind counted nothing:\n{said}"))?;
+    Ok(total / f64::from(ROUNDS))
+}
