@@ -30,3 +30,25 @@ under_miri() {
 under_miri "" tock-cells tock-tbf
 # What a board builds lives for the whole run, so tests of these crates leave it behind.
 under_miri "-Zmiri-ignore-leaks" virtio kernel
+
+# The share of changed conditions and results in the checks of a device's claims that tests notice.
+# MUTANTS_LIMIT is in seconds.
+if cargo mutants --version >/dev/null 2>&1; then
+    echo "deep-check: mutants of the checks of a device's claims"
+    status=0
+    timeout "${MUTANTS_LIMIT:-900}" cargo mutants --package virtio --baseline skip --timeout 120 \
+        --file 'chips/virtio/src/queues/chain_table.rs' \
+        --output target/mutants || status=$?
+    case $status in
+    0) ;;
+    2 | 3) echo "deep-check: mutants survived; see target/mutants/mutants.out" ;;
+    124) echo "deep-check: mutants: time is up; see target/mutants/mutants.out" ;;
+    *) exit "$status" ;;
+    esac
+    for outcome in caught missed timeout unviable; do
+        list=target/mutants/mutants.out/$outcome.txt
+        [ ! -f "$list" ] || echo "deep-check: mutants $outcome: $(wc -l <"$list")"
+    done
+else
+    echo "deep-check: no mutants: cargo install cargo-mutants" >&2
+fi
