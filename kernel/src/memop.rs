@@ -21,14 +21,27 @@ mod operation {
     pub(super) const HEAP_START: usize = 11;
 }
 
-/// Carries out a memory operation of `process`.
+/// Returns the bound of the process's memory that a memory operation asks for; `None` for any
+/// other operation.
 #[inline(always)]
+pub(crate) fn bound<P: Process + ?Sized>(process: &P, operand: usize) -> Option<usize> {
+    let addresses = process.get_addresses();
+    Some(match operand {
+        operation::RAM_START => addresses.sram_start,
+        operation::RAM_END => addresses.sram_end,
+        operation::FLASH_START => addresses.flash_start,
+        operation::FLASH_END => addresses.flash_end,
+        operation::GRANT_START => addresses.sram_grant_start,
+        _ => return None,
+    })
+}
+
+/// Carries out a memory operation of `process` that does not ask for a [`bound`].
 pub(crate) fn memop<P: Process + ?Sized>(
     process: &P,
     operand: usize,
     argument: usize,
 ) -> SyscallReturn {
-    let address = || process.get_addresses();
     SyscallReturn::SuccessAddr(match operand {
         operation::SET_BREAK => {
             return match process.brk(core::ptr::without_provenance(argument)) {
@@ -42,11 +55,6 @@ pub(crate) fn memop<P: Process + ?Sized>(
                 Err(_) => SyscallReturn::Failure(ErrorCode::NOMEM),
             };
         }
-        operation::RAM_START => address().sram_start,
-        operation::RAM_END => address().sram_end,
-        operation::FLASH_START => address().flash_start,
-        operation::FLASH_END => address().flash_end,
-        operation::GRANT_START => address().sram_grant_start,
         operation::FLASH_REGION_COUNT => process.number_writeable_flash_regions(),
         operation::FLASH_REGION_START | operation::FLASH_REGION_END => {
             match writeable_flash(process, argument) {

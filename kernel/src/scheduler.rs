@@ -34,9 +34,14 @@ pub trait Scheduler<C: Chip> {
     ///
     /// Unless implemented otherwise, all interrupts come first and then one deferred call after
     /// the other, as long as no further interrupt is pending.
+    #[inline(always)]
     fn execute_kernel_work(&self, chip: &C) {
         chip.service_pending_interrupts();
-        while !chip.has_pending_interrupts() && DeferredCall::service_next_pending().is_some() {}
+        // Asking for a call costs more than asking whether there is any.
+        while !chip.has_pending_interrupts()
+            && DeferredCall::has_tasks()
+            && DeferredCall::service_next_pending().is_some()
+        {}
     }
 
     /// Tells whether the kernel's own work goes before the next process.

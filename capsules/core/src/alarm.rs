@@ -3,7 +3,8 @@
 //! The alarm system call driver: one alarm per process on one kernel alarm.
 //!
 //! Processes see 32 bits of the clock; `process_time` translates. The kernel alarm always holds
-//! the nearest deadline of all processes, or an earlier one that was given up.
+//! the nearest deadline of all processes, or an earlier one that was given up. Most of the time
+//! one process waits; the driver knows which, and looks at no other then.
 //!
 //! ```text
 //! let grant = kernel.create_grant(alarm::DRIVER_NUM, &memory_cap);
@@ -21,7 +22,6 @@ use kernel::grant::{AllowRoCount, AllowRwCount, Grant, GrantKernelData, UpcallCo
 use kernel::hil::time::{Alarm, AlarmClient, ConvertTicks, Ticks};
 use kernel::process;
 use kernel::syscall::{CommandReturn, SyscallDriver};
-use kernel::utilities::cells::OptionalCell;
 
 /// The driver's number.
 pub const DRIVER_NUM: usize = crate::driver::NUM::Alarm as usize;
@@ -61,9 +61,29 @@ pub type AlarmGrant<T> =
 pub struct AlarmDriver<'a, A: Alarm<'a>> {
     alarm: &'a A,
     apps: AlarmGrant<A::Ticks>,
-    /// What the kernel alarm is set to, and for whom.
+    waiting: Cell<Waiting>,
+    /// What the kernel alarm is set to.
     programmed: Cell<Option<Deadline<A::Ticks>>>,
-    leader: OptionalCell<ProcessId>,
+}
+
+/// Whose alarms may be armed.
+#[derive(Clone, Copy)]
+enum Waiting {
+    Nobody,
+    One(ProcessId),
+    /// Any process's, and no more is known.
+    Several,
+}
+
+impl Waiting {
+    /// With an armed alarm of this process too.
+    fn and(self, process_id: ProcessId) -> Waiting {
+        match self {
+            Waiting::Nobody => Waiting::One(process_id),
+            Waiting::One(other) if other == process_id => self,
+            Waiting::One(_) | Waiting::Several => Waiting::Several,
+        }
+    }
 }
 
 impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {
@@ -72,34 +92,61 @@ impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {
         AlarmDriver {
             alarm,
             apps: grant,
+            waiting: Cell::new(Waiting::Nobody),
             programmed: Cell::new(None),
-            leader: OptionalCell::empty(),
         }
     }
 
-    fn program(&self, deadline: Deadline<A::Ticks>, process_id: Option<ProcessId>) {
+    fn program(&self, deadline: Deadline<A::Ticks>) {
         self.programmed.set(Some(deadline));
-        self.leader.insert(process_id);
         self.alarm.set_alarm(deadline.reference, deadline.dt);
     }
 
-    /// Sets the kernel alarm to the nearest deadline of all processes.
-    fn reprogram(&self) {
-        let mut nearest = Nearest::seen_from(self.alarm.now());
+    /// Stops the kernel alarm if it was there for this process alone.
+    ///
+    /// With others waiting it may fire early, which sorts itself out.
+    fn given_up(&self, process_id: ProcessId) {
+        if let Waiting::One(other) = self.waiting.get()
+            && other == process_id
+        {
+            self.waiting.set(Waiting::Nobody);
+            self.programmed.set(None);
+            // If it fires all the same, it finds nobody waiting.
+            let _ = self.alarm.disarm();
+        }
+    }
+
+    /// Fires the process's alarm if it is due. Returns when to look at it again.
+    #[inline(always)]
+    fn check(
+        &self,
+        app: &mut AlarmData<A::Ticks>,
+        kernel_data: &GrantKernelData,
+        now: A::Ticks,
+    ) -> Option<Deadline<A::Ticks>> {
+        let armed = app.armed?;
+        if armed.wake.is_due(now) {
+            self.fire(app, kernel_data, now, armed.expiration)
+        } else {
+            Some(armed.wake)
+        }
+    }
+
+    /// Looks at the alarms of all processes, and returns the nearest deadline that is left.
+    #[inline(never)]
+    fn check_all(&self, now: A::Ticks) -> Option<Deadline<A::Ticks>> {
+        let mut nearest = Nearest::seen_from(now);
+        let mut waiting = Waiting::Nobody;
         for app in self.apps.iter() {
-            if let Some(armed) = app.try_enter(|app, _| app.armed).flatten() {
-                nearest.consider(armed.wake);
+            let process_id = app.processid();
+            let wake = app.try_enter(|app, kernel_data| self.check(app, kernel_data, now));
+            if let Some(wake) = wake.flatten() {
+                nearest.consider(wake);
+                waiting = waiting.and(process_id);
             }
         }
-        self.leader.clear();
-        match nearest.into_deadline() {
-            Some(deadline) => self.program(deadline, None),
-            None => {
-                self.programmed.set(None);
-                // If it fires all the same, it finds nobody waiting.
-                let _ = self.alarm.disarm();
-            }
-        }
+        self.waiting.set(waiting);
+        nearest.into_deadline()
     }
 
     /// Tells a process that its alarm fired, or arranges another try.
@@ -145,14 +192,19 @@ impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {
             });
             Some(deadline)
         })?;
-        let sooner = |wake: Deadline<A::Ticks>| {
-            self.programmed
-                .get()
-                .is_none_or(|current| wake.remaining(now) < current.remaining(now))
+        let Some(wake) = wake else {
+            self.given_up(process_id);
+            return Ok(expiration);
         };
-        match wake {
-            Some(wake) if sooner(wake) => self.program(wake, Some(process_id)),
-            _ => self.leave_lead(process_id),
+        let waiting = self.waiting.get().and(process_id);
+        self.waiting.set(waiting);
+        let keeps_current = matches!(waiting, Waiting::Several)
+            && self
+                .programmed
+                .get()
+                .is_some_and(|current| current.remaining(now) <= wake.remaining(now));
+        if !keeps_current {
+            self.program(wake);
         }
         Ok(expiration)
     }
@@ -164,39 +216,31 @@ impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {
         if !armed {
             return Err(ErrorCode::ALREADY);
         }
-        self.leave_lead(process_id);
+        self.given_up(process_id);
         Ok(())
-    }
-
-    /// Follows up on a process's old deadline, which the kernel alarm may be waiting for.
-    fn leave_lead(&self, process_id: ProcessId) {
-        if self.leader.contains(&process_id) {
-            self.reprogram();
-        }
     }
 }
 
 impl<'a, A: Alarm<'a>> AlarmClient for AlarmDriver<'a, A> {
     fn alarm(&self) {
         let now = self.alarm.now();
-        let mut nearest = Nearest::seen_from(now);
-        for app in self.apps.iter() {
-            app.try_enter(|app, kernel_data| {
-                let Some(armed) = app.armed else { return };
-                let wake = if armed.wake.is_due(now) {
-                    self.fire(app, kernel_data, now, armed.expiration)
-                } else {
-                    Some(armed.wake)
-                };
-                if let Some(wake) = wake {
-                    nearest.consider(wake);
-                }
-            });
+        let mut next = None;
+        match self.waiting.get() {
+            Waiting::Nobody => {}
+            Waiting::One(process_id) => {
+                // A process that has ended waits for nothing.
+                let _ = self.apps.enter(process_id, |app, kernel_data| {
+                    next = self.check(app, kernel_data, now);
+                });
+            }
+            Waiting::Several => next = self.check_all(now),
         }
-        self.programmed.set(None);
-        self.leader.clear();
-        if let Some(deadline) = nearest.into_deadline() {
-            self.program(deadline, None);
+        match next {
+            Some(deadline) => self.program(deadline),
+            None => {
+                self.waiting.set(Waiting::Nobody);
+                self.programmed.set(None);
+            }
         }
     }
 }

@@ -3,10 +3,10 @@
 //! The machine timer (CLINT): the alarm of the kernel and the time slices of the scheduler.
 //!
 //! Both live on one comparator, which holds the earlier deadline. It is moved at once when a
-//! deadline comes nearer; a deadline that goes away leaves it alone until it fires, because a
-//! write costs three device accesses and time slices are armed and disarmed at every system call.
+//! deadline comes nearer; a deadline that goes away leaves it alone until it fires, because device
+//! accesses are slow and time slices come and go with every turn of a process.
 
-use crate::deadlines::{Deadlines, NEVER};
+use crate::deadlines::{Deadlines, NEVER, alarm_time};
 use core::cell::Cell;
 use core::num::NonZeroU32;
 use kernel::ErrorCode;
@@ -42,8 +42,8 @@ register_structs! {
 pub trait TimerAccess {
     /// Reads the time.
     fn now(&self) -> u64;
-    /// Moves the comparator.
-    fn set_compare(&self, at: u64);
+    /// Moves the comparator, which holds `old`.
+    fn set_compare(&self, old: u64, at: u64);
 }
 
 impl TimerAccess for StaticRef<ClintRegisters> {
@@ -57,10 +57,14 @@ impl TimerAccess for StaticRef<ClintRegisters> {
         }
     }
 
-    fn set_compare(&self, at: u64) {
-        // With the low half at its largest, no mix of old and new lies before both.
-        self.compare_low.set(u32::MAX);
-        self.compare_high.set((at >> 32) as u32);
+    #[inline]
+    fn set_compare(&self, old: u64, at: u64) {
+        let high = (at >> 32) as u32;
+        if high != (old >> 32) as u32 {
+            // With the low half at its largest, no mix of old and new lies before both.
+            self.compare_low.set(u32::MAX);
+            self.compare_high.set(high);
+        }
         self.compare_low.set(at as u32);
     }
 }
@@ -69,7 +73,7 @@ impl TimerAccess for StaticRef<ClintRegisters> {
 pub struct Clint<'a, A: TimerAccess = StaticRef<ClintRegisters>> {
     registers: A,
     client: OptionalCell<&'a dyn AlarmClient>,
-    deadlines: Cell<Deadlines>,
+    deadlines: Deadlines,
     /// What the comparator holds.
     programmed: Cell<u64>,
     /// The alarm's time given last, fired or not.
@@ -79,11 +83,12 @@ pub struct Clint<'a, A: TimerAccess = StaticRef<ClintRegisters>> {
 impl<'a, A: TimerAccess> Clint<'a, A> {
     /// Creates the driver and silences the timer, which is pending after reset.
     pub fn new(registers: A) -> Self {
-        registers.set_compare(NEVER);
+        // It may hold anything, which is what a different high half stands for.
+        registers.set_compare(!NEVER, NEVER);
         Clint {
             registers,
             client: OptionalCell::empty(),
-            deadlines: Cell::new(Deadlines::NONE),
+            deadlines: Deadlines::none(),
             programmed: Cell::new(NEVER),
             last_alarm: Cell::new(0),
         }
@@ -95,33 +100,29 @@ impl<'a, A: TimerAccess> Clint<'a, A> {
     /// the slice when the process is back.
     pub fn handle_interrupt(&self) {
         let now = self.registers.now();
-        let mut deadlines = self.deadlines.get();
-        let alarm_due = deadlines.alarm <= now;
-        if alarm_due {
-            deadlines.alarm = NEVER;
+        let deadlines = &self.deadlines;
+        if deadlines.slice.get() <= now {
+            deadlines.slice_armed.set(false);
         }
-        if deadlines.slice <= now {
-            deadlines.slice_armed = false;
-        }
-        self.deadlines.set(deadlines);
-        if alarm_due {
+        if deadlines.alarm.get() <= now {
+            deadlines.alarm.set(NEVER);
             self.client.map(|client| client.alarm());
         }
-        self.program(self.deadlines.get().next());
+        // With nothing to come it fires when the low half of the time has wrapped, to no effect:
+        // that spares writing the high half now and again for the next deadline.
+        let idle = now.saturating_add(1) | u64::from(u32::MAX);
+        self.program(deadlines.next().min(idle));
     }
 
     fn program(&self, at: u64) {
-        self.programmed.set(at);
-        self.registers.set_compare(at);
+        self.registers.set_compare(self.programmed.replace(at), at);
     }
 
-    /// Replaces the deadlines; the comparator follows only if the next one came nearer.
+    /// Moves the comparator to a deadline that is nearer than what it holds.
     #[inline]
-    fn update(&self, deadlines: Deadlines) {
-        self.deadlines.set(deadlines);
-        let next = deadlines.next();
-        if next < self.programmed.get() {
-            self.program(next);
+    fn bring_forward(&self, deadline: u64) {
+        if deadline < self.programmed.get() {
+            self.program(deadline);
         }
     }
 }
@@ -146,11 +147,9 @@ impl<'a, A: TimerAccess> Alarm<'a> for Clint<'a, A> {
     fn set_alarm(&self, reference: Ticks64, dt: Ticks64) {
         self.last_alarm.set(reference.wrapping_add(dt).into_u64());
         let now = self.registers.now();
-        let alarm = Deadlines::alarm_time(now, reference.into_u64(), dt.into_u64());
-        self.update(Deadlines {
-            alarm,
-            ..self.deadlines.get()
-        });
+        let alarm = alarm_time(now, reference.into_u64(), dt.into_u64());
+        self.deadlines.alarm.set(alarm);
+        self.bring_forward(alarm);
     }
 
     fn get_alarm(&self) -> Ticks64 {
@@ -158,15 +157,12 @@ impl<'a, A: TimerAccess> Alarm<'a> for Clint<'a, A> {
     }
 
     fn disarm(&self) -> Result<(), ErrorCode> {
-        self.update(Deadlines {
-            alarm: NEVER,
-            ..self.deadlines.get()
-        });
+        self.deadlines.alarm.set(NEVER);
         Ok(())
     }
 
     fn is_armed(&self) -> bool {
-        self.deadlines.get().alarm != NEVER
+        self.deadlines.alarm.get() != NEVER
     }
 
     /// One tick: the comparator also fires for a time that has passed.
@@ -179,40 +175,29 @@ impl<A: TimerAccess> SchedulerTimer for Clint<'_, A> {
     fn start(&self, us: NonZeroU32) {
         let length = u64::from(us.get()) * u64::from(TICKS_PER_US);
         let slice = self.registers.now().wrapping_add(length);
-        self.update(Deadlines {
-            slice,
-            slice_armed: false,
-            ..self.deadlines.get()
-        });
+        self.deadlines.slice.set(slice);
+        self.deadlines.slice_armed.set(false);
     }
 
     fn reset(&self) {
-        self.update(Deadlines {
-            slice: NEVER,
-            slice_armed: false,
-            ..self.deadlines.get()
-        });
+        self.deadlines.slice.set(NEVER);
+        self.deadlines.slice_armed.set(false);
     }
 
     #[inline]
     fn arm(&self) {
-        self.update(Deadlines {
-            slice_armed: true,
-            ..self.deadlines.get()
-        });
+        self.deadlines.slice_armed.set(true);
+        self.bring_forward(self.deadlines.slice.get());
     }
 
     #[inline]
     fn disarm(&self) {
-        self.deadlines.set(Deadlines {
-            slice_armed: false,
-            ..self.deadlines.get()
-        });
+        self.deadlines.slice_armed.set(false);
     }
 
     #[inline]
     fn get_remaining_us(&self) -> Option<NonZeroU32> {
-        let slice = self.deadlines.get().slice;
+        let slice = self.deadlines.slice.get();
         if slice == NEVER {
             return None;
         }

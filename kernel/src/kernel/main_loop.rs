@@ -49,7 +49,7 @@ impl Kernel {
         resources.watchdog().setup();
         DeferredCall::verify_setup();
         loop {
-            self.kernel_loop_operation(resources, chip, ipc, false, capability);
+            self.step(resources, chip, ipc, false, capability);
         }
     }
 
@@ -57,6 +57,19 @@ impl Kernel {
     ///
     /// With `no_sleep` it returns where it would sleep.
     pub fn kernel_loop_operation<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8>(
+        &self,
+        resources: &KR,
+        chip: &C,
+        ipc: Option<&IPC<NUM_PROCS>>,
+        no_sleep: bool,
+        capability: &dyn MainLoopCapability,
+    ) {
+        self.step(resources, chip, ipc, no_sleep, capability);
+    }
+
+    /// The step itself, part of the loop: it is short, and saving registers for it costs.
+    #[inline(always)]
+    fn step<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8>(
         &self,
         resources: &KR,
         chip: &C,
@@ -101,6 +114,7 @@ impl Kernel {
 impl<KR: KernelResources<C>, C: Chip, const NUM_PROCS: u8> Board<'_, KR, C, NUM_PROCS> {
     /// Runs the process within a time slice, or without one. Returns why it stopped and how many
     /// microseconds of the slice it used.
+    #[inline(always)]
     fn run_for(&self, slice: Option<NonZeroU32>) -> (StoppedExecutingReason, Option<u32>) {
         let timer = self.resources.scheduler_timer();
         let Some(slice) = slice else {

@@ -10,7 +10,7 @@ use core::ops::ControlFlow;
 use super::turn::{Host, Turn};
 use crate::errorcode::ErrorCode;
 use crate::grant::requests::{self, Partner};
-use crate::memop::memop;
+use crate::memop::{bound, memop};
 use crate::process::{Error, Process, ProcessId};
 use crate::processbuffer::UserspaceReadableProcessBuffer;
 use crate::syscall::{Syscall, SyscallClass, SyscallReturn, YieldVariant};
@@ -43,7 +43,14 @@ impl Turn<'_> {
                 ControlFlow::Continue(answer) => answer,
                 ControlFlow::Break(()) => return ControlFlow::Break(()),
             },
-            Syscall::Memop { operand, arg0 } => memop(process, operand, arg0),
+            Syscall::Memop { operand, arg0 } => match bound(process, operand) {
+                Some(address) => {
+                    // On its own, so that it need not be told from the other answers again.
+                    process.set_syscall_return_value(SyscallReturn::SuccessAddr(address));
+                    return ControlFlow::Continue(());
+                }
+                None => memop(process, operand, arg0),
+            },
             Syscall::Command {
                 driver_number,
                 subdriver_number,

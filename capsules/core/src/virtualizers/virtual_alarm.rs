@@ -41,21 +41,22 @@ impl<'a, A: Alarm<'a>> MuxAlarm<'a, A> {
         }
     }
 
+    #[inline(always)]
     fn program(&self, deadline: Deadline<A::Ticks>) {
         self.programmed.set(Some(deadline));
         self.alarm.set_alarm(deadline.reference, deadline.dt);
     }
 
     /// Takes a new deadline into account.
+    #[inline(always)]
     fn added(&self, deadline: Deadline<A::Ticks>) {
         if self.firing.get() {
             return;
         }
-        let now = self.alarm.now();
-        let sooner = self
-            .programmed
-            .get()
-            .is_none_or(|current| deadline.remaining(now) < current.remaining(now));
+        let sooner = self.programmed.get().is_none_or(|current| {
+            let now = self.alarm.now();
+            deadline.remaining(now) < current.remaining(now)
+        });
         if sooner {
             self.program(deadline);
         }
@@ -98,16 +99,14 @@ impl<'a, A: Alarm<'a>> AlarmClient for MuxAlarm<'a, A> {
     fn alarm(&self) {
         self.programmed.set(None);
         self.firing.set(true);
-        let mut now = self.alarm.now();
         for user in self.users.iter() {
             let Some(deadline) = user.pending.get() else {
                 continue;
             };
-            if deadline.is_due(now) {
+            // Clients take references of their own, and none may lie ahead of our reading.
+            if deadline.is_due(self.alarm.now()) {
                 user.pending.set(None);
                 user.client.map(|client| client.alarm());
-                // Clients take references of their own; none may lie ahead of our reading.
-                now = self.alarm.now();
             }
         }
         self.firing.set(false);
@@ -173,12 +172,10 @@ impl<'a, A: Alarm<'a>> Alarm<'a> for VirtualMuxAlarm<'a, A> {
     fn set_alarm(&self, reference: A::Ticks, dt: A::Ticks) {
         let deadline = Deadline { reference, dt };
         self.last_end.set(Some(deadline.end()));
-        match self.pending.replace(Some(deadline)) {
-            Some(old) => {
-                self.mux.added(deadline);
-                self.mux.removed(old);
-            }
-            None => self.mux.added(deadline),
+        let old = self.pending.replace(Some(deadline));
+        self.mux.added(deadline);
+        if let Some(old) = old {
+            self.mux.removed(old);
         }
     }
 

@@ -169,6 +169,26 @@ fn the_alarm_of_a_process_that_ended_disturbs_nobody() {
 }
 
 #[test]
+fn the_last_process_left_waiting_keeps_its_deadline() {
+    let (alarm, driver, [a, b]) = bench();
+    set_relative(driver, a, 10);
+    set_relative(driver, b, 40);
+    assert!(driver.command(3, 0, 0, a.id()).is_success());
+    // What was given up may still wake the driver, once.
+    alarm.pass(15);
+    assert_eq!(alarm.wakes_in(), Some(25));
+    set_relative(driver, b, 100);
+    assert_eq!(alarm.wakes_in(), Some(100));
+    b.restart_as(9);
+    set_relative(driver, a, 300);
+    alarm.pass(100);
+    assert_eq!(alarm.wakes_in(), Some(200));
+    alarm.pass(200);
+    assert_eq!((a.upcalls().len(), b.upcalls().len()), (1, 0));
+    assert_eq!(alarm.wakes_in(), None);
+}
+
+#[test]
 fn agrees_with_a_model_under_random_use() {
     let (alarm, driver, processes) = bench::<3>();
     let mut seed = 1u64;

@@ -24,6 +24,7 @@ impl Ring {
     /// Finds the first ready process at or after the head and makes its slot the head.
     ///
     /// The flag is true when that slot already was the head, so the process goes on with its turn.
+    #[inline(always)]
     pub fn seek_ready(&self) -> Option<(&'static dyn Process, bool)> {
         let head = self.head.get();
         let (position, process) = first_from(head, self.slots, |_, slot| {
@@ -41,23 +42,25 @@ impl Ring {
 
 /// Returns the first of the places where something is found, looking from `head` once around, and
 /// what is found there.
-#[inline]
+///
+/// It is one walk in table order, with what lies before `head` remembered: most places are empty,
+/// and walking past those is what takes the time.
+#[inline(always)]
 pub fn first_from<T, R>(
     head: usize,
     places: &[T],
     find: impl Fn(usize, &T) -> Option<R>,
 ) -> Option<(usize, R)> {
-    let search = |places: &[T], first: usize| {
-        // Most places are empty, so nothing but walking past them happens here.
-        for (index, place) in (first..).zip(places) {
-            if let Some(found) = find(index, place) {
+    let mut before = None;
+    for (index, place) in places.iter().enumerate() {
+        if let Some(found) = find(index, place) {
+            if index >= head {
                 return Some((index, found));
             }
+            before.get_or_insert((index, found));
         }
-        None
-    };
-    let (before, behind) = places.split_at_checked(head).unwrap_or((places, &[]));
-    search(behind, head).or_else(|| search(before, 0))
+    }
+    before
 }
 
 /// Returns the position that follows `position` among `count`.

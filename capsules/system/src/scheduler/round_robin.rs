@@ -47,6 +47,7 @@ impl RoundRobinSched {
 }
 
 impl<C: Chip> Scheduler<C> for RoundRobinSched {
+    #[inline(always)]
     fn next(&self) -> SchedulingDecision {
         let Some((process, same_turn)) = self.ring.seek_ready() else {
             return SchedulingDecision::TrySleep;

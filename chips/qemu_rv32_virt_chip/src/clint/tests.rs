@@ -32,7 +32,9 @@ impl TimerAccess for &FakeTimer {
         self.now.get()
     }
 
-    fn set_compare(&self, at: u64) {
+    fn set_compare(&self, old: u64, at: u64) {
+        let created = self.writes.get() == 0;
+        assert!(created || old == self.compare.get());
         self.writes.set(self.writes.get() + 1);
         self.compare.set(at);
     }
@@ -190,4 +192,25 @@ fn long_slices_are_measured_too() {
     assert_eq!(clint.get_remaining_us(), NonZeroU32::new(u32::MAX));
     clint.reset();
     assert_eq!(clint.get_remaining_us(), None);
+}
+
+#[test]
+fn an_idle_timer_stays_silent_until_the_low_half_wraps_and_loses_nothing_then() {
+    for start in [0, 0xFFFF_FFFE, 0xFFFF_FFFF, 1 << 32, 0x7_FFFF_FFFF] {
+        let (timer, client) = (FakeTimer::new(start), Client::default());
+        let clint = Clint::new(&timer);
+        clint.set_alarm_client(&client);
+        clint.set_alarm(start.into(), 0u32.into());
+        assert_eq!((serve(&timer, &clint), client.0.get()), (1, 1));
+        timer.now.set(timer.compare.get() - 1);
+        assert_eq!(serve(&timer, &clint), 0);
+        // An alarm beyond the wrap is kept through it.
+        clint.set_alarm(timer.now.get().into(), 20u32.into());
+        timer.advance(1);
+        assert_eq!((serve(&timer, &clint), client.0.get()), (1, 1));
+        timer.advance(18);
+        assert_eq!(serve(&timer, &clint), 0);
+        timer.advance(1);
+        assert_eq!((serve(&timer, &clint), client.0.get()), (1, 2));
+    }
 }
