@@ -198,6 +198,34 @@ fn wait_for_is_woken_by_its_event_even_when_another_follows() {
 }
 
 #[test]
+fn wait_for_is_woken_by_its_event_even_when_others_fill_the_queue() {
+    let (world, process) = World::with_one();
+    world.run(&[wait_for(DRIVER, 1)]);
+    let id = process.processid();
+    let mut others = 0;
+    world
+        .driver
+        .apps
+        .enter(id, |_, kernel_data| {
+            while kernel_data.schedule_upcall(0, (7, 0, 0)).is_ok() {
+                others += 1;
+            }
+            assert!(!process.ready());
+            kernel_data.schedule_upcall(1, (8, 0, 0)).unwrap();
+            // That was what it waited for, so the next one is like any other.
+            kernel_data.schedule_upcall(1, (9, 0, 0)).unwrap_err();
+        })
+        .unwrap();
+    assert!(process.ready());
+    assert_eq!(process.pending_tasks(), others + 1);
+    let entries = world.run(&[]);
+    assert_eq!(
+        entries[0].answer,
+        Some(SyscallReturn::YieldWaitFor(8, 0, 0))
+    );
+}
+
+#[test]
 fn wait_for_what_never_comes_blocks_this_process_only() {
     let world = World::with_apps(&[Tbf::new("first"), Tbf::new("second")]);
     for (driver, number) in [(ABSENT, 0), (DRIVER, usize::MAX), (IPC_DRIVER, 1)] {

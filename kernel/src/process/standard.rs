@@ -39,6 +39,10 @@ pub(super) use create::Common;
 /// Tasks that can wait for one process.
 const QUEUE_LENGTH: usize = 10;
 
+/// One place more, for the event that the process waits for: when others fill the queue, nothing else
+/// could wake it.
+const QUEUE_PLACES: usize = QUEUE_LENGTH + 1;
+
 type StoredState<C> =
     <<C as Chip>::UserspaceKernelBoundary as UserspaceKernelBoundary>::StoredState;
 type MpuConfig<C> = <<C as Chip>::MPU as MPU>::MpuConfig;
@@ -56,7 +60,7 @@ pub struct ProcessStandard<'a, C: Chip, D: ProcessStandardDebug> {
     stored_state: MapCell<StoredState<C>>,
     mpu_config: MapCell<MpuConfig<C>>,
     ram: Ram,
-    tasks: TaskQueue<QUEUE_LENGTH>,
+    tasks: TaskQueue<QUEUE_PLACES>,
     grants: GrantTable<'a>,
 
     /// The application object.

@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{ProcessStandard, QUEUE_LENGTH};
+use super::{ProcessStandard, QUEUE_PLACES};
 use crate::platform::chip::Chip;
 use crate::process::addresses::{ProcessAddresses, ProcessSizes};
 use crate::process::debug_info::ProcessStandardDebug;
@@ -12,7 +12,7 @@ use crate::process::task_queue::TaskQueue;
 use crate::syscall::UserspaceKernelBoundary;
 
 /// Bytes of the control block that are the queue of tasks.
-const QUEUE_SIZE: usize = size_of::<TaskQueue<QUEUE_LENGTH>>();
+const QUEUE_SIZE: usize = size_of::<TaskQueue<QUEUE_PLACES>>();
 
 impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     #[inline(always)]

@@ -149,4 +149,18 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
             State::Stopped(_) | State::Faulted | State::Terminated => false,
         }
     }
+
+    /// Tells whether this task would end the wait of a process that nothing queued ends.
+    #[cold]
+    pub(super) fn is_waiting_for(&self, task: &Task) -> bool {
+        let event = match task {
+            Task::FunctionCall(FunctionCall {
+                source: FunctionCallSource::Driver(event),
+                ..
+            }) => *event,
+            Task::ReturnValue(values) => values.upcall_id,
+            Task::FunctionCall(_) | Task::IPC(_) => return false,
+        };
+        self.state.get() == State::YieldedFor(event) && !self.tasks.contains(event)
+    }
 }

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 
 use tock_tbf::types::CommandPermissions;
 
-use super::ProcessStandard;
+use super::{ProcessStandard, QUEUE_LENGTH};
 use crate::capabilities::ProcessStartCapability;
 use crate::errorcode::ErrorCode;
 use crate::platform::chip::Chip;
@@ -74,7 +74,8 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         if !self.is_active() {
             return Err(ErrorCode::NODEVICE);
         }
-        if !self.tasks.push(task) {
+        let has_place = self.tasks.len() < QUEUE_LENGTH || self.is_waiting_for(&task);
+        if !has_place || !self.tasks.push(task) {
             self.debug.note_dropped_upcall();
             return Err(ErrorCode::NOMEM);
         }
