@@ -28,7 +28,7 @@ use kernel::ProcessId;
 use kernel::errorcode::into_statuscode;
 use kernel::grant::{AllowRoCount, AllowRwCount, Grant, GrantKernelData, UpcallCount};
 use kernel::process;
-use kernel::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
+use kernel::processbuffer::WriteableProcessBuffer;
 use kernel::syscall::{CommandReturn, SyscallDriver};
 use kernel::utilities::cells::OptionalCell;
 use request::{Fill, Request, Supply};
@@ -90,26 +90,33 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
 
     fn get(&self, process_id: ProcessId, count: usize) -> Result<(), ErrorCode> {
         let done = self.apps.enter(process_id, |app, kernel_data| {
-            app.request = None;
-            let Ok(buffer) = kernel_data.get_readwrite_processbuffer(rw_allow::DESTINATION) else {
-                tell(kernel_data, Ok(()), 0);
-                return true;
-            };
-            let Some(mut request) = Request::of(count.min(buffer.len())) else {
-                tell(kernel_data, Ok(()), 0);
-                return true;
-            };
-            // Those who wait already come first.
-            if !self.asked.get()
-                && let Ok(Fill::Done { count }) = buffer.mut_enter(|buffer| {
-                    request.fill(buffer, &mut |count, take| S::draw(self.source, count, take))
-                })
-            {
-                tell(kernel_data, Ok(()), count);
-                return true;
+            let begun = kernel_data
+                .get_readwrite_processbuffer(rw_allow::DESTINATION)
+                .and_then(|buffer| {
+                    buffer.mut_enter(|buffer| {
+                        let mut request = Request::of(count.min(buffer.len()))?;
+                        // Those who wait already come first.
+                        let fill = if self.asked.get() {
+                            Fill::Dry
+                        } else {
+                            request.fill(buffer, &mut |count, take| {
+                                S::draw(self.source, count, take);
+                            })
+                        };
+                        Some((request, fill))
+                    })
+                });
+            match begun {
+                Ok(Some((request, Fill::Dry | Fill::QuantumOver))) => {
+                    app.request = Some(request);
+                    return false;
+                }
+                Ok(Some((_, Fill::Done { count }))) => tell(kernel_data, Ok(()), count),
+                // No buffer, or nothing to put there.
+                Ok(None) | Err(_) => tell(kernel_data, Ok(()), 0),
             }
-            app.request = Some(request);
-            false
+            app.request = None;
+            true
         })?;
         if !done && !self.asked.replace(true) {
             self.ask();
