@@ -89,6 +89,7 @@ impl<'a, I: InterruptService + 'a> Chip for QemuRv32VirtChip<'a, I> {
         support::enable_interrupt_sources();
     }
 
+    #[inline(always)]
     fn service_pending_interrupts(&self) {
         for _ in 0..SERVICE_BATCH {
             let pending = self.pending.get();
