@@ -13,6 +13,7 @@ extern crate std;
 pub mod dma_fence;
 pub mod fault;
 mod memcpy;
+mod memset;
 pub mod pmp;
 pub mod print;
 pub mod start;
