@@ -31,6 +31,17 @@ under_miri "" tock-cells tock-tbf
 # What a board builds lives for the whole run, so tests of these crates leave it behind.
 under_miri "-Zmiri-ignore-leaks" virtio kernel
 
+# The device model of a fuzz target lives as long as the process, which is no leak.
+if cargo +nightly fuzz --version >/dev/null 2>&1; then
+    echo "deep-check: fuzzing the rings"
+    mkdir -p target/fuzz-corpus
+    ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run --fuzz-dir tools/fuzz used_ring \
+        target/fuzz-corpus tools/fuzz/corpus/used_ring -- \
+        -max_len=400 -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=4096
+else
+    echo "deep-check: no fuzzing: cargo install cargo-fuzz" >&2
+fi
+
 # The share of changed conditions and results in the checks of a device's claims that tests notice.
 # MUTANTS_LIMIT is in seconds.
 if cargo mutants --version >/dev/null 2>&1; then
