@@ -74,18 +74,22 @@ macro_rules! virtio_net_component_static {
 }
 
 /// What [`virtio_net_component_static!`](crate::virtio_net_component_static) sets aside.
-#[allow(
-    missing_docs,
-    reason = "filled in by the macro above, and by nothing else"
-)]
 pub struct NetMemory<F: DmaFence + 'static> {
+    /// The rings of the receive queue.
     pub receive_rings: &'static mut MaybeUninit<QueueMemory<'static, RECEIVE_DEPTH>>,
+    /// The queue of received frames.
     pub receive_queue: &'static mut MaybeUninit<ReceiveQueue<F>>,
+    /// The rings of the transmit queue.
     pub transmit_rings: &'static mut MaybeUninit<QueueMemory<'static, TRANSMIT_QUEUE_SIZE>>,
+    /// Its tables of indirect descriptors.
     pub transmit_tables: &'static mut MaybeUninit<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>,
+    /// The queue of frames to send.
     pub transmit_queue: &'static mut MaybeUninit<TransmitQueue<F>>,
+    /// The list of queues, in the order in which the device numbers them.
     pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 2]>,
+    /// The receive buffers, lent to the device.
     pub buffers: &'static mut MaybeUninit<[MaybeUninit<ReceiveBuffer>; RECEIVE_DEPTH]>,
+    /// The driver.
     pub net: &'static mut MaybeUninit<Net<F>>,
 }
 

@@ -53,15 +53,16 @@ macro_rules! virtio_rng_component_static {
 }
 
 /// What [`virtio_rng_component_static!`](crate::virtio_rng_component_static) sets aside.
-#[allow(
-    missing_docs,
-    reason = "filled in by the macro above, and by nothing else"
-)]
 pub struct RngMemory<F: DmaFence + 'static> {
+    /// The rings of the queue.
     pub rings: &'static mut MaybeUninit<QueueMemory<'static, DEPTH>>,
+    /// The queue.
     pub queue: &'static mut MaybeUninit<RngQueue<F>>,
+    /// The list of queues: this one.
     pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 1]>,
+    /// The buffers that the device fills.
     pub buffers: &'static mut MaybeUninit<[[u8; BUFFER_LEN]; DEPTH]>,
+    /// The driver.
     pub rng: &'static mut MaybeUninit<Rng<F>>,
 }
 
