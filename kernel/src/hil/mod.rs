@@ -4,6 +4,7 @@
 
 pub mod entropy;
 pub mod ethernet;
+pub mod ethernet_adapter;
 pub mod gpio;
 pub mod keyboard;
 pub mod led;
