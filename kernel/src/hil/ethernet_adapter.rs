@@ -129,7 +129,9 @@ pub trait EthernetAdapter<'a> {
     /// Gives back the buffers of frames that are out, by calls of
     /// [`EthernetAdapterClient::transmitted`] from inside this function.
     ///
-    /// Without it they come back in bounded time.
+    /// If none is out yet, they are given back as soon as one is. Without this call they come back
+    /// within a second, so that the adapter need not interrupt for them: call it when room or buffers
+    /// run short, rather than for each frame.
     fn reclaim(&self);
 }
 
@@ -154,4 +156,8 @@ pub trait EthernetAdapterClient {
 
     /// Tells that the link went up or down, or has another address or MTU.
     fn link_changed(&self, link: Link);
+
+    /// Asks the client to send frames that show the network where its addresses are now, because the
+    /// adapter was moved to another place in it.
+    fn announcement_wanted(&self) {}
 }
