@@ -26,6 +26,32 @@ pub trait BufferQueue<'b> {
         context: usize,
     ) -> Result<(), QueueError>;
 
+    /// Lends the device one buffer to write, the whole of it; else as [`provide`](Self::provide), at
+    /// less cost.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`]; the buffer comes back.
+    fn provide_writable(
+        &self,
+        buffer: &'b mut [u8],
+        context: usize,
+    ) -> Result<(), (QueueError, &'b mut [u8])>;
+
+    /// Lends the device a header and the first `len` bytes of a frame, both to read; else as
+    /// [`provide`](Self::provide), at less cost.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`]; the frame comes back. [`QueueError::TooLong`] if it has fewer bytes.
+    fn provide_readable(
+        &self,
+        header: &'b [u8],
+        frame: &'b mut [u8],
+        len: usize,
+        context: usize,
+    ) -> Result<(), (QueueError, &'b mut [u8])>;
+
     /// Shows the device all chains provided so far. It may use them at once, or not before it is
     /// [notified](Self::notify).
     ///
@@ -35,6 +61,12 @@ pub trait BufferQueue<'b> {
 
     /// Notifies the device of what was published since the last time, unless it does not ask for it.
     fn notify(&self);
+
+    /// [Publishes](Self::publish) and [notifies](Self::notify).
+    fn announce(&self) {
+        self.publish();
+        self.notify();
+    }
 
     /// Hands the client whatever the device has used, without waiting for an interrupt.
     fn reap(&self);

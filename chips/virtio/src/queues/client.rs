@@ -3,6 +3,8 @@
 //! The driver that a queue hands its used chains to.
 
 use super::buffer::VirtqueueReturnBuffer;
+use super::queue_core::MAX_CHAIN;
+use super::returned_chain::ReturnedChain;
 
 /// A driver that gets chains back from a queue.
 ///
@@ -46,5 +48,29 @@ pub trait SplitVirtqueueClient<'b> {
         buffer_chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
     ) {
         self.chain_used(queue_number, context, buffer_chain, 0);
+    }
+
+    /// Takes a chain that the device has used, or was reset before it did: every chain comes back
+    /// through this method.
+    ///
+    /// A driver that cares for cost implements it, and takes what it needs out of the chain or lends the
+    /// chain again. Otherwise [`chain_used`](Self::chain_used) and
+    /// [`chain_reclaimed`](Self::chain_reclaimed) get all buffers.
+    fn chain_returned(&self, queue_number: u32, chain: &mut ReturnedChain<'_, 'b>) {
+        let mut buffers: [Option<VirtqueueReturnBuffer<'b>>; MAX_CHAIN] = [const { None }; _];
+        let mut len: usize = 0;
+        for place in &mut buffers {
+            *place = chain.next_buffer();
+            if place.is_none() {
+                break;
+            }
+            len = len.saturating_add(1);
+        }
+        let buffers = buffers.get_mut(..len).unwrap_or_default();
+        if chain.is_used() {
+            self.chain_used(queue_number, chain.context(), buffers, chain.written());
+        } else {
+            self.chain_reclaimed(queue_number, chain.context(), buffers);
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::buffer::{LentBuffer, VirtqueueBuffer, VirtqueueReturnBuffer};
 use super::chain_table::{ChainTable, TakenChain};
 use super::client::SplitVirtqueueClient;
 use super::indirect_tables::IndirectTables;
+use super::returned_chain::ReturnedChain;
 use super::ring::{INDIRECT, Link, NEXT, Ring, WRITE};
 use super::{QueueError, Violation};
 use crate::barriers::Barriers;
@@ -229,7 +230,13 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         // SAFETY: the device has returned this chain.
         unsafe {
             self.return_buffers(chain, written, |buffers| {
-                client.chain_used(self.number.get(), chain.context, buffers, written);
+                let mut returned = ReturnedChain {
+                    buffers,
+                    context: chain.context,
+                    written,
+                    used: true,
+                };
+                client.chain_returned(self.number.get(), &mut returned);
             });
         }
     }
@@ -250,7 +257,13 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             unsafe {
                 self.return_buffers(chain, 0, |buffers| {
                     if let Some(client) = self.client.get() {
-                        client.chain_reclaimed(self.number.get(), chain.context, buffers);
+                        let mut returned = ReturnedChain {
+                            buffers,
+                            context: chain.context,
+                            written: 0,
+                            used: false,
+                        };
+                        client.chain_returned(self.number.get(), &mut returned);
                     }
                 });
             }

@@ -6,6 +6,7 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 
 use kernel::platform::dma_fence::DmaFence;
+use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 
 use super::buffer::VirtqueueBuffer;
 use super::chain_table::ChainTable;
@@ -194,6 +195,39 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         self.core.provide(chain, context)
     }
 
+    fn provide_writable(
+        &self,
+        buffer: &'static mut [u8],
+        context: usize,
+    ) -> Result<(), (QueueError, &'static mut [u8])> {
+        let mut chain = [Some(VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(
+            buffer,
+        )))];
+        let provided = self.core.provide(&mut chain, context);
+        provided.map_err(|error| (error, last_slice(chain)))
+    }
+
+    fn provide_readable(
+        &self,
+        header: &'static [u8],
+        frame: &'static mut [u8],
+        len: usize,
+        context: usize,
+    ) -> Result<(), (QueueError, &'static mut [u8])> {
+        if len > frame.len() {
+            return Err((QueueError::TooLong, frame));
+        }
+        let mut frame = SubSliceMut::new(frame);
+        frame.slice(..len);
+        let mut chain = [
+            SubSliceMutImmut::from(header),
+            SubSliceMutImmut::Mutable(frame),
+        ]
+        .map(|buffer| Some(VirtqueueBuffer::DeviceReadable(buffer)));
+        let provided = self.core.provide(&mut chain, context);
+        provided.map_err(|error| (error, last_slice(chain)))
+    }
+
     fn publish(&self) {
         self.core.publish();
     }
@@ -236,5 +270,16 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
 
     fn counters(&self) -> QueueCounters {
         self.core.events.snapshot()
+    }
+}
+
+/// The unique buffer at the end of a chain that was refused, hence is where it was.
+fn last_slice<const N: usize>(chain: [Option<VirtqueueBuffer<'static>>; N]) -> &'static mut [u8] {
+    match chain.into_iter().flatten().last() {
+        Some(
+            VirtqueueBuffer::DeviceWriteable(window)
+            | VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window)),
+        ) => window.take(),
+        _ => &mut [],
     }
 }
