@@ -97,12 +97,23 @@ pub struct NetMemory<F: DmaFence + 'static> {
 pub struct VirtIONetComponent<F: DmaFence + 'static> {
     slot: Slot,
     fence: F,
+    declined: u64,
 }
 
 impl<F: DmaFence> VirtIONetComponent<F> {
     /// Drives the network device in `slot`.
     pub fn new(slot: Slot, fence: F) -> Self {
-        Self { slot, fence }
+        Self {
+            slot,
+            fence,
+            declined: 0,
+        }
+    }
+
+    /// Declines these features (`virtio::features`, or those of the device type) if they are offered.
+    pub fn declining(mut self, features: u64) -> Self {
+        self.declined = features;
+        self
     }
 }
 
@@ -143,6 +154,7 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
         transmit_queue.set_client(net);
         transmit_queue.set_transport(device);
         let queues = memory.queues.write([receive_queue, transmit_queue]);
+        device.decline_features(self.declined);
         device.initialize(net, queues)?;
         Ok(NetDevice {
             net,

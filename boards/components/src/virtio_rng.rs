@@ -70,12 +70,23 @@ pub struct RngMemory<F: DmaFence + 'static> {
 pub struct VirtIORngComponent<F: DmaFence + 'static> {
     slot: Slot,
     fence: F,
+    declined: u64,
 }
 
 impl<F: DmaFence> VirtIORngComponent<F> {
     /// Drives the entropy device in `slot`.
     pub fn new(slot: Slot, fence: F) -> Self {
-        Self { slot, fence }
+        Self {
+            slot,
+            fence,
+            declined: 0,
+        }
+    }
+
+    /// Declines these features (`virtio::features`, or those of the device type) if they are offered.
+    pub fn declining(mut self, features: u64) -> Self {
+        self.declined = features;
+        self
     }
 }
 
@@ -97,6 +108,7 @@ impl<F: DmaFence> Component for VirtIORngComponent<F> {
         rng.register();
         queue.set_client(rng);
         queue.set_transport(self.slot.device);
+        self.slot.device.decline_features(self.declined);
         self.slot
             .device
             .initialize(rng, memory.queues.write([queue]))?;

@@ -17,6 +17,9 @@ pub const EVENT_IDX: u64 = 1 << 29;
 /// The device follows version 1 of the standard or a later one.
 pub const VERSION_1: u64 = 1 << 32;
 
+/// The device sees memory as the platform lets it: the addresses that it is given may be translated.
+pub const ACCESS_PLATFORM: u64 = 1 << 33;
+
 /// Queues are laid out as one ring of descriptors (2.8).
 pub const RING_PACKED: u64 = 1 << 34;
 
@@ -31,4 +34,4 @@ pub(crate) const TRANSPORT: u64 = VERSION_1 | ORDER_PLATFORM;
 pub(crate) const LEGACY_TRANSPORT: u64 = ANY_LAYOUT;
 
 /// Bits that queues may ask for, through [`crate::queues::Virtqueue::features`].
-pub(crate) const QUEUE: u64 = INDIRECT_DESC | EVENT_IDX | RING_PACKED;
+pub(crate) const QUEUE: u64 = INDIRECT_DESC | EVENT_IDX | RING_PACKED | ACCESS_PLATFORM;

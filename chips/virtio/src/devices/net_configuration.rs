@@ -2,7 +2,7 @@
 
 //! The configuration space of a network device (VirtIO 1.2, 5.1.4), judged before it is believed.
 
-use crate::transports::configuration::{Configuration, ConfigurationError};
+use crate::transports::configuration::{Configuration, ConfigurationError, Field};
 
 /// The device supplies an MTU.
 pub(super) const FEATURE_MTU: u64 = 1 << 3;
@@ -13,9 +13,9 @@ pub(super) const FEATURE_MAC: u64 = 1 << 5;
 /// The device supplies the state of the link.
 pub(super) const FEATURE_STATUS: u64 = 1 << 16;
 
-const MAC_OFFSET: usize = 0;
-const STATUS_OFFSET: usize = 6;
-const MTU_OFFSET: usize = 10;
+const MAC: Field = Field::with(FEATURE_MAC, 0);
+const STATUS: Field = Field::with(FEATURE_STATUS, 6);
+const MTU: Field = Field::with(FEATURE_MTU, 10);
 
 const STATUS_LINK_UP: u16 = 1;
 
@@ -45,15 +45,15 @@ impl NetConfiguration {
         space.consistently(|space| {
             let mut mac = [0; 6];
             if accepted & FEATURE_MAC != 0 {
-                space.read_bytes(MAC_OFFSET, &mut mac)?;
+                space.read_bytes(MAC, &mut mac)?;
             }
             let mut status = STATUS_LINK_UP;
             if accepted & FEATURE_STATUS != 0 {
-                status = space.read_u16(STATUS_OFFSET)?;
+                status = space.read_u16(STATUS)?;
             }
             let mut mtu = ETHERNET_MTU;
             if accepted & FEATURE_MTU != 0 {
-                mtu = space.read_u16(MTU_OFFSET)?;
+                mtu = space.read_u16(MTU)?;
             }
             Ok(Self {
                 mac: is_card_address(mac).then_some(mac),
@@ -69,7 +69,7 @@ impl NetConfiguration {
 
     /// Whether the MTU on offer is one the driver can live up to; if not, the feature is declined.
     pub(super) fn mtu_is_usable(space: &Configuration<'_>) -> bool {
-        space.read_u16(MTU_OFFSET).is_ok_and(is_usable_mtu)
+        space.read_u16(MTU).is_ok_and(is_usable_mtu)
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
     use crate::testing::configuration::Bytes;
 
     const ALL: u64 = FEATURE_MAC | FEATURE_STATUS | FEATURE_MTU;
-    const MAC: [u8; 6] = [0x52, 0x54, 0, 1, 2, 3];
+    const ADDRESS: [u8; 6] = [0x52, 0x54, 0, 1, 2, 3];
 
     fn space(mac: [u8; 6], status: u16, mtu: u16) -> Bytes {
         let mut bytes = [0xFF; 12];
@@ -100,15 +100,15 @@ mod tests {
     }
 
     fn read(space: &Bytes, accepted: u64) -> NetConfiguration {
-        NetConfiguration::read(&Configuration::new(space), accepted).unwrap()
+        NetConfiguration::read(&Configuration::new(space, accepted), accepted).unwrap()
     }
 
     #[test]
     fn accepted_fields_are_read() {
         assert_eq!(
-            read(&space(MAC, 0xFFFE, 1400), ALL),
+            read(&space(ADDRESS, 0xFFFE, 1400), ALL),
             NetConfiguration {
-                mac: Some(MAC),
+                mac: Some(ADDRESS),
                 link_up: false,
                 mtu: 1400
             }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn fields_without_their_feature_do_not_exist() {
         assert_eq!(
-            read(&space(MAC, 0, 1400), 0),
+            read(&space(ADDRESS, 0, 1400), 0),
             NetConfiguration {
                 mac: None,
                 link_up: true,
@@ -143,8 +143,8 @@ mod tests {
             (1500, true),
             (1501, false),
         ] {
-            let space = space(MAC, 1, mtu);
-            let space = Configuration::new(&space);
+            let space = space(ADDRESS, 1, mtu);
+            let space = Configuration::new(&space, ALL);
             assert_eq!(NetConfiguration::mtu_is_usable(&space), usable);
             let believed = NetConfiguration::read(&space, ALL).unwrap().mtu;
             assert_eq!(believed, if usable { mtu } else { 1500 });
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_space_too_short_for_the_fields_is_an_error() {
         let short = Bytes::new(&[2; 8]);
-        let short = Configuration::new(&short);
+        let short = Configuration::new(&short, ALL);
         assert!(NetConfiguration::read(&short, ALL).is_err());
         assert!(!NetConfiguration::mtu_is_usable(&short));
         assert!(NetConfiguration::read(&short, FEATURE_MAC | FEATURE_STATUS).is_ok());

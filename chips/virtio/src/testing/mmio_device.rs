@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! A memory-mapped device (VirtIO 1.2, 4.2.2) that obeys the standard until a knob is turned.
+//!
+//! It insists that the driver obeys too: whatever 4.2.2.2 forbids fails the test in which it happens.
 
 use core::cell::{Cell, RefCell};
 use std::vec::Vec;
@@ -49,9 +51,10 @@ pub(crate) struct MmioDevice {
     pub(crate) queues: RefCell<Vec<QueueSetup>>,
     pub(crate) writes: RefCell<Vec<(Writable, u32)>>,
     pub(crate) reads: RefCell<Vec<Readable>>,
-    features_sel: Cell<u32>,
-    driver_sel: Cell<u32>,
-    queue_sel: Cell<u32>,
+    /// Selectors, once they were written.
+    features_sel: Cell<Option<u32>>,
+    driver_sel: Cell<Option<u32>>,
+    queue_sel: Cell<Option<u32>>,
     generation: Cell<u32>,
     page_size: Cell<u32>,
     /// What `LowQueue` took off the address of each queue.
@@ -84,9 +87,9 @@ impl MmioDevice {
             queues: RefCell::new(Vec::new()),
             writes: RefCell::new(Vec::new()),
             reads: RefCell::new(Vec::new()),
-            features_sel: Cell::new(0),
-            driver_sel: Cell::new(0),
-            queue_sel: Cell::new(0),
+            features_sel: Cell::new(None),
+            driver_sel: Cell::new(None),
+            queue_sel: Cell::new(None),
             generation: Cell::new(0),
             page_size: Cell::new(0),
             high_addresses: RefCell::new(std::vec![0; 2]),
@@ -141,15 +144,30 @@ impl MmioDevice {
 
     fn selected(&self, change: impl FnOnce(&mut QueueSetup)) {
         let mut queues = self.queues.borrow_mut();
-        let number = self.queue_sel.get() as usize;
+        let number = self.selected_queue() as usize;
         if queues.len() <= number {
             queues.resize(number + 1, QueueSetup::default());
         }
         change(&mut queues[number]);
     }
 
+    fn selected_queue(&self) -> u32 {
+        self.queue_sel.get().expect("a queue was selected")
+    }
+
+    /// As [`selected`](Self::selected), for what is fixed while the device uses the queue.
+    fn set_up(&self, change: impl FnOnce(&mut QueueSetup)) {
+        self.selected(|queue| {
+            assert_eq!(queue.ready, 0, "changed while the device uses the queue");
+            change(queue);
+        });
+    }
+
     fn set_status(&self, value: u32) {
         if value == 0 {
+            for selector in [&self.features_sel, &self.driver_sel, &self.queue_sel] {
+                selector.set(None);
+            }
             if !self.reset_hangs.get() {
                 self.status.set(0);
                 self.accepted.set(0);
@@ -180,9 +198,10 @@ impl RegisterAccess for &'static MmioDevice {
             Readable::DeviceId => self.device_id.get(),
             Readable::VendorId => u32::from_le_bytes(*b"TEST"),
             Readable::DeviceFeatures => {
-                (self.offered.get() >> (32 * self.features_sel.get())) as u32
+                let word = self.features_sel.get().expect("a word was selected");
+                (self.offered.get() >> (32 * word)) as u32
             }
-            Readable::QueueNumMax if self.queue_sel.get() < self.number_of_queues.get() => {
+            Readable::QueueNumMax if self.selected_queue() < self.number_of_queues.get() => {
                 self.queue_num_max.get()
             }
             Readable::QueueNumMax => 0,
@@ -190,7 +209,10 @@ impl RegisterAccess for &'static MmioDevice {
                 assert_eq!(self.version.get(), 1);
                 self.queues_in_use.get().into()
             }
-            Readable::QueueReady => self.queues_in_use.get().into(),
+            Readable::QueueReady => {
+                self.selected_queue();
+                self.queues_in_use.get().into()
+            }
             Readable::InterruptStatus => self
                 .false_interrupt_status
                 .get()
@@ -208,35 +230,41 @@ impl RegisterAccess for &'static MmioDevice {
     fn write(&self, register: Writable, value: u32) {
         self.writes.borrow_mut().push((register, value));
         match register {
-            Writable::DeviceFeaturesSel => self.features_sel.set(value),
-            Writable::DriverFeaturesSel => self.driver_sel.set(value),
+            Writable::DeviceFeaturesSel => self.features_sel.set(Some(value)),
+            Writable::DriverFeaturesSel => self.driver_sel.set(Some(value)),
             Writable::DriverFeatures => {
-                let shift = 32 * self.driver_sel.get();
+                let shift = 32 * self.driver_sel.get().expect("a word was selected");
+                assert_eq!(self.status.get() & 8, 0, "features are agreed on already");
                 let kept = self.accepted.get() & !(u64::from(u32::MAX) << shift);
                 self.accepted.set(kept | u64::from(value) << shift);
             }
-            Writable::QueueSel => self.queue_sel.set(value),
+            Writable::QueueSel => self.queue_sel.set(Some(value)),
             Writable::GuestPageSize => {
                 assert_eq!(self.version.get(), 1);
                 self.page_size.set(value);
             }
             Writable::QueueAlign => self.selected(|queue| queue.align = value),
             Writable::QueuePfn => self.selected(|queue| queue.pfn = value),
-            Writable::QueueNum => self.selected(|queue| queue.num = value),
+            Writable::QueueNum => {
+                assert!(value.is_power_of_two() && value <= self.queue_num_max.get());
+                self.set_up(|queue| queue.num = value);
+            }
             Writable::QueueReady => self.selected(|queue| queue.ready = value),
             Writable::QueueNotify => {
                 assert_eq!(self.status.get() & 4, 4, "notified before it was started");
             }
-            Writable::InterruptAck => self
-                .interrupt_status
-                .set(self.interrupt_status.get() & !value),
+            Writable::InterruptAck => {
+                assert_eq!(value & !3, 0, "acknowledged what no standard defines");
+                self.interrupt_status
+                    .set(self.interrupt_status.get() & !value);
+            }
             Writable::Status => self.set_status(value),
-            Writable::QueueDescLow => self.selected(|queue| queue.parts[0] = value),
-            Writable::QueueDescHigh => self.selected(|queue| queue.parts[1] = value),
-            Writable::QueueDriverLow => self.selected(|queue| queue.parts[2] = value),
-            Writable::QueueDriverHigh => self.selected(|queue| queue.parts[3] = value),
-            Writable::QueueDeviceLow => self.selected(|queue| queue.parts[4] = value),
-            Writable::QueueDeviceHigh => self.selected(|queue| queue.parts[5] = value),
+            Writable::QueueDescLow => self.set_up(|queue| queue.parts[0] = value),
+            Writable::QueueDescHigh => self.set_up(|queue| queue.parts[1] = value),
+            Writable::QueueDriverLow => self.set_up(|queue| queue.parts[2] = value),
+            Writable::QueueDriverHigh => self.set_up(|queue| queue.parts[3] = value),
+            Writable::QueueDeviceLow => self.set_up(|queue| queue.parts[4] = value),
+            Writable::QueueDeviceHigh => self.set_up(|queue| queue.parts[5] = value),
         }
     }
 

@@ -32,6 +32,10 @@ pub struct VirtIOMMIODevice<
     pub(super) life: Lifecycle,
     /// Whether the device had the legacy layout when it was last initialized.
     pub(super) legacy: Cell<bool>,
+    /// Features that the board does not want.
+    pub(super) declined: Cell<u64>,
+    /// Features that were agreed on when the device was last initialized.
+    pub(super) accepted: Cell<u64>,
     /// Queues to notify as soon as the device runs, one bit each.
     pub(super) owed_notifications: Cell<u32>,
     pub(super) driver: Cell<Option<&'static dyn VirtIODeviceDriver>>,
@@ -60,6 +64,8 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             barriers,
             life: Lifecycle::new(),
             legacy: Cell::new(false),
+            declined: Cell::new(0),
+            accepted: Cell::new(0),
             owed_notifications: Cell::new(0),
             driver: Cell::new(None),
             queues: Cell::new(&[]),
@@ -92,21 +98,18 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// - [`NotAVirtIODevice`](VirtIOInitializationError::NotAVirtIODevice): wrong magic number.
     /// - [`UnknownDeviceType`](VirtIOInitializationError::UnknownDeviceType): with number 0, an
     ///   empty slot.
-    /// - [`InvalidTransportVersion`](VirtIOInitializationError::InvalidTransportVersion): a device,
-    ///   but with a register layout other than versions 1 and 2.
+    /// - [`InvalidTransportVersion`](VirtIOInitializationError::InvalidTransportVersion): a register
+    ///   layout other than versions 1 and 2.
     pub fn identify(&self) -> Result<VirtIODeviceType, VirtIOInitializationError> {
         if self.registers.read(Readable::MagicValue) != MAGIC {
             return Err(VirtIOInitializationError::NotAVirtIODevice);
         }
-        let version = self.registers.read(Readable::Version);
-        let id = self.registers.read(Readable::DeviceId);
-        match VirtIODeviceType::from_device_id(id) {
-            // An empty slot is empty in every version.
-            _ if id == 0 => Err(VirtIOInitializationError::UnknownDeviceType(0)),
-            _ if !is_known(version) => Err(VirtIOInitializationError::InvalidTransportVersion),
-            Some(device_type) => Ok(device_type),
-            None => Err(VirtIOInitializationError::UnknownDeviceType(id)),
+        if !is_known(self.registers.read(Readable::Version)) {
+            return Err(VirtIOInitializationError::InvalidTransportVersion);
         }
+        // Only now is it known what lies there (4.2.3.1.1).
+        let id = self.registers.read(Readable::DeviceId);
+        VirtIODeviceType::from_device_id(id).ok_or(VirtIOInitializationError::UnknownDeviceType(id))
     }
 
     /// Names the interrupt source of this device, which is masked during an interrupt storm.
@@ -121,6 +124,17 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// Without one, a device that was stopped stays stopped, and requests may take for ever.
     pub fn set_poller(&self, poller: &'static dyn PollRequest) {
         self.poller.set(Some(poller));
+    }
+
+    /// Declines features of any kind, from the next initialization on, as if the device did not offer
+    /// them. [`VERSION_1`](crate::features::VERSION_1) cannot be declined.
+    pub fn decline_features(&self, features: u64) {
+        self.declined.set(features & !crate::features::VERSION_1);
+    }
+
+    /// The features that were agreed on when the device was last initialized.
+    pub fn accepted_features(&self) -> u64 {
+        self.accepted.get()
     }
 
     /// Whether the device is in service.

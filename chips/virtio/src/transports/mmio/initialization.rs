@@ -68,9 +68,10 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         self.add_status(status::DRIVER);
 
         let accepted = self.negotiate(driver, queues)?;
+        self.accepted.set(accepted);
         driver.features_agreed(accepted);
         driver
-            .configure(&Configuration::new(self))
+            .configure(&Configuration::new(self, accepted))
             .map_err(VirtIOInitializationError::DriverPreInitializationError)?;
         if self.legacy.get() {
             let page = RING_ALIGN as u32;
@@ -103,8 +104,9 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if !self.legacy.get() && offered & features::VERSION_1 == 0 {
             return Err(VirtIOInitializationError::InvalidVirtIOVersion);
         }
-        let for_driver = offered & features::DEVICE_TYPE;
-        driver.examine(for_driver, &Configuration::new(self));
+        let wanted = offered & !self.declined.get();
+        let for_driver = wanted & features::DEVICE_TYPE;
+        driver.examine(for_driver, &Configuration::new(self, for_driver));
         let by_driver = driver.negotiate_features(for_driver).ok_or(
             VirtIOInitializationError::FeatureNegotiationFailed {
                 offered,
@@ -120,7 +122,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         } else {
             features::TRANSPORT
         };
-        let accepted = by_driver | (offered & (by_transport | by_queues));
+        let accepted = by_driver | (wanted & (by_transport | by_queues));
         let refused = VirtIOInitializationError::FeatureNegotiationFailed {
             offered,
             accepted: Some(accepted),

@@ -71,7 +71,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         }
         self.events.configuration_changes.bump();
         if let Some(driver) = self.driver.get() {
-            driver.configuration_changed(&Configuration::new(self));
+            driver.configuration_changed(&Configuration::new(self, self.accepted.get()));
         }
         false
     }

@@ -13,9 +13,10 @@ use crate::testing::barriers::{Kind, Probe};
 use crate::testing::leak;
 use crate::testing::mmio_device::{FAILED, MmioDevice, NEEDS_RESET, STARTED};
 use crate::testing::queue_rig::{Collector, TestQueue, queue, writable};
-use crate::transports::configuration::Configuration;
+use crate::transports::configuration::{Configuration, ConfigurationError, Field};
 use crate::transports::{VirtIOInitializationError as Error, VirtIOTransport};
 
+mod features;
 mod legacy;
 mod recovery;
 
@@ -38,11 +39,20 @@ struct Driver {
     first_configuration_byte: Cell<u8>,
     progress: Cell<Progress>,
     agreed: Cell<u64>,
+    /// What three fields of different features read at each look at the configuration space.
+    fields: RefCell<Vec<[Result<u8, ConfigurationError>; 3]>>,
 }
 
 impl Driver {
     fn called(&self, what: &'static str) {
         self.calls.borrow_mut().push(what);
+    }
+
+    fn look_at(&self, configuration: &Configuration<'_>) {
+        let fields = [1, 1 << 50, 4].into_iter().zip(0..);
+        let mut fields = fields.map(|(feature, at)| Field::with(feature, at));
+        let fields = [(); 3].map(|()| configuration.read_u8(fields.next().unwrap()));
+        self.fields.borrow_mut().push(fields);
     }
 }
 
@@ -73,16 +83,19 @@ impl VirtIODeviceDriver for Driver {
         self.after_start.get()
     }
 
-    fn examine(&self, _offered_features: u64, _configuration: &Configuration<'_>) {
+    fn examine(&self, _offered_features: u64, configuration: &Configuration<'_>) {
+        self.look_at(configuration);
         self.called("examine");
     }
 
-    fn configure(&self, _configuration: &Configuration<'_>) -> Result<(), ErrorCode> {
+    fn configure(&self, configuration: &Configuration<'_>) -> Result<(), ErrorCode> {
+        self.look_at(configuration);
         self.called("configure");
         self.configure.get()
     }
 
     fn configuration_changed(&self, configuration: &Configuration<'_>) {
+        self.look_at(configuration);
         self.called("changed");
         self.first_configuration_byte
             .set(configuration.read_u8(0).unwrap());
@@ -134,6 +147,7 @@ impl Rig {
             first_configuration_byte: Cell::new(0),
             progress: Cell::new(Progress::Idle),
             agreed: Cell::new(0),
+            fields: RefCell::default(),
         });
         let queues = leak([queue as &'static dyn Virtqueue]);
         Self {
@@ -208,56 +222,29 @@ fn initialization_takes_the_steps_in_order() {
 }
 
 #[test]
-fn features_are_64_bits_wide_and_split_by_owner() {
+fn only_the_magic_number_and_the_version_are_read_of_what_may_be_no_device() {
     let rig = Rig::new();
-    rig.device.offered.set(u64::MAX);
-    rig.driver.wants.set(Some(1 << 63 | 1 << 50 | 1));
-    assert!(rig.initialize().is_ok());
-    assert_eq!(rig.driver.offered.get(), !0 << 50 | 0x00FF_FFFF);
+    rig.device.version.set(3);
+    assert!(rig.transport.identify().is_err());
     assert_eq!(
-        rig.device.accepted.get(),
-        1 << 63 | 1 << 50 | 1 << 36 | 1 << 32 | 1 << 29 | 1 << 28 | 1
+        rig.device.reads.take(),
+        [Readable::MagicValue, Readable::Version]
     );
+    rig.device.magic.set(0);
+    assert!(rig.transport.identify().is_err());
+    assert_eq!(rig.device.reads.take(), [Readable::MagicValue]);
 }
 
 #[test]
-fn features_that_a_queue_declines_are_not_accepted() {
-    for declined in [1 << 28, 1 << 29, 1 << 28 | 1 << 29] {
-        let rig = Rig::new();
-        rig.device.offered.set(u64::MAX);
-        rig.queue.decline_features(declined);
-        assert!(rig.initialize().is_ok());
-        assert_eq!(rig.device.accepted.get() & declined, 0);
-        assert_eq!(rig.queue.accepted_features(), rig.device.accepted.get());
-    }
-}
-
-#[test]
-fn the_selector_is_written_before_each_feature_word() {
+fn nothing_else_is_read_of_an_empty_slot() {
     let rig = Rig::new();
-    assert!(rig.initialize().is_ok());
-    use Writable::*;
-    let features: Vec<_> = rig.device.writes.borrow().clone();
-    let features: Vec<_> = features
-        .into_iter()
-        .filter(|(register, _)| {
-            matches!(
-                register,
-                DeviceFeaturesSel | DriverFeaturesSel | DriverFeatures
-            )
-        })
-        .collect();
+    rig.device.device_id.set(0);
+    assert!(rig.initialize().is_err());
     assert_eq!(
-        features,
-        [
-            (DeviceFeaturesSel, 0),
-            (DeviceFeaturesSel, 1),
-            (DriverFeaturesSel, 0),
-            (DriverFeatures, 0),
-            (DriverFeaturesSel, 1),
-            (DriverFeatures, 1),
-        ]
+        rig.device.reads.take(),
+        [Readable::MagicValue, Readable::Version, Readable::DeviceId]
     );
+    assert!(rig.device.writes.borrow().is_empty());
 }
 
 #[test]
@@ -329,46 +316,6 @@ fn a_halted_device_is_reset_without_a_word_to_its_driver() {
     rig.device.status.set(STARTED);
     rig.device.reset_hangs.set(true);
     assert!(!rig.transport.halt());
-}
-
-#[test]
-fn a_device_without_version_1_fails() {
-    let rig = Rig::new();
-    rig.device.offered.set(0xFFFF_FFFF);
-    rig.assert_fails(Error::InvalidVirtIOVersion);
-}
-
-#[test]
-fn a_driver_that_finds_no_common_features_fails_the_device() {
-    let rig = Rig::new();
-    rig.driver.wants.set(None);
-    rig.assert_fails(Error::FeatureNegotiationFailed {
-        offered: 1 << 32,
-        accepted: None,
-    });
-}
-
-#[test]
-fn a_feature_that_was_not_offered_is_not_accepted() {
-    for wanted in [1, 1 << 28, 1 << 33, 1 << 63] {
-        let rig = Rig::new();
-        rig.driver.wants.set(Some(wanted));
-        rig.assert_fails(Error::FeatureNegotiationFailed {
-            offered: 1 << 32,
-            accepted: Some(1 << 32 | wanted),
-        });
-        assert_eq!(rig.device.accepted.get(), 0);
-    }
-}
-
-#[test]
-fn a_device_that_takes_back_features_ok_fails() {
-    let rig = Rig::new();
-    rig.device.refuses_features.set(true);
-    rig.assert_fails(Error::FeatureNegotiationFailed {
-        offered: 1 << 32,
-        accepted: Some(1 << 32),
-    });
 }
 
 #[test]
