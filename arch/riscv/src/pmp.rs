@@ -34,7 +34,7 @@ const NOTHING_LOADED: usize = 0;
 /// The memory protection unit.
 pub struct Pmp {
     mode: Mode,
-    memory: AppMemory,
+    memory: Cell<AppMemory>,
     addresses: PmpAddresses,
     /// What the five user pairs hold.
     borders: Cell<Borders>,
@@ -97,10 +97,10 @@ impl Pmp {
         FLASH_RULE.set_up(&plan, mode);
         Ok(Pmp {
             mode,
-            memory: AppMemory {
+            memory: Cell::new(AppMemory {
                 flash: map.app_flash,
                 ram: map.app_ram,
-            },
+            }),
             addresses,
             borders: Cell::new([PARKED; USER_PAIRS]),
             flash_rights: Cell::new(FlashRights::ReadExecute),
@@ -112,6 +112,13 @@ impl Pmp {
     /// Returns the rule table in force.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Leaves the app RAM below `end` to the kernel: no process is given any of it from now on.
+    pub fn keep_app_ram(&self, end: *const u8) {
+        if let Ok(end) = u32::try_from(end.addr()) {
+            self.memory.set(self.memory.get().with_ram_from(end));
+        }
     }
 
     fn next_number(&self) -> usize {
@@ -245,7 +252,9 @@ unsafe impl MPU for Pmp {
         };
         let available = range_of(unallocated_memory_start, unallocated_memory_size)?;
         let size = u32::try_from(min_region_size).ok()?;
-        let region = config.regions.add(&self.memory, available, size, purpose)?;
+        let region = config
+            .regions
+            .add(&self.memory.get(), available, size, purpose)?;
         self.note_change(config);
         Some(region_of(region))
     }
@@ -273,7 +282,7 @@ unsafe impl MPU for Pmp {
             return None;
         }
         let block = config.regions.place_block(
-            &self.memory,
+            &self.memory.get(),
             range_of(unallocated_memory_start, unallocated_memory_size)?,
             u32::try_from(min_memory_size).ok()?,
             u32::try_from(initial_app_memory_size).ok()?,

@@ -7,6 +7,7 @@ use core::mem::MaybeUninit;
 use kernel::component::Component;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::platform::dma_fence::DmaFence;
+use kernel::utilities::boot_memory::BootMemory;
 use virtio::devices::virtio_net::{RECEIVE_BUFFER_LEN, VirtIONet};
 use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
 use virtio::queues::{IndirectMemory, QueueMemory, Virtqueue};
@@ -44,7 +45,10 @@ pub struct NetDevice<F: DmaFence + 'static> {
     pub transmit_queue: &'static TransmitQueue<F>,
 }
 
-/// Memory for [`VirtIONetComponent`]; takes the type of the DMA fence.
+/// Static memory for [`VirtIONetComponent`]; takes the type of the DMA fence.
+///
+/// It is taken whether or not there is a card: [`NetMemory::reserve`] is for boards that can share
+/// out RAM while they boot.
 #[macro_export]
 macro_rules! virtio_net_component_static {
     ($F:ty $(,)?) => {
@@ -64,16 +68,16 @@ macro_rules! virtio_net_component_static {
             ),
             transmit_queue: $crate::static_memory!($crate::virtio_net::TransmitQueue<$F>),
             queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 2]),
-            buffers: $crate::static_memory!(
+            buffers: $crate::virtio_net::clear($crate::static_memory!(
                 [core::mem::MaybeUninit<$crate::virtio_net::ReceiveBuffer>;
                     $crate::virtio_net::RECEIVE_DEPTH]
-            ),
+            )),
             net: $crate::static_memory!($crate::virtio_net::Net<$F>),
         }
     };
 }
 
-/// What [`virtio_net_component_static!`](crate::virtio_net_component_static) sets aside.
+/// The memory of one card.
 pub struct NetMemory<F: DmaFence + 'static> {
     /// The rings of the receive queue.
     pub receive_rings: &'static mut MaybeUninit<QueueMemory<'static, RECEIVE_DEPTH>>,
@@ -87,10 +91,57 @@ pub struct NetMemory<F: DmaFence + 'static> {
     pub transmit_queue: &'static mut MaybeUninit<TransmitQueue<F>>,
     /// The list of queues, in the order in which the device numbers them.
     pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 2]>,
-    /// The receive buffers, lent to the device.
-    pub buffers: &'static mut MaybeUninit<[MaybeUninit<ReceiveBuffer>; RECEIVE_DEPTH]>,
+    /// The receive buffers, lent to the device. They need not be cleared: of a buffer that comes
+    /// back, only what the device says it wrote is looked at. If it wrote less, the rest is what the
+    /// memory held before: an older frame, or at first whatever was there when the board started.
+    pub buffers: [&'static mut ReceiveBuffer; RECEIVE_DEPTH],
     /// The driver.
     pub net: &'static mut MaybeUninit<Net<F>>,
+}
+
+impl<F: DmaFence> NetMemory<F> {
+    /// How many bytes a card takes, but for gaps between its parts.
+    pub const BYTES: usize = size_of::<QueueMemory<'static, RECEIVE_DEPTH>>()
+        + size_of::<ReceiveQueue<F>>()
+        + size_of::<QueueMemory<'static, TRANSMIT_QUEUE_SIZE>>()
+        + size_of::<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>()
+        + size_of::<TransmitQueue<F>>()
+        + size_of::<[&'static dyn Virtqueue; 2]>()
+        + ALL_BUFFERS_LEN
+        + size_of::<Net<F>>();
+
+    /// Takes the memory of a card that is there. `None` if there is not enough.
+    pub fn reserve(memory: &mut BootMemory) -> Option<Self> {
+        Some(Self {
+            receive_rings: memory.place()?,
+            receive_queue: memory.place()?,
+            transmit_rings: memory.place()?,
+            transmit_tables: memory.place()?,
+            transmit_queue: memory.place()?,
+            queues: memory.place()?,
+            buffers: memory
+                .bytes::<ALL_BUFFERS_LEN>()?
+                .as_chunks_mut()
+                .0
+                .as_mut_array()?
+                .each_mut(),
+            net: memory.place()?,
+        })
+    }
+}
+
+const ALL_BUFFERS_LEN: usize = RECEIVE_DEPTH * RECEIVE_BUFFER_LEN;
+
+/// Makes receive buffers of static memory.
+///
+/// They are cleared one by one, since all of them at once would pass over the stack.
+pub fn clear(
+    memory: &'static mut MaybeUninit<[MaybeUninit<ReceiveBuffer>; RECEIVE_DEPTH]>,
+) -> [&'static mut ReceiveBuffer; RECEIVE_DEPTH] {
+    memory
+        .write([const { MaybeUninit::uninit() }; RECEIVE_DEPTH])
+        .each_mut()
+        .map(|buffer| buffer.write([0; RECEIVE_BUFFER_LEN]))
 }
 
 /// Builds the driver and puts the device into service.
@@ -136,16 +187,10 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
             .transmit_queue
             .write(NegotiatedVirtqueue::new(memory.transmit_rings, self.fence));
         transmit_queue.set_indirect_tables(memory.transmit_tables);
-        // Cleared one by one, since all of them at once would pass over the stack.
-        let buffers = memory
-            .buffers
-            .write([const { MaybeUninit::uninit() }; RECEIVE_DEPTH])
-            .each_mut()
-            .map(|buffer| buffer.write([0; RECEIVE_BUFFER_LEN]));
         let net: &'static Net<F> = memory.net.write(VirtIONet::new(
             receive_queue,
             transmit_queue,
-            buffers,
+            memory.buffers,
             address_for_slot(self.slot.number),
         ));
         net.register();

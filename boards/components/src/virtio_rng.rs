@@ -7,6 +7,7 @@ use core::mem::MaybeUninit;
 use kernel::component::Component;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::platform::dma_fence::DmaFence;
+use kernel::utilities::boot_memory::BootMemory;
 use virtio::devices::virtio_rng::VirtIORng;
 use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
 use virtio::queues::{QueueMemory, Virtqueue};
@@ -34,7 +35,10 @@ pub struct RngDevice<F: DmaFence + 'static> {
     pub queue: &'static RngQueue<F>,
 }
 
-/// Memory for [`VirtIORngComponent`]; takes the type of the DMA fence.
+/// Static memory for [`VirtIORngComponent`]; takes the type of the DMA fence.
+///
+/// It is taken whether or not there is a device: [`RngMemory::reserve`] is for boards that can share
+/// out RAM while they boot.
 #[macro_export]
 macro_rules! virtio_rng_component_static {
     ($F:ty $(,)?) => {
@@ -46,13 +50,14 @@ macro_rules! virtio_rng_component_static {
             queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 1]),
             buffers: $crate::static_memory!(
                 [[u8; $crate::virtio_rng::BUFFER_LEN]; $crate::virtio_rng::DEPTH]
-            ),
+            )
+            .write([[0; $crate::virtio_rng::BUFFER_LEN]; $crate::virtio_rng::DEPTH]),
             rng: $crate::static_memory!($crate::virtio_rng::Rng<$F>),
         }
     };
 }
 
-/// What [`virtio_rng_component_static!`](crate::virtio_rng_component_static) sets aside.
+/// The memory of one device.
 pub struct RngMemory<F: DmaFence + 'static> {
     /// The rings of the queue.
     pub rings: &'static mut MaybeUninit<QueueMemory<'static, DEPTH>>,
@@ -60,10 +65,31 @@ pub struct RngMemory<F: DmaFence + 'static> {
     pub queue: &'static mut MaybeUninit<RngQueue<F>>,
     /// The list of queues: this one.
     pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 1]>,
-    /// The buffers that the device fills.
-    pub buffers: &'static mut MaybeUninit<[[u8; BUFFER_LEN]; DEPTH]>,
+    /// The buffers that the device fills. They start cleared: a device that claims to have filled
+    /// more than it did must not have old memory handed out as random bytes.
+    pub buffers: &'static mut [[u8; BUFFER_LEN]; DEPTH],
     /// The driver.
     pub rng: &'static mut MaybeUninit<Rng<F>>,
+}
+
+impl<F: DmaFence> RngMemory<F> {
+    /// How many bytes a device takes, but for gaps between its parts.
+    pub const BYTES: usize = size_of::<QueueMemory<'static, DEPTH>>()
+        + size_of::<RngQueue<F>>()
+        + size_of::<[&'static dyn Virtqueue; 1]>()
+        + size_of::<[[u8; BUFFER_LEN]; DEPTH]>()
+        + size_of::<Rng<F>>();
+
+    /// Takes the memory of a device that is there. `None` if there is not enough.
+    pub fn reserve(memory: &mut BootMemory) -> Option<Self> {
+        Some(Self {
+            rings: memory.place()?,
+            queue: memory.place()?,
+            queues: memory.place()?,
+            buffers: memory.place()?.write([[0; BUFFER_LEN]; DEPTH]),
+            rng: memory.place()?,
+        })
+    }
 }
 
 /// Builds the driver and puts the device into service.
@@ -99,11 +125,7 @@ impl<F: DmaFence> Component for VirtIORngComponent<F> {
         let queue: &'static RngQueue<F> = memory
             .queue
             .write(NegotiatedVirtqueue::new(memory.rings, self.fence));
-        let buffers = memory
-            .buffers
-            .write([[0; BUFFER_LEN]; DEPTH])
-            .each_mut()
-            .map(|buffer| &mut buffer[..]);
+        let buffers = memory.buffers.each_mut().map(|buffer| &mut buffer[..]);
         let rng: &'static Rng<F> = memory.rng.write(VirtIORng::new(queue, buffers));
         rng.register();
         queue.set_client(rng);

@@ -27,6 +27,7 @@ use kernel::platform::chip::Chip as _;
 use kernel::platform::{KernelResources, SyscallDriverLookup};
 use kernel::process::ProcessArray;
 use kernel::syscall::SyscallDriver;
+use kernel::utilities::boot_memory::BootMemory;
 use kernel::{Kernel, create_capability, debug, define_capability_type, mint_defined_capability};
 use qemu_rv32_virt_chip::chip::{QemuRv32VirtChip, SingleThread};
 use qemu_rv32_virt_chip::clint::Clint;
@@ -197,7 +198,10 @@ unsafe extern "C" fn main() -> ! {
     VirtIOPollComponent::new(alarms, &peripherals.virtio_mmio, lines).finalize(
         components::virtio_poll_component_static!(Timer, PlicLine<'static>, VIRTIO_SLOTS),
     );
-    let devices = Devices::start(virtio_slots::probe(&peripherals.virtio_mmio), fence);
+    // SAFETY: this is the only call.
+    let mut app_ram = BootMemory::new(unsafe { memory::app_ram() });
+    let slots = virtio_slots::probe(&peripherals.virtio_mmio);
+    let devices = Devices::start(slots, fence, &mut app_ram);
     let devices: &'static _ = static_memory!(Devices).write(devices);
     let rng = devices.rng().map(|source| {
         RngComponent::by_slice(kernel, source, &memory_allocation)
@@ -237,8 +241,8 @@ unsafe extern "C" fn main() -> ! {
     .finalize(components::process_console_component_static!(
         ConsoleCapability
     ));
-    // SAFETY: this is the only call.
-    let app_ram = unsafe { memory::app_ram() };
+    let app_ram = app_ram.into_rest(memory::PROTECTION_BORDER);
+    chip.mpu().keep_app_ram(app_ram.as_ptr());
     let loading = loading::start(
         kernel,
         chip,

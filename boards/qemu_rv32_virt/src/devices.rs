@@ -13,12 +13,12 @@ use components::virtio_rng::{Rng, RngDevice, RngMemory, VirtIORngComponent};
 use components::virtio_slots::{Content, Slot, Slots};
 use kernel::component::Component;
 use kernel::debug;
+use kernel::utilities::boot_memory::BootMemory;
 use qemu_rv32_virt_chip::memory_map::VIRTIO_SLOTS;
 use riscv::dma_fence::RiscvCoherentDmaFence;
 use virtio::devices::VirtIODeviceType;
 use virtio::features::RING_PACKED;
 use virtio::queues::BufferQueue;
-use virtio::transports::VirtIOInitializationError;
 
 type Fence = RiscvCoherentDmaFence;
 
@@ -27,6 +27,9 @@ pub type VirtIORng = Rng<Fence>;
 
 /// The network card's driver.
 pub type VirtIONet = Net<Fence>;
+
+/// How many devices of a kind are put into service.
+const OF_A_KIND: usize = 2;
 
 /// What serves one slot.
 enum Service {
@@ -44,30 +47,19 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Puts the devices in `slots` into service and prints a line about each.
-    pub fn start(slots: Slots<VIRTIO_SLOTS>, fence: Fence) -> Self {
+    /// Puts the devices in `slots` into service and prints a line about each. Only those that are
+    /// there take memory.
+    pub fn start(slots: Slots<VIRTIO_SLOTS>, fence: Fence, memory: &mut BootMemory) -> Self {
         let mut services = [const { Service::None }; VIRTIO_SLOTS];
-        // Memory is set aside by each line that names it, so a loop would not do.
-        let mut sources = slots.of_type(VirtIODeviceType::EntropySource);
-        if let Some(slot) = sources.next() {
-            let memory = components::virtio_rng_component_static!(Fence);
-            services[slot.number] = start_rng(slot, fence, memory);
+        for slot in slots
+            .of_type(VirtIODeviceType::EntropySource)
+            .take(OF_A_KIND)
+        {
+            services[slot.number] = start_rng(slot, fence, RngMemory::reserve(memory));
         }
-        if let Some(slot) = sources.next() {
-            let memory = components::virtio_rng_component_static!(Fence);
-            services[slot.number] = start_rng(slot, fence, memory);
+        for slot in slots.of_type(VirtIODeviceType::NetworkCard).take(OF_A_KIND) {
+            services[slot.number] = start_net(slot, fence, NetMemory::reserve(memory));
         }
-        drop(sources);
-        let mut cards = slots.of_type(VirtIODeviceType::NetworkCard);
-        if let Some(slot) = cards.next() {
-            let memory = components::virtio_net_component_static!(Fence);
-            services[slot.number] = start_net(slot, fence, memory);
-        }
-        if let Some(slot) = cards.next() {
-            let memory = components::virtio_net_component_static!(Fence);
-            services[slot.number] = start_net(slot, fence, memory);
-        }
-        drop(cards);
         let devices = Self { slots, services };
         for slot in devices.slots.occupied() {
             debug!("{}", devices.line(&slot));
@@ -99,22 +91,30 @@ impl Devices {
     }
 }
 
-fn start_rng(slot: Slot, fence: Fence, memory: RngMemory<Fence>) -> Service {
+fn start_rng(slot: Slot, fence: Fence, memory: Option<RngMemory<Fence>>) -> Service {
+    let Some(memory) = memory else {
+        return announce_failure(&slot, &NO_MEMORY);
+    };
     match VirtIORngComponent::new(slot, fence).finalize(memory) {
         Ok(device) => Service::Rng(device),
-        Err(error) => announce_failure(&slot, error),
+        Err(error) => announce_failure(&slot, &format_args!("{error:?}")),
     }
 }
 
-fn start_net(slot: Slot, fence: Fence, memory: NetMemory<Fence>) -> Service {
+fn start_net(slot: Slot, fence: Fence, memory: Option<NetMemory<Fence>>) -> Service {
+    let Some(memory) = memory else {
+        return announce_failure(&slot, &NO_MEMORY);
+    };
     match VirtIONetComponent::new(slot, fence).finalize(memory) {
         Ok(device) => Service::Net(device),
-        Err(error) => announce_failure(&slot, error),
+        Err(error) => announce_failure(&slot, &format_args!("{error:?}")),
     }
 }
 
-fn announce_failure(slot: &Slot, error: VirtIOInitializationError) -> Service {
-    debug!("VirtIO slot {}: did not start: {:?}", slot.number, error);
+const NO_MEMORY: &str = "too little memory";
+
+fn announce_failure(slot: &Slot, reason: &dyn fmt::Display) -> Service {
+    debug!("VirtIO slot {}: did not start: {}", slot.number, reason);
     Service::None
 }
 

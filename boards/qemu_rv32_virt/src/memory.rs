@@ -32,6 +32,10 @@ const RAM: Range = Range::new(0x8020_0000, 0x8040_0000);
 /// All device registers that this board uses.
 const DEVICES: Range = Range::new(0x0000_0000, 0x2000_0000);
 
+/// Borders between memory of different owners are multiples of this: a page that a border cuts is
+/// slow under QEMU.
+pub const PROTECTION_BORDER: usize = 4096;
+
 /// The map that memory protection enforces.
 pub fn map() -> KernelMap {
     KernelMap {
@@ -69,7 +73,9 @@ pub fn app_flash() -> &'static [u8] {
     unsafe { &*ptr::slice_from_raw_parts(start, length) }
 }
 
-/// The RAM that processes are placed in.
+/// The RAM that processes are placed in, behind the memory of VirtIO devices.
+///
+/// It holds whatever it held at reset, which is a value of its own for each byte.
 ///
 /// # Safety
 ///

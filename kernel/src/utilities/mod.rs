@@ -4,6 +4,7 @@
 
 pub mod arch_helpers;
 pub mod binary_write;
+pub mod boot_memory;
 pub mod capability_ptr;
 pub mod cells;
 pub mod copy_slice;

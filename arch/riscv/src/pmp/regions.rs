@@ -39,6 +39,16 @@ pub struct AppMemory {
     pub ram: Range,
 }
 
+impl AppMemory {
+    /// The same without the RAM below `address`.
+    pub fn with_ram_from(self, address: u32) -> AppMemory {
+        AppMemory {
+            ram: Range::new(self.ram.start.max(address), self.ram.end),
+            ..self
+        }
+    }
+}
+
 /// The regions of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppRegions {
@@ -209,6 +219,24 @@ mod tests {
         );
         assert_eq!(block, Some(Range::new(0x8030_0000, 0x8030_4000)));
         regions
+    }
+
+    #[test]
+    fn ram_that_the_kernel_keeps_is_given_to_no_process() {
+        let memory = MEMORY.with_ram_from(0x8030_1000);
+        let mut regions = AppRegions::default();
+        let mut block =
+            |start, end| regions.place_block(&memory, Range::new(start, end), 0x1000, 0, 0);
+        assert_eq!(block(0x8030_0000, 0x8030_1000), None);
+        assert_eq!(block(0x8030_0FFC, 0x8030_2000), None);
+        let all_of_it = Range::new(0x8030_1000, 0x8030_2000);
+        assert_eq!(block(0x8030_1000, 0x8030_2000), Some(all_of_it));
+    }
+
+    #[test]
+    fn the_kernel_keeps_ram_but_returns_none() {
+        assert_eq!(MEMORY.with_ram_from(0).ram, MEMORY.ram);
+        assert!(MEMORY.with_ram_from(u32::MAX).ram.is_empty());
     }
 
     #[test]
