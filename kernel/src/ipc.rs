@@ -165,7 +165,7 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
             })
             .map_err(gone_or_full)?
             .map_err(ErrorCode::from)?;
-        let (address, length) = match open(receiver, address, length) {
+        let (address, length) = match self.open(receiver, address, length) {
             true => (address.addr(), length),
             false => (0, 0),
         };
@@ -184,6 +184,55 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
                 UpcallError::KernelError => ErrorCode::NODEVICE,
             })
     }
+
+    /// Gives `receiver` access to a buffer of another process; returns whether it has it now.
+    ///
+    /// Access lasts until one of the two starts anew. Memory protection that would have to cover
+    /// bytes around the buffer gives no access.
+    fn open(&self, receiver: &dyn Process, address: *const u8, length: usize) -> bool {
+        if length == 0 {
+            return false;
+        }
+        let wanted = Region::new(address, length);
+        // The buffer of an earlier notification is most often this one; it takes one region, not
+        // two.
+        let _ = receiver.remove_mpu_region(wanted);
+        let given = receiver
+            .add_mpu_region(address, length, length)
+            .or_else(|| {
+                self.close_unshared(receiver);
+                receiver.add_mpu_region(address, length, length)
+            });
+        if let Some(wider) = given
+            && wider != wanted
+        {
+            let _ = receiver.remove_mpu_region(wider);
+        }
+        given == Some(wanted)
+    }
+
+    /// Ends the access of `receiver` to buffers that their owners do not share with it any more.
+    #[cold]
+    fn close_unshared(&self, receiver: &dyn Process) {
+        let slot = receiver.processid().slot_index();
+        for owner in self.kernel.get_process_iter() {
+            let shared = self
+                .processes
+                .iter()
+                .find(|taking_part| taking_part.processid() == owner.processid())
+                .and_then(|owner| {
+                    owner.try_enter(|_, kernel_data| {
+                        kernel_data
+                            .get_readwrite_processbuffer(slot)
+                            .map(|buffer| Region::new(buffer.ptr(), buffer.len()))
+                            .ok()
+                    })
+                })
+                .flatten();
+            let memory = owner.get_addresses();
+            receiver.revoke_mpu_regions(memory.sram_start..memory.sram_end, shared);
+        }
+    }
 }
 
 /// The error about a process that could not be entered.
@@ -191,26 +240,6 @@ fn gone_or_full(error: Error) -> ErrorCode {
     match error {
         Error::NoSuchApp | Error::InactiveApp => ErrorCode::NODEVICE,
         error => error.into(),
-    }
-}
-
-/// Gives `receiver` access to a buffer of another process; returns whether it has it now.
-///
-/// Access lasts until the receiver starts anew. Memory protection that would have to cover bytes
-/// around the buffer gives no access.
-fn open(receiver: &dyn Process, address: *const u8, length: usize) -> bool {
-    if length == 0 {
-        return false;
-    }
-    // The buffer of an earlier notification is most often this one; it takes one region, not two.
-    let _ = receiver.remove_mpu_region(Region::new(address, length));
-    match receiver.add_mpu_region(address, length, length) {
-        Some(region) if region == Region::new(address, length) => true,
-        Some(wider) => {
-            let _ = receiver.remove_mpu_region(wider);
-            false
-        }
-        None => false,
     }
 }
 

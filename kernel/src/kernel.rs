@@ -85,11 +85,13 @@ impl Kernel {
         self.get_grant_count_and_finalize()
     }
 
-    /// Takes an identifier that no process start had before.
-    pub(crate) fn create_process_identifier(&self) -> usize {
+    /// Takes an identifier that no process start had before. `None` when all have been used: then
+    /// no process can be started any more, because an identifier that was kept from an earlier run
+    /// would name the wrong process.
+    pub(crate) fn create_process_identifier(&self) -> Option<usize> {
         let identifier = self.identifiers_used.get();
-        self.identifiers_used.set(identifier.wrapping_add(1));
-        identifier
+        self.identifiers_used.set(identifier.checked_add(1)?);
+        Some(identifier)
     }
 
     /// Returns the process table.

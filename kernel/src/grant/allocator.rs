@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::handle::GrantData;
-use crate::process::{Error, ProcessCustomGrantIdentifier, ProcessId};
+use crate::process::{Error, Process, ProcessCustomGrantIdentifier, ProcessId};
 
 /// Allocates grant memory in one process.
 pub struct GrantRegionAllocator {
@@ -118,19 +118,25 @@ impl<T> CustomGrant<T> {
         if entered.replace(true) {
             return Err(Error::AlreadyInUse);
         }
-        let _leave = Leave(entered);
+        process.note_custom_grant_entered();
+        let _leave = Leave { process, entered };
         // SAFETY: the note says that nobody else is using the value.
         let value = unsafe { &mut (*guarded).value };
         Ok(fun(GrantData::new(value)))
     }
 }
 
-/// Clears the note when dropped.
-struct Leave<'a>(&'a Cell<bool>);
+/// Takes both notes back when dropped: that of the value, and that of its process, which does not
+/// start anew before, because the new run would use the same memory.
+struct Leave<'a> {
+    process: &'a dyn Process,
+    entered: &'a Cell<bool>,
+}
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.entered.set(false);
+        self.process.note_custom_grant_left();
     }
 }
 
@@ -138,7 +144,7 @@ impl Drop for Leave<'_> {
 mod tests {
     use super::*;
     use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
-    use crate::process::{Process, State};
+    use crate::process::State;
     use crate::test_support::{FakeProcess, kernel_with_process};
 
     type Counted = Grant<u8, UpcallCount<0>, AllowRoCount<0>, AllowRwCount<0>>;

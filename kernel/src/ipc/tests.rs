@@ -2,11 +2,17 @@
 
 //! Notifications between processes, and what they cannot do to one that wants none.
 
+use core::ptr::without_provenance_mut;
+
 use super::command::{NOTIFY_CLIENT, NOTIFY_SERVICE};
 use super::*;
+use crate::grant::requests::allow_read_write;
 use crate::process::fake_tbf::Tbf;
 use crate::process::fakes::{DRIVER, IPC_DRIVER, World};
+use crate::process::{FunctionCall, FunctionCallSource, ReturnArguments, Task};
+use crate::syscall::SyscallReturn;
 use crate::upcall::UpcallId;
+use std::vec::Vec;
 
 #[test]
 fn a_flood_of_notifications_leaves_room_for_what_the_process_waits_for() {
@@ -96,4 +102,128 @@ fn a_process_that_takes_no_part_gets_neither_events_nor_less_memory() {
     }
     assert_eq!(receiver.pending_tasks(), 0);
     assert_eq!(receiver.get_addresses().sram_grant_start, free);
+}
+
+// ---- access to buffers ----------------------------------------------------
+
+/// Two clients, in slots 0 and 2, of the service in slot 1. Nobody has anything queued.
+fn clients_and_service() -> (&'static World, &'static dyn Process) {
+    let world = World::with_apps(&["one", "service", "two"].map(Tbf::new));
+    for process in (0..3).map(|slot| world.process(slot)) {
+        process.dequeue_task();
+        process.sbrk(256).unwrap();
+        world.ipc.allocate_grant(process.processid()).unwrap();
+    }
+    (world, world.process(1))
+}
+
+/// Shares 32 bytes of the client's memory, from `offset` on, with the service, and notifies it.
+/// Returns where they are.
+fn share(world: &World, client: usize, offset: usize) -> usize {
+    let process = world.process(client);
+    let address = process.get_addresses().sram_start + offset;
+    let driver: Option<&dyn SyscallDriver> = Some(&world.ipc);
+    let buffer = without_provenance_mut(address);
+    let shared = allow_read_write(process, driver, IPC_DRIVER, 1, buffer, 32);
+    assert!(matches!(shared, SyscallReturn::AllowReadWriteSuccess(..)));
+    let notified = world.ipc.command(NOTIFY_SERVICE, 1, 0, process.processid());
+    assert_eq!(notified, CommandReturn::success());
+    address
+}
+
+/// The notifications that wait for a process: client, length and address.
+fn notifications(process: &dyn Process) -> Vec<(usize, usize, usize)> {
+    let tasks = core::iter::from_fn(|| process.dequeue_task());
+    tasks
+        .map(|task| match task {
+            Task::ReturnValue(ReturnArguments {
+                argument0,
+                argument1,
+                argument2,
+                ..
+            }) => (argument0, argument1, argument2),
+            _ => panic!("not a notification"),
+        })
+        .collect()
+}
+
+/// Regions of others that a process reaches when it runs next.
+fn regions(world: &World, process: &dyn Process) -> usize {
+    process.setup_mpu();
+    world.chip.mpu.loaded_shared.get()
+}
+
+#[test]
+fn a_client_with_many_buffers_leaves_regions_for_other_clients() {
+    let (world, service) = clients_and_service();
+    for offset in (0..256).step_by(32) {
+        let address = share(world, 0, offset);
+        assert_eq!(notifications(service), [(0, 32, address)]);
+        let address = share(world, 2, 0);
+        assert_eq!(notifications(service), [(2, 32, address)]);
+    }
+    assert_eq!(regions(world, service), 2);
+}
+
+#[test]
+fn a_notification_about_a_buffer_that_had_to_go_says_so() {
+    let (world, service) = clients_and_service();
+    share(world, 0, 0);
+    share(world, 0, 32);
+    // The fake chip has two regions to share.
+    let last = share(world, 0, 64);
+    assert_eq!(
+        notifications(service),
+        [(0, 0, 0), (0, 0, 0), (0, 32, last)]
+    );
+}
+
+#[test]
+fn access_ends_with_the_run_of_the_process_that_owns_the_buffer() {
+    for end in [
+        |client: &dyn Process| client.terminate(None),
+        |client: &dyn Process| client.try_restart(None),
+        |client: &dyn Process| client.set_fault_state(),
+    ] {
+        let (world, service) = clients_and_service();
+        share(world, 0, 0);
+        let kept = share(world, 2, 0);
+        assert_eq!(regions(world, service), 2);
+        end(world.process(0));
+        assert_eq!(regions(world, service), 1);
+        assert_eq!(notifications(service), [(0, 0, 0), (2, 32, kept)]);
+    }
+}
+
+#[test]
+fn a_service_at_work_keeps_access_until_it_yields() {
+    let (world, service) = clients_and_service();
+    share(world, 0, 0);
+    for suspended in [false, true] {
+        service.set_process_function(FunctionCall {
+            source: FunctionCallSource::Kernel,
+            argument0: 0,
+            argument1: 0,
+            argument2: 0,
+            argument3: 0usize.into(),
+            pc: 0usize.into(),
+        });
+        if suspended {
+            service.stop();
+        }
+        share(world, 0, 0);
+        world.process(0).try_restart(None);
+        world.process(0).dequeue_task();
+        world.process(0).sbrk(256).unwrap();
+        service.resume();
+        assert_eq!(regions(world, service), 1);
+        match suspended {
+            true => service.set_yielded_state(),
+            false => service.set_yielded_for_state(UpcallId {
+                driver_num: DRIVER,
+                subscribe_num: 0,
+            }),
+        }
+        assert_eq!(regions(world, service), 0);
+    }
 }

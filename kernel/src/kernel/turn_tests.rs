@@ -409,6 +409,23 @@ fn a_stale_identifier_from_the_scheduler_is_no_turn() {
 }
 
 #[test]
+fn no_run_gets_an_identifier_that_another_had() {
+    let (world, process) = World::with_one();
+    let last = usize::MAX - 1;
+    world.kernel.identifiers_used.set(last);
+    process.try_restart(None);
+    assert_eq!(process.processid().id(), last);
+    assert_eq!(process.get_state(), State::Yielded);
+    for _ in 0..2 {
+        process.try_restart(Some(9));
+        process.start(&Everything);
+        assert_eq!(process.get_state(), State::Terminated);
+        assert_eq!(process.get_completion_code(), Some(Some(9)));
+    }
+    assert!(!process.has_tasks());
+}
+
+#[test]
 #[should_panic(expected = "before processes")]
 fn grants_cannot_be_created_once_processes_exist() {
     let (world, _) = World::with_one();

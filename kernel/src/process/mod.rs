@@ -27,6 +27,7 @@ mod printer;
 mod process_trait;
 mod ram;
 mod sequential_loader;
+mod shared_regions;
 mod shown_name;
 mod slot;
 mod standard;

@@ -6,6 +6,7 @@
 //! only this trait, so processes of another make can stand beside it.
 
 use core::fmt::Write;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use tock_tbf::types::CommandPermissions;
@@ -224,6 +225,13 @@ pub trait Process {
     /// - `INVAL`: the process has no such region.
     fn remove_mpu_region(&self, region: mpu::Region) -> Result<(), ErrorCode>;
 
+    /// Takes back all that [`add_mpu_region`](Self::add_mpu_region) gave in this memory, a range of
+    /// addresses, but for `kept`.
+    ///
+    /// A process that is at work keeps access until it yields, so that nobody makes it fault. What
+    /// queued notifications say about such memory is taken back at once.
+    fn revoke_mpu_regions(&self, _memory: Range<usize>, _kept: Option<mpu::Region>) {}
+
     // ---- grants ---------------------------------------------------------
 
     /// Allocates the memory of a grant, and notes that it belongs to this driver number.
@@ -278,6 +286,13 @@ pub trait Process {
         &self,
         identifier: ProcessCustomGrantIdentifier,
     ) -> Result<*mut u8, Error>;
+
+    /// Notes that a reference into a custom grant exists now. The process must not start anew
+    /// until [`note_custom_grant_left`](Self::note_custom_grant_left) has been called as often.
+    fn note_custom_grant_entered(&self) {}
+
+    /// Notes that such a reference is gone.
+    fn note_custom_grant_left(&self) {}
 
     /// Ends what [`enter_grant`](Self::enter_grant) began.
     ///

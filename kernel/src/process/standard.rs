@@ -24,6 +24,7 @@ use super::grant_table::GrantTable;
 use super::id::{ProcessId, ShortId};
 use super::policy::ProcessFaultPolicy;
 use super::ram::Ram;
+use super::shared_regions::SharedRegions;
 use super::state::State;
 use super::task_queue::TaskQueue;
 use crate::kernel::Kernel;
@@ -62,6 +63,10 @@ pub struct ProcessStandard<'a, C: Chip, D: ProcessStandardDebug> {
     ram: Ram,
     tasks: TaskQueue<QUEUE_PLACES>,
     grants: GrantTable<'a>,
+    /// References into custom grants that exist now.
+    custom_grants_entered: Cell<usize>,
+    /// What others share with this process, beyond `ram` and `flash`.
+    shared: SharedRegions,
 
     /// The application object.
     flash: &'static [u8],

@@ -6,10 +6,12 @@
 //! them. Events can also be taken by name, which wait-for calls and new subscriptions do.
 
 use core::cell::Cell;
+use core::ops::Range;
 
 use super::id::ProcessId;
 use super::task::{FunctionCall, FunctionCallSource, ReturnArguments, Task};
 use crate::ipc::IPCUpcallType;
+use crate::platform::mpu::Region;
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
@@ -273,6 +275,26 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
         }
         self.len.set(kept);
         before - kept
+    }
+
+    /// Takes buffers in `memory`, but for `kept`, out of the events of the driver, whose second and
+    /// third arguments are length and address. The events stay.
+    #[cold]
+    pub(super) fn withdraw(&self, driver_num: usize, memory: &Range<usize>, kept: Option<Region>) {
+        for place in self.iter() {
+            let (length, address) = (place.argument1.get(), place.argument2.get());
+            let is_kept = kept.is_some_and(|kept| {
+                (kept.start_address().addr(), kept.size()) == (address, length)
+            });
+            if matches!(place.kind.get(), Kind::Upcall | Kind::Values)
+                && place.driver_num.get() == driver_num
+                && memory.contains(&address)
+                && !is_kept
+            {
+                place.argument1.set(0);
+                place.argument2.set(0);
+            }
+        }
     }
 
     /// Takes the place at `position` out of use and keeps the order of the others.

@@ -98,7 +98,7 @@ impl FakeProcess {
         Self {
             id: Cell::new(ProcessId::new(
                 kernel,
-                kernel.create_process_identifier(),
+                kernel.create_process_identifier().unwrap(),
                 index,
             )),
             kernel,
@@ -126,7 +126,7 @@ impl FakeProcess {
 
     /// Takes the process through a restart.
     pub(crate) fn restart(&self) {
-        let identifier = self.kernel.create_process_identifier();
+        let identifier = self.kernel.create_process_identifier().unwrap();
         self.id.set(self.id.get().with_identifier(identifier));
         self.state.set(State::Yielded);
         self.queue.borrow_mut().clear();

@@ -17,3 +17,22 @@ fn a_service_changes_the_buffer_that_its_client_shares() {
         }
     });
 }
+
+#[test]
+fn a_client_with_many_buffers_and_many_lives_leaves_the_service_room_for_others() {
+    each_qemu(|qemu| {
+        for cpu in [qemu.protected_cpu(), "rv32"] {
+            let apps = ["ipc_storm", "ipc_service", "ipc_client"];
+            let mut guest = Board::on(qemu).apps(&apps).cpu(cpu).boot();
+            for life in 0..5 {
+                let line = guest.expect_line("an account of the storm", |line| {
+                    line.starts_with("ipc_storm: ")
+                });
+                assert_eq!(line, "ipc_storm: 8 of 8 buffers", "life {life}");
+            }
+            if guest.count_lines("ipc_client: TOCK 2! ") == 0 {
+                guest.expect("ipc_client: TOCK 2! ");
+            }
+        }
+    });
+}

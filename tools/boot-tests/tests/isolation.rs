@@ -40,6 +40,11 @@ fn memory_given_up_by_a_lower_break_is_out_of_reach_at_once() {
 }
 
 #[test]
+fn memory_that_a_client_shared_is_out_of_reach_once_the_client_has_ended() {
+    expect_fault(&["ipc_client", "ipc_hoarder"], "ipc_hoarder", &[]);
+}
+
+#[test]
 fn memory_of_the_process_that_just_ran_is_out_of_reach_from_below() {
     expect_fault(&["victim", "peek_neighbour"], "peek_neighbour", &["victim"]);
 }

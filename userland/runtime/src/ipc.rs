@@ -3,9 +3,9 @@
 //! Inter-process communication (driver 0x10000): services that clients find by name and call with a
 //! buffer.
 //!
-//! A service keeps its access to a client's buffer until the service starts anew, so a client shares
-//! with services it trusts, and memory that it uses for nothing else. Memory protection works in words:
-//! a buffer that does not begin and end at one reaches the service without its bytes.
+//! A service has access to a client's buffer until one of the two ends, so a client shares with services
+//! it trusts, and memory that it uses for nothing else. Memory protection works in words: a buffer that
+//! does not begin and end at one reaches the service without its bytes.
 
 use crate::error::ErrorCode;
 use crate::share;
@@ -84,18 +84,31 @@ pub struct Call {
 }
 
 impl Call {
+    /// Number of the client.
+    pub fn client(&self) -> usize {
+        self.client
+    }
+
+    /// Where the bytes are that the client lends.
+    pub fn address(&self) -> usize {
+        self.address
+    }
+
     /// Number of bytes that the client lends, zero if none can be reached.
     pub fn length(&self) -> usize {
         self.length
     }
 
     /// Replaces each byte of the buffer by what `change` makes of it.
+    ///
+    /// Call it before this process sleeps again: if the client ends in the meantime, its buffer is closed,
+    /// and this faults.
     pub fn update(&self, change: impl Fn(u8) -> u8) {
         for offset in 0..self.length {
             let byte = core::ptr::with_exposed_provenance_mut::<u8>(self.address + offset);
-            // SAFETY: the kernel has opened these bytes of another process to this one, for good, and
-            // no object of this process lies in them. The other process may change them at any time,
-            // which is why no reference is formed.
+            // SAFETY: the kernel has opened these bytes of another process to this one, and no object
+            // of this process lies in them. Should they be closed again, this is a fault. The other
+            // process may change them at any time, which is why no reference is formed.
             unsafe { byte.write_volatile(change(byte.read_volatile())) };
         }
     }
@@ -106,6 +119,15 @@ impl Call {
     ///
     /// [`ErrorCode::NoDevice`] when the client is gone, [`ErrorCode::NoMemory`] when its queue is full.
     pub fn answer(self) -> Result<(), ErrorCode> {
-        syscall::command(DRIVER, COMMAND_NOTIFY_CLIENT, self.client, 0)
+        notify_client(self.client)
     }
+}
+
+/// Tells the client with this number that something is done.
+///
+/// # Errors
+///
+/// As for [`Call::answer`].
+pub fn notify_client(client: usize) -> Result<(), ErrorCode> {
+    syscall::command(DRIVER, COMMAND_NOTIFY_CLIENT, client, 0)
 }

@@ -18,6 +18,7 @@ use crate::process::layout::{KernelPart, KernelPlaces, block_start};
 use crate::process::load_error::ProcessLoadError;
 use crate::process::policy::ProcessFaultPolicy;
 use crate::process::ram::{Ram, RamPool};
+use crate::process::shared_regions::SharedRegions;
 use crate::process::state::State;
 use crate::process::task_queue::TaskQueue;
 use crate::syscall::UserspaceKernelBoundary;
@@ -113,6 +114,11 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
             .initial_process_app_brk_size();
         let block = Self::find_block(mpu, &mut config, binary, pool, part, app_size)?;
 
+        let identifier = common
+            .kernel
+            .create_process_identifier()
+            .ok_or(ProcessLoadError::InternalError)?;
+
         // From here on the block belongs to the process, whatever happens.
         let base = pool
             .take(block.start, block.size)
@@ -140,7 +146,6 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
                 block.places.control_block,
             )
         };
-        let identifier = common.kernel.create_process_identifier();
         let control_block = at(block.places.control_block).cast::<Self>();
         // SAFETY: `block.places` made room for a control block, aligned, below the grant table;
         // nothing else uses that memory.
@@ -155,6 +160,8 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
                 ram,
                 tasks: TaskQueue::new(),
                 grants: GrantTable::new(entries),
+                custom_grants_entered: Cell::new(0),
+                shared: SharedRegions::new(),
                 flash: binary.flash,
                 header: binary.header,
                 credential: binary.get_credential(),
@@ -234,6 +241,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
             kernel_size: breaks.end() - self.first_kernel_break(),
         };
         let mpu = self.chip.mpu();
+        self.shared.clear();
         let planned = self
             .mpu_config
             .map(|config| {

@@ -67,11 +67,14 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     fn run_again(&self) -> Result<(), ProcessLoadError> {
         // A capsule that ends a process from inside one of its grants still holds a reference
         // into memory that the new run would use.
-        if self.grants.any_entered() {
+        if self.grants.any_entered() || self.custom_grants_entered.get() > 0 {
             return Err(ProcessLoadError::InternalError);
         }
+        let identifier = self
+            .kernel
+            .create_process_identifier()
+            .ok_or(ProcessLoadError::InternalError)?;
         self.plan_same_regions()?;
-        let identifier = self.kernel.create_process_identifier();
         let id = self.process_id.get().with_identifier(identifier);
         self.process_id.set(id);
         self.debug.reset();
@@ -86,6 +89,11 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         self.grants.clear();
         self.completion_code.set(Some(completion_code));
         self.state.set(state);
+        // What it shared is not for others to see any more, nor is what the next run puts there.
+        let breaks = self.ram.breaks();
+        for other in self.kernel.get_process_iter() {
+            other.revoke_mpu_regions(breaks.start()..breaks.end(), None);
+        }
     }
 
     pub(super) fn terminate_process(&self, completion_code: Option<u32>) {

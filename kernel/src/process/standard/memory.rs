@@ -2,13 +2,17 @@
 
 //! Memory that the process asks for, shares, and is kept to.
 
+use core::ops::Range;
+
 use super::ProcessStandard;
 use crate::errorcode::ErrorCode;
+use crate::ipc;
 use crate::platform::chip::Chip;
 use crate::platform::mpu::{MPU, Permissions, Region};
 use crate::process::breaks::within;
 use crate::process::debug_info::ProcessStandardDebug;
 use crate::process::error::Error;
+use crate::process::state::{State, StoppedState};
 use crate::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
 use crate::utilities::capability_ptr::{CapabilityPtr, CapabilityPtrPermissions};
 
@@ -75,7 +79,11 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         size: usize,
         min_size: usize,
     ) -> Option<Region> {
-        self.mpu_config
+        if self.shared.is_full() {
+            return None;
+        }
+        let region = self
+            .mpu_config
             .map(|config| {
                 self.chip.mpu().allocate_region(
                     start,
@@ -85,14 +93,43 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
                     config,
                 )
             })
-            .flatten()
+            .flatten()?;
+        self.shared.note(region);
+        Some(region)
     }
 
     pub(super) fn remove_region(&self, region: Region) -> Result<(), ErrorCode> {
         self.mpu_config
             .map(|config| self.chip.mpu().remove_memory_region(region, config))
             .unwrap_or(Err(()))
-            .map_err(|()| ErrorCode::INVAL)
+            .map_err(|()| ErrorCode::INVAL)?;
+        self.shared.forget(region);
+        Ok(())
+    }
+
+    /// Ends access to regions that begin in `memory`, but for `kept`: at once if the process has
+    /// yielded, else when it does.
+    pub(super) fn end_access(&self, memory: Range<usize>, kept: Option<Region>) {
+        self.tasks.withdraw(ipc::DRIVER_NUM, &memory, kept);
+        self.shared.end(memory, kept);
+        let at_work = matches!(
+            self.state.get(),
+            State::Running | State::Stopped(StoppedState::Running)
+        );
+        if self.shared.any_ending() && !at_work {
+            self.close_ended();
+        }
+    }
+
+    /// Closes the regions whose time has come.
+    #[cold]
+    pub(super) fn close_ended(&self) {
+        self.shared.take_ending(|region| {
+            // A region that is not there is closed.
+            let _ = self
+                .mpu_config
+                .map(|config| self.chip.mpu().remove_memory_region(region, config));
+        });
     }
 
     /// Checks a buffer that the process shares for reading and writing.

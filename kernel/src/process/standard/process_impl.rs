@@ -4,6 +4,7 @@
 
 use core::fmt::Write;
 use core::num::NonZeroU32;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use tock_tbf::types::CommandPermissions;
@@ -114,6 +115,9 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
     fn set_yielded_state(&self) {
         if self.is_running() {
             self.state.set(State::Yielded);
+            if self.shared.any_ending() {
+                self.close_ended();
+            }
         }
     }
 
@@ -121,6 +125,9 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
     fn set_yielded_for_state(&self, upcall_id: UpcallId) {
         if self.is_running() {
             self.state.set(State::YieldedFor(upcall_id));
+            if self.shared.any_ending() {
+                self.close_ended();
+            }
         }
     }
 
@@ -233,6 +240,10 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.remove_region(region)
     }
 
+    fn revoke_mpu_regions(&self, memory: Range<usize>, kept: Option<mpu::Region>) {
+        self.end_access(memory, kept);
+    }
+
     fn allocate_grant(
         &self,
         grant_num: usize,
@@ -271,6 +282,16 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         identifier: ProcessCustomGrantIdentifier,
     ) -> Result<*mut u8, Error> {
         self.custom_grant(identifier)
+    }
+
+    fn note_custom_grant_entered(&self) {
+        let entered = self.custom_grants_entered.get();
+        self.custom_grants_entered.set(entered.saturating_add(1));
+    }
+
+    fn note_custom_grant_left(&self) {
+        let entered = self.custom_grants_entered.get();
+        self.custom_grants_entered.set(entered.saturating_sub(1));
     }
 
     #[inline(always)]

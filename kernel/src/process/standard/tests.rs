@@ -310,6 +310,27 @@ fn a_process_ended_from_inside_its_grant_starts_again_only_afterwards() {
     assert_eq!(process.get_state(), State::Yielded);
 }
 
+#[test]
+fn a_process_ended_from_inside_a_custom_grant_starts_again_only_afterwards() {
+    let (world, process) = World::with_one();
+    let id = process.processid();
+    let value = world
+        .driver
+        .apps
+        .enter_with_allocator(id, |_, _, allocator| allocator.alloc_with(|| 7u32));
+    let value = value.unwrap().unwrap();
+    value
+        .enter(|_| {
+            process.try_restart(None);
+            process.start(&Everything);
+            assert_eq!(process.get_state(), State::Terminated);
+        })
+        .unwrap();
+    process.start(&Everything);
+    assert_eq!(process.get_state(), State::Yielded);
+    assert_eq!(value.enter(|value| *value), Err(Error::NoSuchApp));
+}
+
 // ---- queue --------------------------------------------------------------
 
 #[test]
