@@ -131,6 +131,8 @@ counters! {
     NetCounters from NetEvents {
         /// Frames handed to the client.
         received,
+        /// Times that the client had no room for a frame, which was kept for it.
+        held,
         /// Frames that the device has sent.
         transmitted,
         /// Received: too short for the device's header and an Ethernet header.

@@ -6,7 +6,6 @@ mod buffer_stack;
 mod chain_watch;
 mod device_type;
 mod driver;
-mod net_configuration;
 mod random_pool;
 pub mod virtio_net;
 pub mod virtio_rng;

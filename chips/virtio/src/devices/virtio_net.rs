@@ -1,123 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The network device (VirtIO 1.2, 5.1) behind the Ethernet interface.
+//! The network device (VirtIO 1.2, 5.1) behind the interfaces `EthernetAdapterDatapath` and, with the
+//! feature `ethernet-adapter`, `EthernetAdapter`.
 //!
-//! A received frame lies in one buffer with the device's header in front of it. A frame to send is
-//! lent as it is, behind a header of zeros that all frames share. The device is notified of frames to
-//! send once for all that come together, and asked to interrupt only when it has sent the last one:
-//! those sent earlier are found when the next one is handed in. Headers and lengths from the device
-//! are checked here; `net_configuration` judges what it says of itself.
+//! A received frame lies in one buffer with the device's header in front of it, and stays there until
+//! the client is done with it. A frame to send is lent as it is. Headers and lengths from the device
+//! are checked here; `configuration` judges what it says of itself.
+
+#[cfg(feature = "ethernet-adapter")]
+mod adapter;
+mod client;
+mod configuration;
+mod datapath;
+mod header;
+mod held_frames;
+mod receive;
+mod receive_buffer;
+mod transmit;
 
 use core::cell::Cell;
 use core::marker::PhantomData;
 
 use kernel::ErrorCode;
 use kernel::deferred_call::{DeferredCall, DeferredCallClient};
-use kernel::hil::ethernet::{EthernetAdapterDatapath, EthernetAdapterDatapathClient};
+#[cfg(feature = "ethernet-adapter")]
+use kernel::hil::ethernet_adapter::Link;
 use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::cells::OptionalCell;
-use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 
-use super::buffer_stack::BufferStack;
-use super::chain_watch::ChainWatch;
-use super::net_configuration::{
+use self::client::Client;
+use self::configuration::{
     ETHERNET_MTU, FEATURE_MAC, FEATURE_MTU, FEATURE_STATUS, NetConfiguration,
 };
+use self::header::{HEADER_LEN, LEGACY_HEADER_LEN, RECEIVE_OVERHEAD, longest_frame};
+use self::held_frames::HeldFrames;
+use self::receive_buffer::ReceiveBuffer;
+use super::buffer_stack::BufferStack;
+use super::chain_watch::ChainWatch;
 use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{NetCounters, NetEvents};
 use crate::features;
 use crate::queues::BufferQueue;
-use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer};
+use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
 use crate::transports::configuration::Configuration;
 
 /// The number of the queue of received frames (5.1.2).
 const RECEIVE_QUEUE: u32 = 0;
 
-/// The length of the device's header (5.1.6).
-const HEADER_LEN: usize = 12;
-
-/// Its length with a legacy device, which has no field for merged buffers (5.1.6.1).
-const LEGACY_HEADER_LEN: usize = 10;
-
-/// The header of each frame to send: nothing is left to the device (5.1.6.2).
-static TRANSMIT_HEADER: [u8; HEADER_LEN] = [0; HEADER_LEN];
-
-/// Header flag: the checksum is yet to be filled in. Only with features that are never accepted.
-const NEEDS_CSUM: u8 = 1;
-
-/// Destination, source and type.
-const ETHERNET_HEADER_LEN: usize = 14;
-
-/// A VLAN tag may come on top of the MTU.
-const VLAN_TAG_LEN: usize = 4;
-
 /// The length of a receive buffer: the header, and the longest frame, rounded up to whole words.
-pub const RECEIVE_BUFFER_LEN: usize = {
-    let longest = ETHERNET_HEADER_LEN + VLAN_TAG_LEN + ETHERNET_MTU as usize;
-    (HEADER_LEN + longest).next_multiple_of(4)
-};
-
-/// A buffer for one received frame: in one piece, or with the header in a piece of its own.
-struct ReceiveBuffer {
-    header: Option<&'static mut [u8]>,
-    rest: &'static mut [u8],
-}
-
-impl ReceiveBuffer {
-    /// Puts a buffer together again from the pieces that were lent.
-    fn from_chain(chain: impl Iterator<Item = VirtqueueBuffer<'static>>) -> Option<Self> {
-        let mut pieces = chain.filter_map(|buffer| match buffer {
-            VirtqueueBuffer::DeviceWriteable(window) => Some(window.take()),
-            VirtqueueBuffer::DeviceReadable(_) => None,
-        });
-        let first = pieces.next()?;
-        Some(match pieces.next() {
-            None => Self {
-                header: None,
-                rest: first,
-            },
-            Some(rest) => Self {
-                header: Some(first),
-                rest,
-            },
-        })
-    }
-
-    fn from_returned(chain: &mut [Option<VirtqueueReturnBuffer<'static>>]) -> Option<Self> {
-        let buffers = chain.iter_mut().filter_map(Option::take);
-        Self::from_chain(buffers.map(|returned| returned.virtqueue_buffer))
-    }
-}
-
-/// Why a received buffer holds no frame for the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Drop {
-    Runt,
-    Overlong,
-    Malformed,
-}
+pub const RECEIVE_BUFFER_LEN: usize =
+    (RECEIVE_OVERHEAD + ETHERNET_MTU as usize).next_multiple_of(4);
 
 /// The driver of a network device, with up to `DEPTH` receive buffers.
 pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     receive_queue: &'a dyn BufferQueue<'static>,
     transmit_queue: &'a dyn BufferQueue<'static>,
-    client: OptionalCell<&'a dyn EthernetAdapterDatapathClient>,
-    /// Receive buffers that the device does not have.
+    client: OptionalCell<Client<'a>>,
+    /// Receive buffers that neither the device has nor the client waits for.
     spare: BufferStack<'static, DEPTH>,
     /// The first bytes of each receive buffer, if the device wants the header in a buffer of its own.
     spare_headers: BufferStack<'static, DEPTH>,
     headers_apart: Cell<bool>,
     header_len: Cell<usize>,
+    /// Frames that the client is to be offered again.
+    held: HeldFrames<DEPTH>,
+    /// Whether the client asked for them.
+    resume: Cell<bool>,
+    /// Whether the client was offered a frame since it was last told that there are no more.
+    offering: Cell<bool>,
+    /// Whether the device is to be notified of frames from a deferred call.
+    flush_is_due: Cell<bool>,
+    /// The longest frame that may be sent or is expected, in bytes.
+    longest_frame: Cell<usize>,
     /// The address used if the device has none to give.
     own_mac: [u8; 6],
     accepted: Cell<u64>,
     mtu_is_usable: Cell<bool>,
     configuration: Cell<NetConfiguration>,
+    /// What the client knows of the link.
+    #[cfg(feature = "ethernet-adapter")]
+    told_link: Cell<Option<Link>>,
     running: Cell<bool>,
     receiving: Cell<bool>,
     /// How long frames have been on their way.
     transmit_watch: ChainWatch,
-    /// Runs after frames were handed in for sending.
+    /// Runs after frames were handed in one by one, and after a client asked for frames it had no room
+    /// for.
     deferred_call: DeferredCall,
     events: NetEvents,
     fence: PhantomData<F>,
@@ -147,6 +115,11 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             spare_headers: BufferStack::new(),
             headers_apart: Cell::new(false),
             header_len: Cell::new(HEADER_LEN),
+            held: HeldFrames::new(),
+            resume: Cell::new(false),
+            offering: Cell::new(false),
+            flush_is_due: Cell::new(false),
+            longest_frame: Cell::new(longest_frame(ETHERNET_MTU)),
             own_mac,
             accepted: Cell::new(0),
             mtu_is_usable: Cell::new(false),
@@ -155,6 +128,8 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
                 link_up: false,
                 mtu: ETHERNET_MTU,
             }),
+            #[cfg(feature = "ethernet-adapter")]
+            told_link: Cell::new(None),
             running: Cell::new(false),
             receiving: Cell::new(false),
             transmit_watch: ChainWatch::new(),
@@ -184,204 +159,14 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
         self.events.snapshot()
     }
 
-    /// The longest frame that may be sent or is expected, in bytes.
-    fn longest_frame(&self) -> usize {
-        usize::from(self.mtu()) + ETHERNET_HEADER_LEN + VLAN_TAG_LEN
+    /// Has the device notified soon of frames that were published.
+    fn flush_later(&self) {
+        self.flush_is_due.set(true);
+        self.deferred_call.set();
     }
 
-    /// Gives the device every spare receive buffer that the queue has room for.
-    fn post_spare(&self) {
-        while let Some(rest) = self.spare.pop() {
-            let header = self.spare_headers.pop();
-            if !self.post(ReceiveBuffer { header, rest }) {
-                break;
-            }
-        }
-        self.show_receive_buffers();
-    }
-
-    fn show_receive_buffers(&self) {
-        self.receive_queue.publish();
-        self.receive_queue.notify();
-    }
-
-    /// Gives the device one receive buffer, or keeps it as a spare; says whether it was given.
-    fn post(&self, buffer: ReceiveBuffer) -> bool {
-        let writable = |buffer| Some(VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(buffer)));
-        let mut chain = match buffer.header {
-            None => [writable(buffer.rest), None],
-            Some(header) => [writable(header), writable(buffer.rest)],
-        };
-        let provided = self.receive_queue.provide(&mut chain, 0);
-        if provided.is_err() {
-            let left = chain.into_iter().flatten();
-            self.keep(ReceiveBuffer::from_chain(left));
-        }
-        provided.is_ok()
-    }
-
-    fn keep(&self, buffer: Option<ReceiveBuffer>) {
-        if let Some(buffer) = buffer {
-            if let Some(header) = buffer.header {
-                self.spare_headers.push(header);
-            }
-            self.spare.push(buffer.rest);
-        }
-    }
-
-    /// Cuts the header off each receive buffer, for good: all are spares now, and any device takes
-    /// them like this.
-    fn set_headers_apart(&self) {
-        if self.headers_apart.replace(true) {
-            return;
-        }
-        let whole = BufferStack::<DEPTH>::new();
-        while let Some(buffer) = self.spare.pop() {
-            whole.push(buffer);
-        }
-        while let Some(buffer) = whole.pop() {
-            if let Some((header, rest)) = buffer.split_at_mut_checked(self.header_len.get()) {
-                self.spare_headers.push(header);
-                self.spare.push(rest);
-            }
-        }
-    }
-
-    fn receive(&self, buffer: ReceiveBuffer, used: usize) {
-        match self.frame_in(&buffer, used) {
-            Ok(frame) => match self.client.get() {
-                Some(client) if self.receiving.get() => {
-                    self.events.received.bump();
-                    client.received_frame(frame, None);
-                }
-                _ => self.events.dropped_unwanted.bump(),
-            },
-            Err(Drop::Runt) => self.events.dropped_runt.bump(),
-            Err(Drop::Overlong) => self.events.dropped_overlong.bump(),
-            Err(Drop::Malformed) => self.events.dropped_malformed.bump(),
-        }
-        self.post(buffer);
-    }
-
-    /// Finds the frame in a buffer of which the device says it has written the first `used` bytes.
-    ///
-    /// The header field for merged buffers is not looked at: a device need not write it.
-    fn frame_in<'f>(&self, buffer: &'f ReceiveBuffer, used: usize) -> Result<&'f [u8], Drop> {
-        let apart = buffer.header.as_deref().unwrap_or_default();
-        let (header, frame) = used
-            .checked_sub(apart.len())
-            .and_then(|used| buffer.rest.get(..used))
-            .and_then(|rest| {
-                rest.split_at_checked(self.header_len.get().saturating_sub(apart.len()))
-            })
-            .ok_or(Drop::Runt)?;
-        let header = if apart.is_empty() { header } else { apart };
-        let [flags, gso_type, ..] = header else {
-            return Err(Drop::Runt);
-        };
-        if frame.len() < ETHERNET_HEADER_LEN {
-            Err(Drop::Runt)
-        } else if flags & NEEDS_CSUM != 0 || *gso_type != 0 {
-            Err(Drop::Malformed)
-        } else if frame.len() > self.longest_frame() {
-            Err(Drop::Overlong)
-        } else {
-            Ok(frame)
-        }
-    }
-
-    /// Returns the frame of a transmit chain to the client.
-    fn transmitted(
-        &self,
-        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
-        identifier: usize,
-        outcome: Result<(), ErrorCode>,
-    ) {
-        let frame = chain.get_mut(1).and_then(Option::take);
-        if let Some(VirtqueueReturnBuffer {
-            virtqueue_buffer: VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(frame)),
-            ..
-        }) = frame
-            && let Some(client) = self.client.get()
-        {
-            // Lossless: the length came as 16 bits.
-            let len = frame.len() as u16;
-            client.transmit_frame_done(outcome, frame.take(), len, identifier, None);
-        }
-    }
-
-    fn check_transmit(&self, buffer: &[u8], len: usize) -> Result<(), ErrorCode> {
-        if !self.running.get() {
-            Err(ErrorCode::OFF)
-        } else if !self.link_is_up() {
-            Err(ErrorCode::NODEVICE)
-        } else if len > buffer.len() || !(ETHERNET_HEADER_LEN..=self.longest_frame()).contains(&len)
-        {
-            Err(ErrorCode::SIZE)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapterDatapath<'a> for VirtIONet<'a, F, DEPTH> {
-    fn set_client(&self, client: &'a dyn EthernetAdapterDatapathClient) {
-        self.client.set(client);
-    }
-
-    fn enable_receive(&self) {
-        self.receiving.set(true);
-    }
-
-    fn disable_receive(&self) {
-        self.receiving.set(false);
-    }
-
-    fn transmit_frame(
-        &self,
-        frame_buffer: &'static mut [u8],
-        len: u16,
-        transmission_identifier: usize,
-    ) -> Result<(), (ErrorCode, &'static mut [u8])> {
-        if let Err(code) = self.check_transmit(frame_buffer, len.into()) {
-            self.events.refused.bump();
-            return Err((code, frame_buffer));
-        }
-        let mut frame = SubSliceMut::new(frame_buffer);
-        frame.slice(..usize::from(len));
-        let mut chain = [
-            Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::from(
-                TRANSMIT_HEADER
-                    .get(..self.header_len.get())
-                    .unwrap_or(&TRANSMIT_HEADER),
-            ))),
-            Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(
-                frame,
-            ))),
-        ];
-        let provided = self
-            .transmit_queue
-            .provide(&mut chain, transmission_identifier);
-        let [_, left] = chain;
-        match (provided, left) {
-            (Ok(()), _) => {
-                self.transmit_queue.publish();
-                self.deferred_call.set();
-                Ok(())
-            }
-            (
-                Err(error),
-                Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(frame))),
-            ) => {
-                self.events.refused.bump();
-                // There may be room once the frames that were sent meanwhile are collected.
-                self.deferred_call.set();
-                Err((error.into(), frame.take()))
-            }
-            // A queue that refuses a chain leaves it where it is, so this is never reached.
-            (Err(error), _) => Err((error.into(), &mut [])),
-        }
-    }
+    #[cfg(not(feature = "ethernet-adapter"))]
+    fn tell_link(&self) {}
 }
 
 impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONet<'_, F, DEPTH> {
@@ -403,7 +188,7 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
     ) {
         if queue_number != RECEIVE_QUEUE {
             self.events.transmitted.bump();
-            self.transmitted(buffer_chain, context, Ok(()));
+            self.give_back(buffer_chain, context, Ok(()));
         } else if let Some(buffer) = ReceiveBuffer::from_returned(buffer_chain) {
             self.receive(buffer, bytes_used);
         }
@@ -411,7 +196,7 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
 
     fn chains_served(&self, queue_number: u32) {
         if queue_number == RECEIVE_QUEUE {
-            self.show_receive_buffers();
+            self.end_of_offers();
         }
     }
 
@@ -423,7 +208,7 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
     ) {
         if queue_number != RECEIVE_QUEUE {
             self.events.lost.bump();
-            self.transmitted(buffer_chain, context, Err(ErrorCode::FAIL));
+            self.give_back(buffer_chain, context, Err(ErrorCode::FAIL));
         } else {
             self.keep(ReceiveBuffer::from_returned(buffer_chain));
         }
@@ -471,6 +256,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
                     self.events.bad_configuration.bump();
                 }
                 self.configuration.set(read);
+                self.longest_frame.set(longest_frame(read.mtu));
                 Ok(())
             }
             Err(_) => {
@@ -489,6 +275,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_initialized(&self) -> Result<(), ErrorCode> {
         self.running.set(true);
+        self.tell_link();
         Ok(())
     }
 
@@ -504,6 +291,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
                     link_up: read.link_up,
                     ..before
                 });
+                self.tell_link();
             }
             Err(_) => self.events.bad_configuration.bump(),
         }
@@ -511,6 +299,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_stopped(&self) {
         self.running.set(false);
+        self.tell_link();
     }
 
     /// Only frames to send: nobody knows when one will be received.
@@ -520,12 +309,16 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 }
 
 impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIONet<'_, F, DEPTH> {
-    /// Collects frames that were sent meanwhile, which may make room for more, and then notifies the
-    /// device of all that came in.
     fn handle_deferred_call(&self) {
-        self.transmit_queue.reap();
-        self.transmit_queue.notify();
-        self.transmit_queue.watch();
+        if self.flush_is_due.take() {
+            // What was sent meanwhile may make room for more.
+            self.transmit_queue.reap();
+            self.transmit_queue.notify();
+            self.transmit_queue.watch();
+        }
+        if self.resume.take() {
+            self.offer_held();
+        }
     }
 
     fn register(&'static self) {

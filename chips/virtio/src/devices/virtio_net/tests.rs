@@ -3,6 +3,8 @@
 use core::cell::RefCell;
 use std::vec::Vec;
 
+use kernel::hil::ethernet::{EthernetAdapterDatapath, EthernetAdapterDatapathClient};
+
 use super::*;
 use crate::queues::Virtqueue;
 use crate::testing::barriers::Probe;
@@ -550,5 +552,6 @@ proptest::proptest! {
     }
 }
 
+mod adapter;
 mod cost;
 mod legacy;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Who the frames are for, and by which interface.
+
+use kernel::ErrorCode;
+use kernel::hil::ethernet::EthernetAdapterDatapathClient;
+#[cfg(feature = "ethernet-adapter")]
+use kernel::hil::ethernet_adapter::{EthernetAdapterClient, Offer};
+use kernel::utilities::leasable_buffer::SubSliceMut;
+
+/// The client, which is the one that was named last.
+#[derive(Clone, Copy)]
+pub(super) enum Client<'a> {
+    /// Takes each frame when it comes.
+    Datapath(&'a dyn EthernetAdapterDatapathClient),
+    /// May leave frames for later.
+    #[cfg(feature = "ethernet-adapter")]
+    Adapter(&'a dyn EthernetAdapterClient),
+}
+
+impl Client<'_> {
+    /// Shows a received frame, and says whether the client is done with it.
+    #[inline]
+    pub(super) fn offer(self, frame: &[u8]) -> bool {
+        match self {
+            Self::Datapath(client) => {
+                client.received_frame(frame, None);
+                true
+            }
+            #[cfg(feature = "ethernet-adapter")]
+            Self::Adapter(client) => client.offer(frame, None) == Offer::Taken,
+        }
+    }
+
+    /// Ends a run of offers.
+    #[inline]
+    pub(super) fn offers_done(self) {
+        match self {
+            Self::Datapath(_) => {}
+            #[cfg(feature = "ethernet-adapter")]
+            Self::Adapter(client) => client.offers_done(),
+        }
+    }
+
+    /// Returns the buffer of a frame for sending.
+    #[inline]
+    pub(super) fn transmitted(
+        self,
+        outcome: Result<(), ErrorCode>,
+        frame: SubSliceMut<'static, u8>,
+        identifier: usize,
+    ) {
+        match self {
+            Self::Datapath(client) => {
+                // Lossless: the length came as 16 bits.
+                let len = frame.len() as u16;
+                client.transmit_frame_done(outcome, frame.take(), len, identifier, None);
+            }
+            #[cfg(feature = "ethernet-adapter")]
+            Self::Adapter(client) => client.transmitted(outcome, frame.take(), identifier, None),
+        }
+    }
+}
