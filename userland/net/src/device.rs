@@ -87,6 +87,6 @@ pub struct Outlet<'d>(&'d mut Transmitter);
 
 impl TxToken for Outlet<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
-        self.0.transmit_or_drop(length, write)
+        self.0.queue_or_drop(length, write)
     }
 }

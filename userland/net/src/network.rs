@@ -143,6 +143,7 @@ impl Network {
             }
         }
         interface.poll_egress(now, device, sockets);
+        send_off(device);
         let change = self.follow_dhcp(now);
         if let Some(change) = &change {
             self.apply(change);
@@ -167,6 +168,7 @@ impl Network {
             ..
         } = self;
         interface.poll_egress(now, device, sockets);
+        send_off(device);
         let is_listening = |port| port_state(sockets, port) == PortState::Listening;
         if self.more_frames || backlog.has_request_for(is_listening) {
             return Ok(());
@@ -298,6 +300,11 @@ fn is_connected(sockets: &SocketSet, request: &backlog::Request) -> bool {
         Socket::Tcp(socket) => socket.remote_endpoint() == Some(source),
         _ => false,
     })
+}
+
+/// Hands over what the stack has written. Protocols make good for what the kernel refuses.
+fn send_off(device: &mut TapDevice) {
+    let _ = device.tap.transmitter.submit();
 }
 
 fn now(clock: &mut Clock) -> Instant {

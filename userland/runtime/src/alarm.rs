@@ -136,19 +136,33 @@ pub enum Wake {
 ///
 /// [`ErrorCode::NoDevice`] without an alarm driver, unless no timeout is given.
 pub fn wait_any(events: &[&Upcall], timeout_ms: Option<u32>) -> Result<Wake, ErrorCode> {
-    let pending = || events.iter().any(|event| event.is_pending());
+    wait_until(|| events.iter().any(|event| event.is_pending()), timeout_ms)
+}
+
+/// Sleeps until `is_over` says so, or `timeout_ms` have passed if given. It is asked at the start and
+/// after each upcall of the process.
+///
+/// # Errors
+///
+/// As for [`wait_any`].
+pub(crate) fn wait_until(
+    is_over: impl Fn() -> bool,
+    timeout_ms: Option<u32>,
+) -> Result<Wake, ErrorCode> {
     let Some(timeout_ms) = timeout_ms else {
-        crate::upcall::wait_any(events);
+        while !is_over() {
+            raw::yield_wait();
+        }
         return Ok(Wake::Event);
     };
-    if pending() {
+    if is_over() {
         return Ok(Wake::Event);
     }
     FIRED.enable()?;
     let mut stretch = Stretch::start(timeout_ms)?;
     loop {
         raw::yield_wait();
-        if pending() {
+        if is_over() {
             // ALREADY only means that it has fired since.
             let _ = syscall::command(DRIVER, COMMAND_STOP, 0, 0);
             return Ok(Wake::Event);

@@ -20,6 +20,7 @@ pub struct Return {
 pub(crate) const SUCCESS: usize = 128;
 const SUCCESS_U32: usize = 129;
 pub(crate) const SUCCESS_2_U32: usize = 130;
+const SUCCESS_U64: usize = 131;
 const SUCCESS_3_U32: usize = 132;
 const SUCCESS_U32_U64: usize = 133;
 /// Variants from here on are successes.
@@ -97,6 +98,21 @@ pub fn command_3_u32(
 ) -> Result<[u32; 3], ErrorCode> {
     let values = raw::command(driver, number, first, second).expect(SUCCESS_3_U32)?;
     Ok(values.map(|value| value as u32))
+}
+
+/// Gives a command that answers with a 64-bit number.
+///
+/// # Errors
+///
+/// As for [`command`].
+pub fn command_u64(
+    driver: usize,
+    number: usize,
+    first: usize,
+    second: usize,
+) -> Result<u64, ErrorCode> {
+    let [low, high, _] = raw::command(driver, number, first, second).expect(SUCCESS_U64)?;
+    Ok((high as u64) << 32 | u64::from(low as u32))
 }
 
 /// Gives a command that answers with a 32-bit and a 64-bit number.

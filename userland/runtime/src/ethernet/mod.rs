@@ -5,11 +5,20 @@
 //! A frame runs from the destination address to the end of the payload, without checksum. [`Tap`]
 //! owns the buffers it shares with the kernel; its two halves can be used apart.
 
+mod address;
 mod chunks;
+mod link;
 mod receiver;
+mod statistics;
 mod transmitter;
 
+pub use address::{Filter, claim_mac, join_multicast, leave_multicast, release_mac, set_filter};
+pub use link::{LINK_CHANGED, Link, LinkState, link, take_link_change, watch_link};
 pub use receiver::{RECEIVED, Receiver};
+pub use statistics::{
+    ReceiveDrops, ReceiveStatistics, TransmitDrops, receive_drops, receive_statistics,
+    transmit_drops, transmit_statistics,
+};
 pub use transmitter::Transmitter;
 
 use crate::error::ErrorCode;
@@ -20,7 +29,6 @@ const DRIVER: usize = 0x30007;
 const COMMAND_RECEIVE_STATISTICS: usize = 1;
 const COMMAND_TRANSMIT_STATISTICS: usize = 2;
 const COMMAND_TRANSMIT: usize = 3;
-const COMMAND_LINK: usize = 0x100;
 
 /// Longest frame that the tap transmits: 1500 bytes of payload, a VLAN tag and the header.
 pub const FRAME_LIMIT: usize = 1518;
@@ -29,27 +37,53 @@ pub const FRAME_LIMIT: usize = 1518;
 pub const RECEIVE_MINIMUM: usize =
     crate::streaming::HEADER_BYTES + chunks::HEADER_BYTES + FRAME_LIMIT;
 
+/// Smallest transmit buffer: one frame of any size with its length.
+pub const TRANSMIT_MINIMUM: usize = transmitter::LENGTH_BYTES + FRAME_LIMIT;
+
+/// Size of a transmit buffer from which `frames` frames of 1514 bytes leave together, or more shorter
+/// ones.
+pub const fn transmit_bytes(frames: usize) -> usize {
+    // The last one must find room for a frame of any size.
+    frames.saturating_sub(1) * (transmitter::LENGTH_BYTES + 1514) + TRANSMIT_MINIMUM
+}
+
 /// Bytes at the alignment that lets their header be read in one load.
 #[repr(C, align(4))]
 struct Aligned<const BYTES: usize>([u8; BYTES]);
 
-/// The memory of a tap: two receive buffers of `RECEIVE` bytes and one frame to transmit.
+/// Bytes that begin between two words, so that the first frame behind its length begins at one.
+#[repr(C, align(4))]
+struct Shifted<const BYTES: usize> {
+    gap: [u8; 4 - transmitter::LENGTH_BYTES],
+    bytes: [u8; BYTES],
+}
+
+/// The memory of a tap: two receive buffers of `RECEIVE` bytes, and `TRANSMIT` bytes for frames to
+/// transmit, by default for one of any size. [`transmit_bytes`] tells what several need.
 ///
 /// Keep it in a [`Singleton`](crate::Singleton): the kernel holds part of it from
 /// [`Tap::open`] to the end of the process.
-pub struct Buffers<const RECEIVE: usize> {
+pub struct Buffers<const RECEIVE: usize, const TRANSMIT: usize = TRANSMIT_MINIMUM> {
     receive: [Aligned<RECEIVE>; 2],
-    transmit: [u8; FRAME_LIMIT],
+    transmit: Shifted<TRANSMIT>,
 }
 
-impl<const RECEIVE: usize> Buffers<RECEIVE> {
+impl<const RECEIVE: usize, const TRANSMIT: usize> Buffers<RECEIVE, TRANSMIT> {
     /// Makes empty buffers.
     #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
-        const { assert!(RECEIVE >= RECEIVE_MINIMUM, "no room for the longest frame") };
+        const {
+            assert!(
+                RECEIVE >= RECEIVE_MINIMUM && TRANSMIT >= TRANSMIT_MINIMUM,
+                "no room for the longest frame"
+            );
+        };
         Self {
             receive: [const { Aligned([0; RECEIVE]) }; 2],
-            transmit: [0; FRAME_LIMIT],
+            transmit: Shifted {
+                gap: [0; 4 - transmitter::LENGTH_BYTES],
+                bytes: [0; TRANSMIT],
+            },
         }
     }
 }
@@ -69,14 +103,14 @@ impl Tap {
     ///
     /// [`ErrorCode::NoDevice`] without a network card, [`ErrorCode::NoMemory`] without room for the
     /// driver's state.
-    pub fn open<const RECEIVE: usize>(
-        buffers: &'static mut Buffers<RECEIVE>,
+    pub fn open<const RECEIVE: usize, const TRANSMIT: usize>(
+        buffers: &'static mut Buffers<RECEIVE, TRANSMIT>,
     ) -> Result<Self, ErrorCode> {
         let Buffers {
             receive: [first, second],
             transmit,
         } = buffers;
-        let transmitter = Transmitter::open(transmit)?;
+        let transmitter = Transmitter::open(&mut transmit.bytes)?;
         let receiver = Receiver::open(&mut first.0, &mut second.0)?;
         Ok(Self {
             receiver,
@@ -90,67 +124,10 @@ pub fn exists() -> bool {
     syscall::exists(DRIVER)
 }
 
-/// State of the card and its line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// Longest payload of a frame in bytes.
-    pub mtu: u16,
-    /// The line works.
-    pub is_up: bool,
-    /// Hardware address of the card.
-    pub mac: [u8; 6],
-}
-
-/// Asks for the state of the card.
-///
-/// # Errors
-///
-/// [`ErrorCode::NoSupport`] from a kernel whose tap does not tell, [`ErrorCode::NoDevice`] without a
-/// card.
-pub fn link() -> Result<Link, ErrorCode> {
-    let (flags, address) = syscall::command_u32_u64(DRIVER, COMMAND_LINK, 0, 0)?;
-    let [a, b, c, d, e, f, _, _] = address.to_le_bytes();
-    Ok(Link {
-        mtu: flags as u16,
-        is_up: flags & 1 << 16 != 0,
-        mac: [a, b, c, d, e, f],
-    })
-}
-
-/// The kernel's counts of what came in for this process; they wrap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReceiveStatistics {
-    /// Frames put into a receive buffer.
-    pub frames: u32,
-    /// Their bytes.
-    pub bytes: u32,
-    /// Frames that found no room.
-    pub dropped: u32,
-}
-
-/// Asks for the kernel's receive counts.
-///
-/// # Errors
-///
-/// [`ErrorCode::NoDevice`] without a card.
-pub fn receive_statistics() -> Result<ReceiveStatistics, ErrorCode> {
-    let [frames, bytes, dropped] =
-        syscall::command_3_u32(DRIVER, COMMAND_RECEIVE_STATISTICS, 0, 0)?;
-    Ok(ReceiveStatistics {
-        frames,
-        bytes,
-        dropped,
-    })
-}
-
-/// Asks for the kernel's counts of transmitted frames and bytes, in this order; they wrap, and some
-/// kernels leave them at zero.
-///
-/// # Errors
-///
-/// [`ErrorCode::NoDevice`] without a card.
-pub fn transmit_statistics() -> Result<[u32; 2], ErrorCode> {
-    syscall::command_2_u32(DRIVER, COMMAND_TRANSMIT_STATISTICS, 0, 0)
+/// Reads a hardware address from a number that has its first octet lowest.
+fn mac_from(number: u64) -> [u8; 6] {
+    let [a, b, c, d, e, f, _, _] = number.to_le_bytes();
+    [a, b, c, d, e, f]
 }
 
 #[cfg(test)]

@@ -100,11 +100,23 @@ impl Receiver {
     ///
     /// [`ErrorCode::NoDevice`] without an alarm driver.
     pub fn wait_timeout(&self, timeout_ms: u32) -> Result<Wake, ErrorCode> {
+        self.wait_any(&[], Some(timeout_ms))
+    }
+
+    /// Sleeps until there is something to receive, one of `others` is pending, or `timeout_ms` have
+    /// passed if given. What ended the wait shows in [`is_ready`](Self::is_ready) and in the events, which
+    /// stay pending.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::NoDevice`] without an alarm driver, unless no timeout is given.
+    pub fn wait_any(&self, others: &[&Upcall], timeout_ms: Option<u32>) -> Result<Wake, ErrorCode> {
+        let wake = alarm::wait_until(
+            || self.is_ready() || others.iter().any(|event| event.is_pending()),
+            timeout_ms,
+        );
         RECEIVED.take();
-        if self.is_ready() {
-            return Ok(Wake::Event);
-        }
-        alarm::wait_any(&[&RECEIVED], Some(timeout_ms))
+        wake
     }
 
     /// Returns how many frames were taken; wraps.

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Transmitting: one frame at a time, from a buffer that stays with the kernel.
+//! Transmitting: frames are written where the kernel reads them, one or several at a time.
 //!
-//! The kernel may read the buffer as late as the *sent* upcall, so the next frame is not written
-//! before that upcall has come. Waiting for it happens at the start of the next transmission, when it
-//! has usually come already.
+//! The buffer holds frames back to back, each behind its length, which is what the kernel wants of a
+//! batch. It is shared twice: as a whole for batches, and from the first frame's first byte on for that
+//! frame alone, so that a single frame takes the command that every kernel has.
+//!
+//! The kernel may read the buffer as late as the event that says what became of its frames, so nothing
+//! is written before that event has come. Waiting for it happens when the next frame is written, when
+//! it has usually come already.
 
 use super::{COMMAND_TRANSMIT, COMMAND_TRANSMIT_STATISTICS, DRIVER, FRAME_LIMIT};
 use crate::error::ErrorCode;
@@ -13,8 +17,14 @@ use crate::syscall::{self, SUCCESS_2_U32};
 use crate::upcall::Upcall;
 use core::ptr::NonNull;
 
-const ALLOW_TRANSMIT: usize = 0;
+const COMMAND_TRANSMIT_BATCH: usize = 0x106;
+const ALLOW_FRAME: usize = 0;
+const ALLOW_BATCH: usize = 1;
 const UPCALL_SENT: usize = 1;
+const UPCALL_BATCH_DONE: usize = 3;
+
+/// Bytes of the length in front of each frame of a batch.
+pub(super) const LENGTH_BYTES: usize = 2;
 
 /// Pending when the frame in flight has been handed to the card, or lost.
 ///
@@ -22,49 +32,78 @@ const UPCALL_SENT: usize = 1;
 /// callback would be thrown away then.
 pub(super) static SENT: Upcall = Upcall::new(DRIVER, UPCALL_SENT);
 
+/// The same for the batch in flight.
+pub(super) static BATCH_DONE: Upcall = Upcall::new(DRIVER, UPCALL_BATCH_DONE);
+
 /// How many upcalls the kernel queues for a process.
 const UPCALLS_QUEUED: usize = 10;
 
-/// How often a frame is offered while the kernel says that an earlier one is still pending.
+/// How often frames are offered while the kernel says that earlier ones are still pending.
 const ATTEMPTS: usize = 3;
+
+/// Frames in the buffer, from its start on.
+#[derive(Clone, Copy, Default)]
+struct Frames {
+    count: u32,
+    /// Bytes of the buffer that they take, their lengths included.
+    end: usize,
+}
+
+impl Frames {
+    fn payload(self) -> u64 {
+        (self.end - self.count as usize * LENGTH_BYTES) as u64
+    }
+}
 
 /// The transmitting half of a [`Tap`](super::Tap).
 pub struct Transmitter {
-    buffer: NonNull<[u8; FRAME_LIMIT]>,
-    in_flight: Option<usize>,
+    buffer: NonNull<[u8]>,
+    /// The kernel takes batches.
+    has_batches: bool,
+    /// Written, but not yet handed over.
+    queued: Frames,
+    /// Handed over, but not yet reported.
+    in_flight: Frames,
     frames: u32,
     bytes: u64,
     failed: u32,
 }
 
 impl Transmitter {
-    /// Shares the buffer that frames are written to.
-    pub(super) fn open(buffer: &'static mut [u8; FRAME_LIMIT]) -> Result<Self, ErrorCode> {
+    /// Shares the buffer that frames are written to: room for one of any size at least.
+    pub(super) fn open(buffer: &'static mut [u8]) -> Result<Self, ErrorCode> {
         SENT.enable()?;
         let buffer = NonNull::from(buffer);
-        // SAFETY: the memory is static, and the reference to it was given up for this pointer.
+        let start = buffer.cast::<u8>().as_ptr();
+        // SAFETY: the memory is static, and the reference to it was given up for this pointer; the part
+        // behind the first length is `FRAME_LIMIT` bytes long at least.
         unsafe {
             raw::allow_read_only(
                 DRIVER,
-                ALLOW_TRANSMIT,
-                buffer.cast::<u8>().as_ptr(),
+                ALLOW_FRAME,
+                start.wrapping_add(LENGTH_BYTES),
                 FRAME_LIMIT,
             )
         }
         .expect(SUCCESS_2_U32)?;
+        // SAFETY: as above. A kernel without batches refuses the buffer, or their event.
+        let shared = unsafe { raw::allow_read_only(DRIVER, ALLOW_BATCH, start, buffer.len()) };
+        let has_batches = shared.expect(SUCCESS_2_U32).is_ok() && BATCH_DONE.enable().is_ok();
         Ok(Self {
             buffer,
-            in_flight: None,
+            has_batches,
+            queued: Frames::default(),
+            in_flight: Frames::default(),
             frames: 0,
             bytes: 0,
             failed: 0,
         })
     }
 
-    /// Has `fill` write a frame of `length` bytes and sends it. `fill` sees the bytes of some earlier
-    /// frame and must overwrite all of them.
+    /// Has `fill` write a frame of `length` bytes and sends it, behind those that were queued. `fill`
+    /// sees the bytes of some earlier frame and must overwrite all of them.
     ///
-    /// Sleeps until the frame before has been handed to the card. Whether this one is handed over
+    /// Sleeps until the frames before have been handed to the card. Whether this one is handed over
     /// shows at the next transmission or [`flush`](Self::flush); until then it counts as sent.
     ///
     /// # Errors
@@ -76,57 +115,83 @@ impl Transmitter {
         length: usize,
         fill: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<R, ErrorCode> {
-        if length > FRAME_LIMIT {
-            return Err(ErrorCode::Size);
-        }
-        // A failure of the frame before is counted; it says nothing about this one.
-        let _ = self.flush();
-        let result = fill(self.unsent(length));
-        self.hand_over(length)?;
+        let result = self.write(length, fill)?;
+        self.submit()?;
         Ok(result)
     }
 
-    /// As [`transmit_with`](Self::transmit_with), for callers that can do nothing about a lost frame: a
-    /// frame that the kernel refuses is counted as failed, and `fill` runs in every case.
+    /// Has `fill` write a frame of `length` bytes, to be sent together with others: when there is no
+    /// room for another one, or at [`submit`](Self::submit), [`transmit`](Self::transmit) or
+    /// [`flush`](Self::flush). Frames leave in the order they were written in.
+    ///
+    /// A kernel without batches sends each frame at once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`transmit_with`](Self::transmit_with).
+    pub fn queue_with<R>(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]) -> R,
+    ) -> Result<R, ErrorCode> {
+        let result = self.write(length, fill)?;
+        if !self.has_batches || self.room() < FRAME_LIMIT {
+            self.submit()?;
+        }
+        Ok(result)
+    }
+
+    /// As [`queue_with`](Self::queue_with), for callers that can do nothing about a lost frame: frames
+    /// that the kernel refuses are counted as failed, and `fill` runs in every case.
     ///
     /// # Panics
     ///
-    /// For more than [`FRAME_LIMIT`] bytes: there is no memory `fill` could write to.
-    pub fn transmit_or_drop<R>(&mut self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
-        let _ = self.flush();
+    /// For a frame longer than the buffer: there is no memory `fill` could write to.
+    pub fn queue_or_drop<R>(&mut self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        self.make_room(length);
         let result = fill(self.unsent(length));
-        let _ = self.hand_over(length);
+        self.append(length);
+        if !self.has_batches || self.room() < FRAME_LIMIT {
+            let _ = self.submit();
+        }
         result
     }
 
-    /// Returns the first `length` bytes of the buffer. No frame is in flight.
-    fn unsent(&mut self, length: usize) -> &mut [u8] {
-        // SAFETY: static memory that only this half knows; with no frame in flight the kernel does
-        // not read it, and `&mut self` keeps it that way while the reference lives.
-        let buffer = unsafe { self.buffer.as_mut() };
-        &mut buffer[..length]
-    }
-
-    /// Tells the kernel to send the first `length` bytes of the buffer.
-    fn hand_over(&mut self, length: usize) -> Result<(), ErrorCode> {
-        for _ in 0..ATTEMPTS {
-            match syscall::command(DRIVER, COMMAND_TRANSMIT, length, 0) {
+    /// Hands the queued frames to the kernel and returns without waiting for what becomes of them.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason to refuse them; none of them is sent then.
+    pub fn submit(&mut self) -> Result<(), ErrorCode> {
+        let queued = core::mem::take(&mut self.queued);
+        if queued.count == 0 {
+            return Ok(());
+        }
+        let mut attempts = 0;
+        loop {
+            let answer = match queued.count {
+                1 => syscall::command(DRIVER, COMMAND_TRANSMIT, queued.end - LENGTH_BYTES, 0),
+                _ => syscall::command(DRIVER, COMMAND_TRANSMIT_BATCH, queued.end, 0),
+            };
+            attempts += 1;
+            match answer {
                 Ok(()) => {
-                    self.in_flight = Some(length);
+                    self.in_flight = queued;
                     return Ok(());
                 }
                 // Something else in this process transmits too; its upcall is to come.
-                Err(ErrorCode::Busy) => {
-                    wait_until_sent();
+                Err(ErrorCode::Busy) if attempts < ATTEMPTS => {
+                    wait_for(report_of(queued));
                 }
                 Err(error) => {
-                    self.failed = self.failed.wrapping_add(1);
+                    if error == ErrorCode::NoSupport {
+                        self.has_batches = false;
+                    }
+                    self.failed = self.failed.wrapping_add(queued.count);
                     return Err(error);
                 }
             }
         }
-        self.failed = self.failed.wrapping_add(1);
-        Err(ErrorCode::Busy)
     }
 
     /// Sends a frame. See [`transmit_with`](Self::transmit_with).
@@ -138,54 +203,123 @@ impl Transmitter {
         self.transmit_with(frame.len(), |buffer| buffer.copy_from_slice(frame))
     }
 
-    /// Sleeps until the latest frame has been handed to the card.
+    /// Sends what is queued and sleeps until the latest frames have been handed to the card.
     ///
     /// # Errors
     ///
-    /// Why the frame was not handed over.
+    /// Why they were not handed over, or not all of them.
     pub fn flush(&mut self) -> Result<(), ErrorCode> {
-        let Some(length) = self.in_flight.take() else {
-            return Ok(());
-        };
-        let [status, ..] = wait_until_sent();
-        match ErrorCode::check_status(status) {
-            Ok(()) => {
-                self.frames = self.frames.wrapping_add(1);
-                self.bytes = self.bytes.wrapping_add(length as u64);
-                Ok(())
-            }
-            Err(error) => {
-                self.failed = self.failed.wrapping_add(1);
-                Err(error)
-            }
-        }
+        // With frames still in flight there are none in the queue.
+        self.submit()?;
+        self.settle()
     }
 
-    /// Returns how many frames were sent, one in flight included; wraps.
+    /// Returns how many frames were sent, those in flight included; wraps.
     pub fn frames(&self) -> u32 {
-        self.frames
-            .wrapping_add(u32::from(self.in_flight.is_some()))
+        self.frames.wrapping_add(self.in_flight.count)
     }
 
     /// Returns how many bytes the frames sent had.
     pub fn bytes(&self) -> u64 {
-        self.bytes.wrapping_add(self.in_flight.unwrap_or(0) as u64)
+        self.bytes.wrapping_add(self.in_flight.payload())
     }
 
     /// Returns how many frames the kernel refused or failed to hand over; wraps.
     pub fn failed(&self) -> u32 {
         self.failed
     }
+
+    fn write<R>(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]) -> R,
+    ) -> Result<R, ErrorCode> {
+        if length > FRAME_LIMIT {
+            return Err(ErrorCode::Size);
+        }
+        self.make_room(length);
+        let result = fill(self.unsent(length));
+        self.append(length);
+        Ok(result)
+    }
+
+    /// Returns how long a frame may still be queued.
+    fn room(&self) -> usize {
+        self.buffer
+            .len()
+            .saturating_sub(self.queued.end + LENGTH_BYTES)
+    }
+
+    /// Sees to it that the kernel reads nothing, and that a frame of `length` bytes fits. A failure of
+    /// the frames before is counted; it says nothing about this one.
+    fn make_room(&mut self, length: usize) {
+        if length > self.room() {
+            let _ = self.submit();
+        }
+        let _ = self.settle();
+    }
+
+    /// Waits for the report on what is in flight.
+    fn settle(&mut self) -> Result<(), ErrorCode> {
+        let sent = core::mem::take(&mut self.in_flight);
+        if sent.count == 0 {
+            return Ok(());
+        }
+        let [status, done, bytes] = wait_for(report_of(sent));
+        let outcome = ErrorCode::check_status(status);
+        // A report on a single frame has other numbers behind its status.
+        let (done, bytes) = match (sent.count, outcome) {
+            (1, Ok(())) => (1, sent.payload()),
+            (1, Err(_)) => (0, 0),
+            _ => (done.min(sent.count), u64::from(bytes).min(sent.payload())),
+        };
+        self.frames = self.frames.wrapping_add(done);
+        self.bytes = self.bytes.wrapping_add(bytes);
+        self.failed = self.failed.wrapping_add(sent.count - done);
+        outcome
+    }
+
+    /// Returns the place of the next frame. Nothing is in flight.
+    fn unsent(&mut self, length: usize) -> &mut [u8] {
+        let start = self.queued.end + LENGTH_BYTES;
+        // SAFETY: static memory that only this half knows; with nothing in flight the kernel does not
+        // read it, and `&mut self` keeps it that way while the reference lives.
+        let buffer = unsafe { self.buffer.as_mut() };
+        &mut buffer[start..start + length]
+    }
+
+    /// Puts the length in front of the frame just written.
+    fn append(&mut self, length: usize) {
+        let start = self.queued.end;
+        // SAFETY: as in `unsent`.
+        let buffer = unsafe { self.buffer.as_mut() };
+        let place = buffer.iter_mut().skip(start);
+        for (to, from) in place.zip((length as u16).to_ne_bytes()) {
+            *to = from;
+        }
+        self.queued = Frames {
+            count: self.queued.count + 1,
+            end: start + LENGTH_BYTES + length,
+        };
+    }
 }
 
-/// Sleeps until the tap says what became of a frame.
+/// The event that says what became of these frames.
+fn report_of(frames: Frames) -> &'static Upcall {
+    match frames.count {
+        1 => &SENT,
+        _ => &BATCH_DONE,
+    }
+}
+
+/// Sleeps until the tap says what became of frames.
 ///
 /// The upcall may have found the queue full of others. These have run after as many yields; then a
 /// command makes the tap try again.
-fn wait_until_sent() -> [u32; 3] {
+fn wait_for(report: &Upcall) -> [u32; 3] {
     let mut others = 0;
     loop {
-        if let Some(arguments) = SENT.take() {
+        if let Some(arguments) = report.take() {
             return arguments;
         }
         if others == UPCALLS_QUEUED {
