@@ -21,7 +21,7 @@ use kernel::capabilities::{
     ProcessStartCapability, SetDebugWriterCapability,
 };
 use kernel::component::Component;
-use kernel::deferred_call;
+use kernel::deferred_call::{self, DeferredCallClient as _};
 use kernel::ipc::IPC;
 use kernel::platform::chip::Chip as _;
 use kernel::platform::{KernelResources, SyscallDriverLookup};
@@ -35,8 +35,9 @@ use qemu_rv32_virt_chip::memory_map::{CLINT, PLIC, VIRTIO_FIRST_INTERRUPT, VIRTI
 use qemu_rv32_virt_chip::peripherals::QemuRv32VirtPeripherals;
 use qemu_rv32_virt_chip::plic::{Plic, PlicLine};
 use riscv::dma_fence::RiscvCoherentDmaFence;
-use riscv::pmp::{Mode, Pmp};
+use riscv::pmp::Pmp;
 
+use crate::announcement::Announcement;
 use crate::devices::{Devices, VirtIONet, VirtIORng};
 use crate::{loading, memory, panic};
 
@@ -126,6 +127,50 @@ impl KernelResources<Chip> for Board {
     }
 }
 
+/// The board while it comes up: it waits for the first process to announce itself.
+struct Starting<'a> {
+    board: &'a Board,
+    announcement: &'static Announcement,
+}
+
+impl KernelResources<Chip> for Starting<'_> {
+    type SyscallDriverLookup = Board;
+    type SyscallFilter = ();
+    type ProcessFault = Announcement;
+    type ContextSwitchCallback = Announcement;
+    type Scheduler = RoundRobinSched;
+    type SchedulerTimer = Timer;
+    type WatchDog = ();
+
+    fn syscall_driver_lookup(&self) -> &Board {
+        self.board
+    }
+
+    fn syscall_filter(&self) -> &() {
+        &()
+    }
+
+    fn process_fault(&self) -> &Announcement {
+        self.announcement
+    }
+
+    fn context_switch_callback(&self) -> &Announcement {
+        self.announcement
+    }
+
+    fn scheduler(&self) -> &RoundRobinSched {
+        &self.board.scheduler
+    }
+
+    fn scheduler_timer(&self) -> &Timer {
+        self.board.timer
+    }
+
+    fn watchdog(&self) -> &() {
+        &()
+    }
+}
+
 /// Brings the board up and runs it; start-up code comes here from reset.
 ///
 /// # Safety
@@ -169,16 +214,6 @@ unsafe extern "C" fn main() -> ! {
     DebugWriterComponent::new(uart, create_capability!(SetDebugWriterCapability))
         .finalize(components::debug_writer_component_static!());
     let debug_capacity = debug::debug_available_len();
-    debug!(
-        "Tock {}.{}.{} on QEMU virt (riscv32), processes behind {}",
-        kernel::KERNEL_MAJOR_VERSION,
-        kernel::KERNEL_MINOR_VERSION,
-        kernel::KERNEL_PATCH_VERSION,
-        match protection_mode {
-            Mode::Smepmp => "Smepmp",
-            Mode::Plain => "PMP",
-        }
-    );
     let console = ConsoleComponent::new(kernel, uart, &memory_allocation)
         .finalize(components::console_component_static!());
     let low_level_debug = LowLevelDebugComponent::new(kernel, uart, &memory_allocation)
@@ -203,6 +238,9 @@ unsafe extern "C" fn main() -> ! {
     let slots = virtio_slots::probe(&peripherals.virtio_mmio);
     let devices = Devices::start(slots, fence, &mut app_ram);
     let devices: &'static _ = static_memory!(Devices).write(devices);
+    let announcement: &'static _ =
+        static_memory!(Announcement).write(Announcement::new(protection_mode, devices));
+    announcement.register();
     let rng = devices.rng().map(|source| {
         RngComponent::by_slice(kernel, source, &memory_allocation)
             .finalize(components::rng_component_static!(VirtIORng, Slices))
@@ -249,13 +287,30 @@ unsafe extern "C" fn main() -> ! {
         memory::app_flash(),
         app_ram,
         &FAULT_POLICY,
+        announcement,
         &process_management,
     );
 
     // The prompt comes after the boot lines, which leave through the main loop.
     let main_loop = create_capability!(MainLoopCapability);
-    while !loading.is_finished() || debug::debug_available_len() < debug_capacity {
-        kernel.kernel_loop_operation(&board, chip, Some(&board.ipc), true, &main_loop);
+    let starting = Starting {
+        board: &board,
+        announcement,
+    };
+    let any_ready = || {
+        processes
+            .iter()
+            .filter_map(|slot| slot.get())
+            .any(|p| p.ready())
+    };
+    while !loading.is_finished()
+        || !announcement.is_made()
+        || debug::debug_available_len() < debug_capacity
+    {
+        if loading.is_finished() && !any_ready() {
+            announcement.make();
+        }
+        kernel.kernel_loop_operation(&starting, chip, Some(&board.ipc), true, &main_loop);
     }
     process_console.start();
     kernel.kernel_loop(&board, chip, Some(&board.ipc), &main_loop)

@@ -18,6 +18,7 @@ use kernel::process::{
 };
 use kernel::process_checker::AppCredentialsPolicy as _;
 
+use crate::announcement::Announcement;
 use crate::board::{Chip, NUM_PROCS};
 
 /// Apps that can be accepted, of which some may be older versions of others.
@@ -85,7 +86,7 @@ impl Loading {
 }
 
 impl ProcessLoadingAsyncClient for Loading {
-    /// The loader prints a line about each app by itself.
+    /// The announcement has a line about each app.
     fn process_loaded(&self, _result: Result<(), ProcessLoadError>) {}
 
     fn process_loading_finished(&self) {
@@ -100,6 +101,7 @@ pub fn start(
     flash: &'static [u8],
     ram: &'static mut [u8],
     fault_policy: &'static dyn ProcessFaultPolicy,
+    announcement: &'static Announcement,
     capability: &dyn ProcessManagementCapability,
 ) -> &'static Loading {
     let credentials: &'static _ = static_memory!(policy::Credentials).write(policy::credentials());
@@ -122,6 +124,7 @@ pub fn start(
         &policy::IDENTITY,
         capability,
     ));
+    loader.set_reporter(announcement);
     checker.set_client(loader);
     loader.register();
 

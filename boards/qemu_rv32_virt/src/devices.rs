@@ -2,8 +2,8 @@
 
 //! The VirtIO devices: which ones are there, what serves them, and what the `virtio` command shows.
 //!
-//! Every device is optional. One line is printed for each one found; a device that cannot be put
-//! into service says why, and boot goes on without it.
+//! Every device is optional. One line tells of each one found, and why it could not be put into
+//! service if so; boot goes on without it.
 
 use core::fmt::{self, Write};
 
@@ -19,6 +19,7 @@ use riscv::dma_fence::RiscvCoherentDmaFence;
 use virtio::devices::VirtIODeviceType;
 use virtio::features::RING_PACKED;
 use virtio::queues::BufferQueue;
+use virtio::transports::VirtIOInitializationError;
 
 type Fence = RiscvCoherentDmaFence;
 
@@ -35,8 +36,27 @@ const OF_A_KIND: usize = 2;
 enum Service {
     Rng(RngDevice<Fence>),
     Net(NetDevice<Fence>),
-    /// Nothing: there are more devices of the kind than drivers, or it did not start.
+    /// Nothing: it did not start.
+    Failed(Failure),
+    /// Nothing: there are more devices of the kind than are put into service.
     None,
+}
+
+/// Why a device is not in service.
+enum Failure {
+    /// There is no memory left for it.
+    TooLittleMemory,
+    /// It could not be put into service.
+    NotInitialized(VirtIOInitializationError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::TooLittleMemory => f.write_str("too little memory"),
+            Failure::NotInitialized(error) => write!(f, "{error:?}"),
+        }
+    }
 }
 
 /// The devices of this run. Two of a kind are put into service, and the one in the lower slot is what
@@ -47,8 +67,7 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Puts the devices in `slots` into service and prints a line about each. Only those that are
-    /// there take memory.
+    /// Puts the devices in `slots` into service. Only those that are there take memory.
     pub fn start(slots: Slots<VIRTIO_SLOTS>, fence: Fence, memory: &mut BootMemory) -> Self {
         let mut services = [const { Service::None }; VIRTIO_SLOTS];
         for slot in slots
@@ -60,11 +79,14 @@ impl Devices {
         for slot in slots.of_type(VirtIODeviceType::NetworkCard).take(OF_A_KIND) {
             services[slot.number] = start_net(slot, fence, NetMemory::reserve(memory));
         }
-        let devices = Self { slots, services };
-        for slot in devices.slots.occupied() {
-            debug!("{}", devices.line(&slot));
+        Self { slots, services }
+    }
+
+    /// Prints a line about each device.
+    pub fn announce(&self) {
+        for slot in self.slots.occupied() {
+            debug!("{}", self.line(&slot));
         }
-        devices
     }
 
     /// The entropy device, if one is in service.
@@ -93,29 +115,22 @@ impl Devices {
 
 fn start_rng(slot: Slot, fence: Fence, memory: Option<RngMemory<Fence>>) -> Service {
     let Some(memory) = memory else {
-        return announce_failure(&slot, &NO_MEMORY);
+        return Service::Failed(Failure::TooLittleMemory);
     };
     match VirtIORngComponent::new(slot, fence).finalize(memory) {
         Ok(device) => Service::Rng(device),
-        Err(error) => announce_failure(&slot, &format_args!("{error:?}")),
+        Err(error) => Service::Failed(Failure::NotInitialized(error)),
     }
 }
 
 fn start_net(slot: Slot, fence: Fence, memory: Option<NetMemory<Fence>>) -> Service {
     let Some(memory) = memory else {
-        return announce_failure(&slot, &NO_MEMORY);
+        return Service::Failed(Failure::TooLittleMemory);
     };
     match VirtIONetComponent::new(slot, fence).finalize(memory) {
         Ok(device) => Service::Net(device),
-        Err(error) => announce_failure(&slot, &format_args!("{error:?}")),
+        Err(error) => Service::Failed(Failure::NotInitialized(error)),
     }
-}
-
-const NO_MEMORY: &str = "too little memory";
-
-fn announce_failure(slot: &Slot, reason: &dyn fmt::Display) -> Service {
-    debug!("VirtIO slot {}: did not start: {}", slot.number, reason);
-    Service::None
 }
 
 /// One device in one line.
@@ -141,6 +156,9 @@ impl fmt::Display for Line<'_> {
                         "down"
                     }
                 )
+            }
+            (Service::Failed(failure), _) => {
+                write!(f, ", not in service: did not start: {failure}")
             }
             (Service::None, Content::Device(_) | Content::UnknownType(_)) => {
                 f.write_str(", not in service")

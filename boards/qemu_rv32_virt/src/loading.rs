@@ -3,9 +3,10 @@
 //! Loading of processes without a look at credentials, which is done at once.
 
 use kernel::capabilities::ProcessManagementCapability;
-use kernel::process::{ProcessFaultPolicy, load_processes};
+use kernel::process::{ProcessFaultPolicy, load_processes_reporting};
 use kernel::{Kernel, debug};
 
+use crate::announcement::Announcement;
 use crate::board::Chip;
 
 /// Loading that is over by the time it can be asked.
@@ -25,10 +26,20 @@ pub fn start(
     flash: &'static [u8],
     ram: &'static mut [u8],
     fault_policy: &'static dyn ProcessFaultPolicy,
+    announcement: &'static Announcement,
     capability: &dyn ProcessManagementCapability,
 ) -> Loading {
-    let loaded = load_processes(kernel, chip, flash, ram, fault_policy, capability);
+    let loaded = load_processes_reporting(
+        kernel,
+        chip,
+        flash,
+        ram,
+        fault_policy,
+        announcement,
+        capability,
+    );
     if let Err(error) = loaded {
+        announcement.make();
         debug!("Not all apps were loaded: {}", error);
     }
     Loading

@@ -8,6 +8,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod announcement;
+#[cfg(target_os = "none")]
 mod board;
 #[cfg(target_os = "none")]
 mod devices;

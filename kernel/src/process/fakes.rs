@@ -250,7 +250,7 @@ impl ProcessLoadReporter for World {
     fn report(&self, report: &ProcessLoadReport) {
         self.reports
             .borrow_mut()
-            .push((report.name, report.outcome.map(|_| ())));
+            .push((report.name(), report.outcome.map(|_| ())));
         self.lines.borrow_mut().push(std::format!("{report}"));
     }
 }

@@ -8,6 +8,7 @@
 use core::fmt;
 
 use tock_tbf::parse::parse_tbf_header;
+use tock_tbf::types::TbfHeader;
 
 use super::binary::ProcessBinary;
 use super::debug_info::{ProcessStandardDebug, ProcessStandardDebugFull};
@@ -28,45 +29,36 @@ use crate::platform::chip::Chip;
 const HEADER_VERSION: u16 = 2;
 
 /// What became of one application in flash. Prints as one line without its end.
+///
+/// It looks into the header only when it is asked or printed.
+#[derive(Clone, Copy)]
 pub struct ProcessLoadReport {
-    /// Address of the application's header.
-    pub flash_address: usize,
-    /// Bytes of the application, or of all that is left of flash if that cannot be told.
-    pub size: usize,
-    /// The application's name, as far as the header can be read.
-    pub name: Option<&'static str>,
-    /// Flash address that the binary was linked for.
-    pub fixed_flash: Option<u32>,
-    /// RAM address that the application was linked for.
-    pub fixed_ram: Option<u32>,
-    /// Bytes of RAM that the application asks for, if the header can be read.
-    pub ram_size: Option<u32>,
+    /// The application, or all that is left of flash if its end cannot be told.
+    pub flash: &'static [u8],
     /// The process, or why there is none.
     pub outcome: Result<&'static dyn Process, ProcessLoadError>,
 }
 
 impl ProcessLoadReport {
-    pub(super) fn new(flash: &'static [u8]) -> ProcessLoadReport {
-        let header = parse_tbf_header(flash, HEADER_VERSION).ok();
-        ProcessLoadReport {
-            flash_address: flash.as_ptr().addr(),
-            size: flash.len(),
-            name: header.and_then(|header| header.get_package_name()),
-            fixed_flash: header.and_then(|header| header.get_fixed_address_flash()),
-            fixed_ram: header.and_then(|header| header.get_fixed_address_ram()),
-            ram_size: header.map(|header| header.get_minimum_app_ram_size()),
-            outcome: Err(ProcessLoadError::InternalError),
-        }
+    fn header(&self) -> Option<TbfHeader<'static>> {
+        parse_tbf_header(self.flash, HEADER_VERSION).ok()
+    }
+
+    /// The application's name, as far as the header can be read.
+    pub fn name(&self) -> Option<&'static str> {
+        self.header()?.get_package_name()
     }
 }
 
 impl fmt::Display for ProcessLoadReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = self.header();
+        let name = header.and_then(|header| header.get_package_name());
         write!(
             formatter,
             "App {} at {:#x}: ",
-            ShownName(self.name.unwrap_or("(unnamed)")),
-            self.flash_address
+            ShownName(name.unwrap_or("(unnamed)")),
+            self.flash.as_ptr().addr()
         )?;
         match self.outcome {
             Ok(process) => {
@@ -79,13 +71,14 @@ impl fmt::Display for ProcessLoadReport {
             }
             Err(error) => {
                 write!(formatter, "not loaded: {error}")?;
-                let Some(ram_size) = self.ram_size else {
+                let Some(header) = header else {
                     return Ok(());
                 };
                 formatter.write_str(" (wants flash ")?;
-                place(formatter, self.fixed_flash)?;
+                place(formatter, header.get_fixed_address_flash())?;
+                let ram_size = header.get_minimum_app_ram_size();
                 write!(formatter, ", {ram_size} bytes of RAM ")?;
-                place(formatter, self.fixed_ram)?;
+                place(formatter, header.get_fixed_address_ram())?;
                 formatter.write_str(")")
             }
         }
@@ -168,14 +161,16 @@ pub fn load_processes_reporting<C: Chip>(
     let mut pool = RamPool::new(app_memory);
     let mut result = Ok(());
     for found in FlashWalk::new(app_flash) {
-        let mut report = ProcessLoadReport::new(found.flash);
-        report.outcome = load(&common, &mut pool, &found);
-        match report.outcome {
+        let outcome = load(&common, &mut pool, &found);
+        match outcome {
             Err(ProcessLoadError::BinaryError(ProcessBinaryError::Padding)) => continue,
             Err(ProcessLoadError::NoProcessSlot) => result = Err(ProcessLoadError::NoProcessSlot),
             _ => {}
         }
-        reporter.report(&report);
+        reporter.report(&ProcessLoadReport {
+            flash: found.flash,
+            outcome,
+        });
     }
     result
 }

@@ -184,8 +184,7 @@ impl<'a, C: Chip, D: ProcessStandardDebug> SequentialProcessLoaderMachine<'a, C,
         if outcome.err() == Some(padding) {
             return;
         }
-        let mut report = ProcessLoadReport::new(flash);
-        report.outcome = outcome;
+        let report = ProcessLoadReport { flash, outcome };
         self.reporter.get().report(&report);
         if let Some(client) = self.client() {
             client.process_loaded(outcome.map(|_| ()));

@@ -63,7 +63,7 @@ struct Log {
 impl ProcessLoadReporter for Log {
     fn report(&self, report: &ProcessLoadReport) {
         let outcome = report.outcome.map(|_| ());
-        self.reports.borrow_mut().push((report.name, outcome));
+        self.reports.borrow_mut().push((report.name(), outcome));
         self.lines.borrow_mut().push(std::format!("{report}"));
     }
 }
