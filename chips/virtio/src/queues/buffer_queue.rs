@@ -72,7 +72,8 @@ pub trait BufferQueue<'b> {
     fn reap(&self);
 
     /// Asks for an interrupt only when the device has used `chains` more chains, or all it has if
-    /// they are fewer: 1, the default, for each one; `u16::MAX` for the last one outstanding.
+    /// they are fewer: 1, the default, for each one; `u16::MAX` for the last one outstanding; 0 for
+    /// none, so that [`reap`](Self::reap) has to be called.
     ///
     /// A longer delay holds from the next publication on. A shorter one holds at once, and hands the
     /// client what has been used already. A device may interrupt earlier, and one without EVENT_IDX

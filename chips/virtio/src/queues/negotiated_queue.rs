@@ -116,6 +116,10 @@ impl Ring for EitherRing {
         in_use!(self.quiet());
     }
 
+    fn silence(&self) {
+        in_use!(self.silence());
+    }
+
     #[inline]
     fn arm(&self, delay: u16) -> bool {
         in_use!(self.arm(delay))

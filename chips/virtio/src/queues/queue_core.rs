@@ -60,7 +60,7 @@ pub(super) struct QueueCore<'a, 'b, F: DmaFence, R: Ring, B: Barriers> {
     pub(super) notified: Cell<u32>,
     /// Chains published and not taken.
     pub(super) outstanding: Cell<u16>,
-    /// How many chains the device should use before it interrupts; never zero.
+    /// How many chains the device should use before it interrupts; zero if it should not.
     pub(super) delay: Cell<u16>,
     /// Set during a scan for used chains; cleared by `initialize`, which ends the scan.
     pub(super) scanning: Cell<bool>,
@@ -80,6 +80,9 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         }
         let accepted = self.features.get();
         self.ring.clear(size, accepted);
+        if self.delay.get() == 0 {
+            self.ring.silence();
+        }
         self.indirect.set(accepted & features::INDIRECT_DESC != 0);
         self.provided.set(0);
         self.published.set(0);
@@ -135,7 +138,11 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     /// A longer delay holds from the next publication or scan on, a shorter one at once.
     pub(super) fn set_delay(&self, delay: u16) {
         let before = self.delay.replace(delay);
-        if delay < before
+        if delay == 0 {
+            if before != 0 && self.state.get() == State::Ready {
+                self.ring.silence();
+            }
+        } else if (before == 0 || delay < before)
             && self.state.get() == State::Ready
             && !self.scanning.get()
             && self.ring.arm(delay)
@@ -179,7 +186,8 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                 return true;
             }
             advance = self.ring.look_on();
-            if advance == 0 && self.ring.arm(self.delay.get()) {
+            let delay = self.delay.get();
+            if advance == 0 && delay != 0 && self.ring.arm(delay) {
                 // The wish before the look at the ring, lest both sides wait (2.7.7.1).
                 self.barriers.full();
                 advance = self.ring.look();

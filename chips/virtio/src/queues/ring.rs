@@ -72,7 +72,8 @@ pub trait Ring {
     /// Shows the device all chains up to, but without, number `provided`.
     ///
     /// Where the device takes such wishes it is asked for a used buffer notification when it has used
-    /// `delay` more of them, or all of them if they are fewer.
+    /// `delay` more of them, or all of them if they are fewer; with a delay of zero, at no other place
+    /// than before.
     fn show<B: Barriers>(&self, provided: u32, delay: u16, barriers: B);
 
     /// Whether the device wants to be told of what was shown since this was last asked. There has
@@ -94,8 +95,11 @@ pub trait Ring {
     /// Asks for no used buffer notifications, if that is possible and not implied.
     fn quiet(&self);
 
-    /// Asks to be notified when the device has used `delay` more chains, or all of them if they are
-    /// fewer.
+    /// Asks for no used buffer notifications until [`arm`](Self::arm) is called.
+    fn silence(&self);
+
+    /// Asks to be notified when the device has used `delay` more chains, at least one, or all of them
+    /// if they are fewer.
     ///
     /// Returns whether the device may have used chains before it knew: then look again, after a full
     /// barrier.

@@ -243,7 +243,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
     }
 
     fn delay_interrupts(&self, chains: u16) {
-        self.core.set_delay(chains.max(1));
+        self.core.set_delay(chains);
     }
 
     fn watch(&self) {

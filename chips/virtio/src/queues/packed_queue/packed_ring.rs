@@ -37,6 +37,8 @@ pub struct PackedRing {
     taken: Cell<Position>,
     /// Where the device was asked to notify.
     event: Cell<Position>,
+    /// Whether it was asked not to since.
+    silent: Cell<bool>,
 }
 
 impl PackedRing {
@@ -56,7 +58,7 @@ impl PackedRing {
 
     #[inline]
     fn set_event(&self, event: Position) -> bool {
-        let changed = self.event.replace(event) != event;
+        let changed = self.event.replace(event) != event || self.silent.take();
         if changed {
             self.events.set_event(event, self.size.get());
         }
@@ -86,6 +88,7 @@ impl Ring for PackedRing {
             asked_at: Cell::default(),
             taken: Cell::default(),
             event: Cell::default(),
+            silent: Cell::new(false),
         }
     }
 
@@ -106,6 +109,7 @@ impl Ring for PackedRing {
         ] {
             position.set(Position::default());
         }
+        self.silent.set(false);
         self.by_index.set(features & features::EVENT_IDX != 0);
         if self.by_index.get() {
             self.events.set_event(Position::default(), size);
@@ -142,7 +146,7 @@ impl Ring for PackedRing {
     #[inline]
     fn show<B: Barriers>(&self, _provided: u32, delay: u16, barriers: B) {
         let (before, now) = (self.shown.get(), self.next.get());
-        if self.by_index.get() {
+        if self.by_index.get() && delay != 0 {
             let event = self.event_after(delay, now);
             // Only at a descriptor that the device cannot have used yet, as in the split queue.
             if event.since(before) < now.since(before) {
@@ -197,6 +201,11 @@ impl Ring for PackedRing {
         if !self.by_index.get() {
             self.events.set_wanted(false);
         }
+    }
+
+    fn silence(&self) {
+        self.silent.set(true);
+        self.events.set_wanted(false);
     }
 
     #[inline]

@@ -261,6 +261,27 @@ fn used_chains_are_asked_for_by_place_and_wrap_counter() {
 }
 
 #[test]
+fn a_queue_that_waits_for_no_interrupt_says_so_until_it_does() {
+    for features in [0, EVENT_IDX] {
+        let rig = PackedRig::<4>::new(features);
+        let armed = if features == 0 { 0 } else { 2 };
+        rig.post(1, 0);
+        rig.queue.delay_interrupts(0);
+        for _ in 0..5 {
+            assert_eq!(rig.device.driver_event().1, 1);
+            use_one(&rig);
+            rig.queue.reap();
+            rig.post(1, 0);
+        }
+        rig.queue.delay_interrupts(1);
+        assert_eq!(rig.device.driver_event().1, armed);
+        rig.queue.delay_interrupts(0);
+        rig.queue.delay_interrupts(u16::MAX);
+        assert_eq!(rig.device.driver_event().1, armed, "the place is the same");
+    }
+}
+
+#[test]
 fn without_events_the_driver_is_quiet_by_flag_during_a_scan() {
     let rig = PackedRig::<4>::new(0);
     rig.post(1, 0);

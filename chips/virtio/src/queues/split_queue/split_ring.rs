@@ -122,7 +122,7 @@ impl Ring for SplitRing {
     #[inline]
     fn show<B: Barriers>(&self, provided: u32, delay: u16, barriers: B) {
         let (before, now) = (self.shown.get(), provided as u16);
-        if self.by_index.get() {
+        if self.by_index.get() && delay != 0 {
             let event = self.event_after(delay, now);
             // Only to a chain that the device cannot have used yet. That it never misses, while an
             // earlier one it may have passed a moment ago, and does not look back.
@@ -171,6 +171,15 @@ impl Ring for SplitRing {
     fn quiet(&self) {
         // An index is quiet by itself once the device has passed it.
         if !self.by_index.get() {
+            self.available.set_wanted(false);
+        }
+    }
+
+    fn silence(&self) {
+        if self.by_index.get() {
+            // The device has passed this entry, and gets there again after 65 536 chains.
+            self.set_event(self.taken.get().wrapping_sub(1));
+        } else {
             self.available.set_wanted(false);
         }
     }

@@ -146,6 +146,49 @@ fn a_shorter_delay_holds_at_once_and_finds_what_it_missed() {
 }
 
 #[test]
+fn a_queue_that_waits_for_no_interrupt_gets_none_until_it_does() {
+    for features in [0, EVENT_IDX] {
+        let rig = Rig::<4>::with_features(features);
+        let wanted = |before: u16| {
+            let now = rig.device.used_index();
+            let event = rig.device.used_event();
+            match features {
+                0 => rig.device.driver_flags() & 1 == 0,
+                _ => now.wrapping_sub(event).wrapping_sub(1) < now.wrapping_sub(before),
+            }
+        };
+        (0..3).for_each(|context| rig.post(1, context));
+        rig.queue.delay_interrupts(0);
+        for _ in 0..10 {
+            let before = rig.device.used_index();
+            use_one(&rig);
+            use_one(&rig);
+            assert!(!wanted(before));
+            rig.queue.reap();
+            rig.post(1, 0);
+            rig.post(1, 0);
+            assert!(!wanted(before));
+        }
+        use_one(&rig);
+        let taken = rig.client.contexts().len();
+        rig.queue.delay_interrupts(1);
+        assert_eq!(rig.client.contexts().len(), taken + 1, "found at once");
+        let before = rig.device.used_index();
+        use_one(&rig);
+        assert!(wanted(before));
+    }
+}
+
+#[test]
+fn a_queue_without_interrupts_stays_so_when_it_is_initialized_again() {
+    let rig = Rig::<4>::with_features(EVENT_IDX);
+    rig.queue.delay_interrupts(0);
+    rig.queue.initialize(0, 4);
+    rig.post(1, 0);
+    assert_eq!(rig.device.used_event(), u16::MAX);
+}
+
+#[test]
 fn without_events_the_driver_is_quiet_by_flag_during_a_scan() {
     let rig = Rig::<4>::new();
     rig.post(1, 0);
