@@ -10,6 +10,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(test)]
+mod abi;
 pub mod capabilities;
 pub mod collections;
 pub mod component;

@@ -31,6 +31,7 @@ use crate::kernel::Kernel;
 use crate::platform::scheduler_timer::SchedulerTimer;
 use crate::platform::{KernelResources, ProcessFault, SyscallDriverLookup, SyscallFilter};
 use crate::process::{Error, ProcessId, ProcessLoadError};
+use crate::processbuffer::UserspaceReadableProcessBuffer;
 use crate::scheduler::{Scheduler, SchedulingDecision};
 use crate::syscall::{CommandReturn, ContextSwitchReason, Syscall, SyscallDriver, SyscallReturn};
 use crate::test_support::forever;
@@ -114,6 +115,8 @@ impl Scheduler<FakeChip> for FirstReady {
 pub(crate) struct FakeDriver {
     pub(crate) apps: Grant<u32, UpcallCount<2>, AllowRoCount<1>, AllowRwCount<1>>,
     pub(crate) commands: RefCell<Vec<(usize, usize, usize, ProcessId)>>,
+    /// What a process shares as userspace-readable buffer 1; the driver takes no other.
+    pub(crate) readable: Cell<UserspaceReadableProcessBuffer>,
 }
 
 impl SyscallDriver for FakeDriver {
@@ -131,6 +134,18 @@ impl SyscallDriver for FakeDriver {
                 CommandReturn::success_u32(u32::from(scheduled == Ok(true)))
             }
             _ => CommandReturn::failure(ErrorCode::NOSUPPORT),
+        }
+    }
+
+    fn allow_userspace_readable(
+        &self,
+        _process_id: ProcessId,
+        number: usize,
+        buffer: UserspaceReadableProcessBuffer,
+    ) -> Result<UserspaceReadableProcessBuffer, (UserspaceReadableProcessBuffer, ErrorCode)> {
+        match number {
+            1 => Ok(self.readable.replace(buffer)),
+            _ => Err((buffer, ErrorCode::NOSUPPORT)),
         }
     }
 
@@ -283,6 +298,7 @@ impl World {
             driver: FakeDriver {
                 apps: kernel.create_grant(DRIVER, &Everything),
                 commands: RefCell::default(),
+                readable: Cell::default(),
             },
             ipc: IPC::new(kernel, IPC_DRIVER, &Everything),
             scheduler: FirstReady {
