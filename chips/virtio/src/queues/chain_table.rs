@@ -32,15 +32,29 @@ pub(super) struct ChainSlot<'b> {
 }
 
 impl ChainSlot<'_> {
-    const fn free(next: u16) -> Self {
-        Self {
-            lent: Cell::new(None),
-            next: Cell::new(next),
-            links: Cell::new(0),
-            buffers: Cell::new(0),
-            writable: Cell::new(0),
-            position: Cell::new(0),
-            context: Cell::new(0),
+    /// Writes a free descriptor, member by member: as a whole it would be put together on the stack
+    /// and copied.
+    fn write_free(place: &mut MaybeUninit<Self>) {
+        // A member that is not named here is not written below.
+        let _all_members = |Self {
+                                lent: _,
+                                next: _,
+                                links: _,
+                                buffers: _,
+                                writable: _,
+                                position: _,
+                                context: _,
+                            }: Self| ();
+        let slot = place.as_mut_ptr();
+        // SAFETY: the memory is borrowed uniquely and has room for every member.
+        unsafe {
+            (&raw mut (*slot).lent).write(Cell::new(None));
+            (&raw mut (*slot).next).write(Cell::new(0));
+            (&raw mut (*slot).links).write(Cell::new(0));
+            (&raw mut (*slot).buffers).write(Cell::new(0));
+            (&raw mut (*slot).writable).write(Cell::new(0));
+            (&raw mut (*slot).position).write(Cell::new(0));
+            (&raw mut (*slot).context).write(Cell::new(0));
         }
     }
 }
@@ -76,7 +90,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
     /// Makes a table of slots in `memory`, none of them in use yet.
     pub(super) fn new(memory: &'a mut [MaybeUninit<ChainSlot<'b>>]) -> Self {
         for slot in memory.iter_mut() {
-            slot.write(ChainSlot::free(0));
+            ChainSlot::write_free(slot);
         }
         let start: *const ChainSlot<'b> = memory.as_ptr().cast();
         // SAFETY: every slot was written above, and a `MaybeUninit` has the layout of what it holds.

@@ -49,8 +49,10 @@ impl<'a, 'b> IndirectTables<'a, 'b> {
             let first = &raw mut (*memory).tables;
             first.write_bytes(0, 1);
             let lent = &mut (*memory).lent;
-            for place in lent.iter_mut() {
-                place.write([const { Cell::new(None) }; MAX_CHAIN]);
+            // One by one: a whole table of them would be put together on the stack and copied.
+            let places = lent.as_mut_ptr().cast::<Cell<Option<LentBuffer<'b>>>>();
+            for index in 0..N * MAX_CHAIN {
+                places.add(index).write(Cell::new(None));
             }
             Self {
                 first: first.cast(),
