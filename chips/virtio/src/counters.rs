@@ -19,6 +19,10 @@ impl Counter {
         self.0.set(self.0.get().wrapping_add(1));
     }
 
+    pub(crate) fn add(&self, times: u32) {
+        self.0.set(self.0.get().wrapping_add(times));
+    }
+
     pub(crate) fn get(&self) -> u32 {
         self.0.get()
     }

@@ -14,7 +14,7 @@ mod ours;
 mod peer;
 mod shape;
 
-use shape::{SHAPES, SIZES, Shape};
+use shape::{SHAPES, SIZES};
 
 /// Rounds of one measurement. The first ones have no special weight: the queue has no warm state.
 const ROUNDS: u32 = 2_000;
@@ -44,7 +44,7 @@ fn run(which: &str, size: &str, shape: &str) -> Result<(), String> {
         .parse()
         .ok()
         .and_then(|index: usize| SHAPES.get(index));
-    let shape = *shape.ok_or("no such shape")?;
+    let (_, shape) = *shape.ok_or("no such shape")?;
     match (which, size) {
         ("ours", "4") => ours::run::<4>(shape, ROUNDS),
         ("ours", "64") => ours::run::<64>(shape, ROUNDS),
@@ -63,7 +63,7 @@ fn compare() -> Result<(), String> {
         "{:14} {:>5} {:>8} {:>15} {:>6}",
         "", "size", "virtio", "virtio-drivers", "share"
     );
-    for (index, Shape { name, .. }) in SHAPES.iter().enumerate() {
+    for (index, (name, _)) in SHAPES.iter().enumerate() {
         for size in SIZES {
             let ours = count("ours", size, index)?;
             let peer = count("peer", size, index)?;

@@ -2,23 +2,24 @@
 
 //! This project's split queue.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use kernel::platform::dma_fence::DmaFence;
-use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 use virtio::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use virtio::features::EVENT_IDX;
-use virtio::queues::split_queue::{
-    SplitVirtqueue, SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer,
-};
-use virtio::queues::{BufferQueue, QueueMemory, Virtqueue};
+use virtio::queues::split_queue::{SplitVirtqueue, SplitVirtqueueClient, VirtqueueReturnBuffer};
+use virtio::queues::{BufferQueue, QueueMemory, ReturnedChain, Virtqueue};
 use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
 
 use crate::device::Device;
 use crate::shape::Shape;
+
+/// What the device reads before each frame.
+static HEADER: [u8; 12] = [0; 12];
 
 #[derive(Clone, Copy, Debug)]
 struct Fence;
@@ -37,7 +38,8 @@ unsafe impl DmaFence for Fence {
 /// Keeps what comes back for the next round, and counts notifications.
 #[derive(Default)]
 struct Desk {
-    spare: RefCell<Vec<&'static mut [u8]>>,
+    /// Buffers by the context of their chain.
+    spare: [Cell<Option<&'static mut [u8]>>; 16],
     notified: Cell<u32>,
 }
 
@@ -45,16 +47,17 @@ impl SplitVirtqueueClient<'static> for Desk {
     fn buffer_chain_ready(
         &self,
         _queue: u32,
-        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        _chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
         _used: usize,
     ) {
-        let mut spare = self.spare.borrow_mut();
-        for returned in chain.iter_mut().filter_map(Option::take) {
-            match returned.virtqueue_buffer {
-                VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window))
-                | VirtqueueBuffer::DeviceWriteable(window) => spare.push(window.take()),
-                VirtqueueBuffer::DeviceReadable(_) => {}
-            }
+        unreachable!("all chains come back by the other method");
+    }
+
+    fn chain_returned(&self, _queue: u32, chain: &mut ReturnedChain<'_, 'static>) {
+        if let Some(place) = self.spare.get(chain.context())
+            && let Some((buffer, _)) = chain.next_unique()
+        {
+            place.set(Some(buffer));
         }
     }
 }
@@ -78,29 +81,29 @@ struct Rig<const SIZE: usize> {
     desk: &'static Desk,
 }
 
+/// What is counted: nothing but the calls that a driver makes, for chains whose shape it knows.
 impl<const SIZE: usize> Rig<SIZE> {
-    /// Adds `count` chains, and publishes and notifies once.
     #[inline(never)]
-    fn counted_add(&self, shape: Shape, count: u16) {
-        for _ in 0..count {
-            let mut spare = self.desk.spare.borrow_mut();
-            let mut next = || spare.pop().map(SubSliceMut::new);
-            let mut chain = if shape.links == 1 {
-                [next().map(VirtqueueBuffer::DeviceWriteable), None]
-            } else {
-                [
-                    next().map(|window| {
-                        VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window))
-                    }),
-                    next().map(VirtqueueBuffer::DeviceWriteable),
-                ]
-            };
-            drop(spare);
-            let provided = self.queue.provide(&mut chain, 0);
+    fn counted_add_one(&self) {
+        self.add(0);
+        self.queue.announce();
+    }
+
+    #[inline(never)]
+    fn counted_add_two(&self) {
+        if let Some(frame) = self.desk.spare[0].take() {
+            let provided = self.queue.provide_readable(&HEADER, frame, 64, 0);
             assert!(provided.is_ok());
         }
-        self.queue.publish();
-        self.queue.notify();
+        self.queue.announce();
+    }
+
+    #[inline(never)]
+    fn counted_add_batch(&self, chains: Range<usize>) {
+        for chain in chains {
+            self.add(chain);
+        }
+        self.queue.announce();
     }
 
     /// Takes back what was used.
@@ -108,13 +111,21 @@ impl<const SIZE: usize> Rig<SIZE> {
     fn counted_pop(&self) {
         self.queue.used_interrupt();
     }
+
+    #[inline(always)]
+    fn add(&self, chain: usize) {
+        if let Some(buffer) = self.desk.spare[chain].take() {
+            let provided = self.queue.provide_writable(buffer, chain);
+            assert!(provided.is_ok());
+        }
+    }
 }
 
 /// Runs `rounds` of a shape.
 pub fn run<const SIZE: usize>(shape: Shape, rounds: u32) {
     let desk: &'static Desk = Box::leak(Box::default());
-    for _ in 0..32 {
-        desk.spare.borrow_mut().push(Box::leak(Box::new([0; 64])));
+    for place in &desk.spare {
+        place.set(Some(Box::leak(Box::new([0; 64]))));
     }
     let memory = Box::leak(Box::new(MaybeUninit::<QueueMemory<'static, SIZE>>::uninit()));
     let queue = SplitVirtqueue::new(memory, Fence);
@@ -130,18 +141,34 @@ pub fn run<const SIZE: usize>(shape: Shape, rounds: u32) {
     };
     let rig = Rig { queue, desk };
     let mut position = 0_u16;
+    let mut serve_and_pop = |rig: &Rig<SIZE>, count| {
+        // SAFETY: the queue says where its rings are, and has no references to them.
+        unsafe { device.serve(position, count) };
+        position = position.wrapping_add(count);
+        rig.counted_pop();
+    };
     for _ in 0..rounds {
-        let mut left = shape.chains;
-        while left > 0 {
-            let count = left.min(SIZE as u16);
-            black_box(&rig).counted_add(shape, count);
-            // SAFETY: the queue says where its rings are, and has no references to them.
-            unsafe { device.serve(position, count) };
-            position = position.wrapping_add(count);
-            black_box(&rig).counted_pop();
-            left -= count;
+        let rig = black_box(&rig);
+        match shape {
+            Shape::One => {
+                rig.counted_add_one();
+                serve_and_pop(rig, 1);
+            }
+            Shape::Two => {
+                rig.counted_add_two();
+                serve_and_pop(rig, 1);
+            }
+            Shape::Batch => {
+                for first in (0..16).step_by(SIZE) {
+                    let chains = first..(first + SIZE).min(16);
+                    let count = chains.len() as u16;
+                    rig.counted_add_batch(chains);
+                    serve_and_pop(rig, count);
+                }
+            }
         }
     }
-    assert_eq!(desk.spare.borrow().len(), 32, "every buffer came back");
+    let back = desk.spare.iter().filter(|place| place.take().is_some());
+    assert_eq!(back.count(), 16, "every buffer came back");
     assert!(desk.notified.get() >= rounds, "every batch was announced");
 }

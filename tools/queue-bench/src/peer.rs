@@ -124,50 +124,103 @@ impl Transport for Registers {
     }
 }
 
+/// One chain's buffers, and its token while it is in the queue.
+struct Chain {
+    input: [u8; 64],
+    output: [u8; 64],
+    token: u16,
+}
+
+impl Chain {
+    const fn new() -> Self {
+        Self {
+            input: [0; 64],
+            output: [0; 64],
+            token: 0,
+        }
+    }
+}
+
 struct Rig<const SIZE: usize> {
     queue: VirtQueue<Identity, SIZE>,
     registers: Registers,
-    /// What each chain of a batch consists of.
-    buffers: [([u8; 64], [u8; 64]); 16],
-    tokens: [u16; 16],
 }
 
+/// What is counted: nothing but the calls that a driver makes, for chains whose shape it knows.
 impl<const SIZE: usize> Rig<SIZE> {
     #[inline(never)]
-    fn counted_add(&mut self, shape: Shape, count: u16) {
-        let chains = self.buffers.iter_mut().zip(&mut self.tokens);
-        for ((input, output), token) in chains.take(count.into()) {
-            // SAFETY: the buffers stay where they are and are not touched until they are popped.
-            let added = unsafe {
-                if shape.links == 1 {
-                    self.queue.add(&[], &mut [output])
-                } else {
-                    self.queue.add(&[input], &mut [output])
-                }
-            };
-            *token = added.expect("room");
-        }
-        if self.queue.should_notify() {
-            self.registers.notify(0);
-        }
+    fn counted_add_one(&mut self, chain: &mut Chain) {
+        self.add(chain);
+        self.notify();
     }
 
     #[inline(never)]
-    fn counted_pop(&mut self, shape: Shape, count: u16) {
-        let chains = self.buffers.iter_mut().zip(&self.tokens);
-        for ((input, output), &token) in chains.take(count.into()) {
-            if !self.queue.can_pop() {
-                break;
-            }
-            // SAFETY: these are the buffers that were added under this token.
-            let popped = unsafe {
-                if shape.links == 1 {
-                    self.queue.pop_used(token, &[], &mut [output])
-                } else {
-                    self.queue.pop_used(token, &[input], &mut [output])
-                }
-            };
-            assert!(popped.is_ok());
+    fn counted_pop_one(&mut self, chain: &mut Chain) -> Option<u32> {
+        self.pop(chain)
+    }
+
+    #[inline(never)]
+    fn counted_add_two(&mut self, chain: &mut Chain) {
+        // SAFETY: the buffers stay where they are and are not touched until they are popped.
+        let added = unsafe { self.queue.add(&[&chain.input], &mut [&mut chain.output]) };
+        chain.token = added.expect("room");
+        self.notify();
+    }
+
+    #[inline(never)]
+    fn counted_pop_two(&mut self, chain: &mut Chain) -> Option<u32> {
+        if !self.queue.can_pop() {
+            return None;
+        }
+        // SAFETY: these are the buffers that were added under this token.
+        let popped = unsafe {
+            self.queue
+                .pop_used(chain.token, &[&chain.input], &mut [&mut chain.output])
+        };
+        popped.ok()
+    }
+
+    #[inline(never)]
+    fn counted_add_batch(&mut self, chains: &mut [Chain]) {
+        for chain in chains {
+            self.add(chain);
+        }
+        self.notify();
+    }
+
+    #[inline(never)]
+    fn counted_pop_batch(&mut self, chains: &mut [Chain]) -> Option<u32> {
+        let mut last = None;
+        for chain in chains {
+            last = Some(self.pop(chain)?);
+        }
+        last
+    }
+
+    #[inline(always)]
+    fn add(&mut self, chain: &mut Chain) {
+        // SAFETY: as above.
+        let added = unsafe { self.queue.add(&[], &mut [&mut chain.output]) };
+        chain.token = added.expect("room");
+    }
+
+    #[inline(always)]
+    fn pop(&mut self, chain: &mut Chain) -> Option<u32> {
+        if !self.queue.can_pop() {
+            return None;
+        }
+        // SAFETY: as above.
+        let popped = unsafe {
+            self.queue
+                .pop_used(chain.token, &[], &mut [&mut chain.output])
+        };
+        popped.ok()
+    }
+
+    #[inline(always)]
+    fn notify(&mut self) {
+        if self.queue.should_notify() {
+            self.registers.notify(0);
         }
     }
 }
@@ -181,24 +234,37 @@ pub fn run<const SIZE: usize>(shape: Shape, rounds: u32) {
         used: registers.used,
         size: SIZE as u16,
     };
-    let mut rig = Rig::<SIZE> {
-        queue,
-        registers,
-        buffers: [([0; 64], [0; 64]); 16],
-        tokens: [0; 16],
-    };
+    let mut rig = Rig::<SIZE> { queue, registers };
+    let mut all = [const { Chain::new() }; 16];
     let mut position = 0_u16;
+    let mut serve = |count| {
+        // SAFETY: the queue said where its rings are; between two calls nothing refers to them.
+        unsafe { device.serve(position, count) };
+        position = position.wrapping_add(count);
+    };
     for _ in 0..rounds {
-        let mut left = shape.chains;
-        while left > 0 {
-            let count = left.min(SIZE as u16);
-            black_box(&mut rig).counted_add(shape, count);
-            // SAFETY: the queue said where its rings are; between two calls nothing refers to them.
-            unsafe { device.serve(position, count) };
-            position = position.wrapping_add(count);
-            black_box(&mut rig).counted_pop(shape, count);
-            left -= count;
-        }
+        let (rig, all) = (black_box(&mut rig), black_box(&mut all));
+        let popped = match shape {
+            Shape::One => {
+                rig.counted_add_one(&mut all[0]);
+                serve(1);
+                rig.counted_pop_one(&mut all[0])
+            }
+            Shape::Two => {
+                rig.counted_add_two(&mut all[0]);
+                serve(1);
+                rig.counted_pop_two(&mut all[0])
+            }
+            Shape::Batch => all
+                .chunks_mut(SIZE)
+                .map(|chains| {
+                    rig.counted_add_batch(chains);
+                    serve(chains.len() as u16);
+                    rig.counted_pop_batch(chains)
+                })
+                .fold(Some(0), Option::and),
+        };
+        assert_eq!(popped, Some(0), "the chains come back");
     }
     assert_eq!(rig.queue.available_desc(), SIZE, "every chain came back");
     assert!(

@@ -2,34 +2,22 @@
 
 //! What is measured.
 
-/// A batch of chains that are published together, or as many at a time as the queue has room for.
+/// Chains that are published together, or as many at a time as the queue has room for.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    /// How it is called in the table.
-    pub name: &'static str,
-    /// Descriptors of a chain.
-    pub links: u16,
-    /// Chains of a batch.
-    pub chains: u16,
+pub enum Shape {
+    /// One chain of one descriptor.
+    One,
+    /// One chain of two descriptors: the device reads the first and writes the second.
+    Two,
+    /// Sixteen chains of one descriptor.
+    Batch,
 }
 
-/// All shapes.
-pub const SHAPES: [Shape; 3] = [
-    Shape {
-        name: "1 descriptor",
-        links: 1,
-        chains: 1,
-    },
-    Shape {
-        name: "2 descriptors",
-        links: 2,
-        chains: 1,
-    },
-    Shape {
-        name: "batch of 16",
-        links: 1,
-        chains: 16,
-    },
+/// All shapes, with their names in the table.
+pub const SHAPES: [(&str, Shape); 3] = [
+    ("1 descriptor", Shape::One),
+    ("2 descriptors", Shape::Two),
+    ("batch of 16", Shape::Batch),
 ];
 
 /// All queue sizes.

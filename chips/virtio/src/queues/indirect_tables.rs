@@ -3,17 +3,14 @@
 //! Indirect descriptor tables (VirtIO 1.2, 2.7.5.3 and 2.8.7): one for each descriptor of a queue, in
 //! memory that is set aside for the whole run.
 
-use core::cell::Cell;
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use super::buffer::LentBuffer;
+use super::lent::{Lent, Loan};
 use super::memory::RawDescriptor;
 use super::queue_core::MAX_CHAIN;
-use super::ring::{NEXT, WRITE};
+use super::ring::{INDIRECT, NEXT};
 use super::shared;
-
-/// The buffers that a table stands for.
-type Lent<'b> = [Cell<Option<LentBuffer<'b>>>; MAX_CHAIN];
 
 /// Memory for the tables of a queue of at most `N` descriptors.
 ///
@@ -21,93 +18,78 @@ type Lent<'b> = [Cell<Option<LentBuffer<'b>>>; MAX_CHAIN];
 #[repr(C)]
 pub struct IndirectMemory<'b, const N: usize> {
     tables: [[RawDescriptor; MAX_CHAIN]; N],
-    lent: [MaybeUninit<Lent<'b>>; N],
+    lent: [[Lent; MAX_CHAIN]; N],
+    buffers: PhantomData<&'b mut [u8]>,
 }
 
 /// The tables, in memory that the device reads, and what they stand for.
-pub(super) struct IndirectTables<'a, 'b> {
+#[derive(Clone, Copy)]
+pub(super) struct IndirectTables<'a> {
     first: *mut [RawDescriptor; MAX_CHAIN],
     /// As many as there are tables.
-    lent: &'a [Lent<'b>],
+    lent: &'a [[Lent; MAX_CHAIN]],
 }
 
-impl Clone for IndirectTables<'_, '_> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl Copy for IndirectTables<'_, '_> {}
-
-impl<'a, 'b> IndirectTables<'a, 'b> {
-    pub(super) fn new<const N: usize>(memory: &'a mut MaybeUninit<IndirectMemory<'b, N>>) -> Self {
+impl<'a> IndirectTables<'a> {
+    pub(super) fn new<const N: usize>(memory: &'a mut MaybeUninit<IndirectMemory<'_, N>>) -> Self {
         let memory = memory.as_mut_ptr();
-        // SAFETY: the memory is borrowed uniquely for `'a`, and this is its only use. The tables are
-        // zeroed before a pointer to them is kept, the places of the buffers are `MaybeUninit`,
-        // hence valid as they are, and are all written before they are taken to be initialized.
+        // SAFETY: the memory is borrowed uniquely for `'a`, and this is its only use. Zeros make all of
+        // it valid: what is lent is numbers and pointers that may be null.
         unsafe {
-            let first = &raw mut (*memory).tables;
-            first.write_bytes(0, 1);
-            let lent = &mut (*memory).lent;
-            // One by one: a whole table of them would be put together on the stack and copied.
-            let places = lent.as_mut_ptr().cast::<Cell<Option<LentBuffer<'b>>>>();
-            for index in 0..N * MAX_CHAIN {
-                places.add(index).write(Cell::new(None));
-            }
+            memory.write_bytes(0, 1);
             Self {
-                first: first.cast(),
-                lent: core::slice::from_raw_parts(lent.as_ptr().cast(), N),
+                first: (&raw mut (*memory).tables).cast(),
+                lent: &(*memory).lent,
             }
         }
     }
 
-    /// Fills the table of descriptor `slot` and returns its address and its length in bytes.
+    /// Fills the table of descriptor `slot`, which exists, and returns what that is to say.
     ///
-    /// The entries name their successors if `by_index`, else they follow each other. `None` if there
-    /// is no such table.
+    /// The entries name their successors if `by_index`, else they follow each other.
     pub(super) fn fill(
         &self,
         slot: u16,
-        buffers: impl Iterator<Item = (LentBuffer<'b>, u32, bool)>,
-        links: u16,
+        loans: impl Iterator<Item = Loan>,
+        buffers: u16,
         by_index: bool,
-    ) -> Option<(u64, u32)> {
-        let lent = self.lent.get(usize::from(slot))?;
+    ) -> Loan {
+        let lent = self.lent(slot);
         // In bounds, as `lent` has as many entries.
         let table = self
             .first
             .wrapping_add(usize::from(slot))
             .cast::<RawDescriptor>();
-        for ((index, place), (buffer, len, writable)) in (0u16..).zip(lent).zip(buffers) {
+        for ((index, place), loan) in (0u16..).zip(lent).zip(loans) {
+            place.record(loan, loan.flags);
             let next = index.wrapping_add(1);
-            let direction = if writable { WRITE } else { 0 };
-            let goes_on = by_index && next != links;
-            let address = buffer.address() as u64;
-            place.set(Some(buffer));
+            let goes_on = by_index && next != buffers;
+            let (third, fourth) = match (by_index, goes_on) {
+                (false, _) => (0, place.flags()),
+                (true, false) => (place.flags(), 0),
+                (true, true) => (place.flags() | NEXT, next),
+            };
             let entry = table.wrapping_add(usize::from(index));
             // SAFETY: the entry lies inside the table, since `lent` has no more places, and by the
             // borrow given to `new` nothing but the device accesses it.
             unsafe {
-                RawDescriptor::write_address(entry, address);
-                shared::store(&raw mut (*entry).len, len);
-                if by_index {
-                    let flags = if goes_on { direction | NEXT } else { direction };
-                    shared::store(&raw mut (*entry).third, flags);
-                    shared::store(&raw mut (*entry).fourth, if goes_on { next } else { 0 });
-                } else {
-                    shared::store(&raw mut (*entry).third, 0);
-                    shared::store(&raw mut (*entry).fourth, direction);
-                }
+                RawDescriptor::write_address(entry, place.address());
+                shared::store(&raw mut (*entry).len, place.len());
+                shared::store(&raw mut (*entry).third, third);
+                shared::store(&raw mut (*entry).fourth, fourth);
             }
         }
-        let bytes = u32::from(links).wrapping_mul(size_of::<RawDescriptor>() as u32);
-        Some((table.expose_provenance() as u64, bytes))
+        table.expose_provenance();
+        let bytes = u32::from(buffers).wrapping_mul(size_of::<RawDescriptor>() as u32);
+        Loan::table(table.cast(), bytes, INDIRECT)
     }
 
-    /// Takes the buffers that the table of `slot` stands for, in order.
-    pub(super) fn take(&self, slot: u16, each: impl FnMut(LentBuffer<'b>)) {
-        if let Some(lent) = self.lent.get(usize::from(slot)) {
-            lent.iter().map_while(Cell::take).for_each(each);
+    /// What the table of descriptor `slot` stands for.
+    #[inline]
+    pub(super) fn lent(&self, slot: u16) -> &'a [Lent] {
+        match self.lent.get(usize::from(slot)) {
+            Some(lent) => lent,
+            None => &[],
         }
     }
 }

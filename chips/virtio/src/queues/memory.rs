@@ -3,10 +3,10 @@
 //! The memory of a queue: the three parts that the device accesses (VirtIO 1.2, 2.7 and 2.8), and
 //! two that it has no business with.
 
+use core::cell::Cell;
 use core::mem::MaybeUninit;
 
 use super::chain_table::ChainSlot;
-use super::descriptor_memory::Written;
 use super::shared;
 
 /// A descriptor of either layout (2.7.5 and 2.8.13), little-endian.
@@ -22,7 +22,7 @@ pub(super) struct RawDescriptor {
 }
 
 impl RawDescriptor {
-    /// Writes where a buffer is.
+    /// Writes where a buffer is, to a descriptor that was once all zeros.
     ///
     /// # Safety
     ///
@@ -32,7 +32,10 @@ impl RawDescriptor {
         // SAFETY: the caller vouches for the place.
         unsafe {
             shared::store(&raw mut (*place).address_low, address as u32);
-            shared::store(&raw mut (*place).address_high, (address >> 32) as u32);
+            // Where no address has an upper half it keeps the zero that it was cleared to.
+            if usize::BITS > u32::BITS {
+                shared::store(&raw mut (*place).address_high, (address >> 32) as u32);
+            }
         }
     }
 }
@@ -89,15 +92,16 @@ pub struct QueueMemory<'b, const N: usize> {
     pub(super) descriptors: [RawDescriptor; N],
     pub(super) available: RawAvailableRing<N>,
     pub(super) used: RingAligned<RawUsedRing<N>>,
-    pub(super) written: [Written; N],
+    /// What was last written to the descriptors of a packed queue; a split one has it in `chains`.
+    pub(super) addresses: [Cell<usize>; N],
     pub(super) chains: [MaybeUninit<ChainSlot<'b>>; N],
 }
 
-/// Where the parts that the device accesses are, and the copy of the first.
+/// Where the parts that the device accesses are, and what is known of the first.
 #[derive(Clone, Copy)]
 pub struct RingMemory {
     pub(super) descriptors: *mut RawDescriptor,
-    pub(super) written: *mut Written,
+    pub(super) addresses: *mut Cell<usize>,
     pub(super) available: *mut RawAvailableRing<0>,
     pub(super) used: *mut RawUsedRing<0>,
     /// One less than the number of descriptors that memory is there for, a power of two.

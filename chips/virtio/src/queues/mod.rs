@@ -11,6 +11,8 @@ mod error;
 mod indirect_tables;
 #[cfg(test)]
 mod interleavings;
+mod lending;
+mod lent;
 mod memory;
 pub mod negotiated_queue;
 pub mod packed_queue;
@@ -20,6 +22,7 @@ mod ring;
 mod ring_queue;
 mod shared;
 pub mod split_queue;
+mod taking;
 
 pub use buffer_queue::BufferQueue;
 pub use error::{QueueError, Violation};

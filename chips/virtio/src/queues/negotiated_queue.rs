@@ -7,9 +7,10 @@
 use core::cell::Cell;
 
 use super::VirtqueueAddresses;
+use super::lent::Lent;
 use super::memory::RingMemory;
 use super::packed_queue::PackedRing;
-use super::ring::{Link, Ring, UsedElement};
+use super::ring::{Ring, UsedElement};
 use super::ring_queue::RingQueue;
 use super::split_queue::SplitRing;
 use crate::barriers::{Barriers, MachineBarriers};
@@ -72,8 +73,8 @@ impl Ring for EitherRing {
     }
 
     #[inline]
-    fn write(&self, link: Link) {
-        in_use!(self.write(link));
+    fn write(&self, head: u16, index: u16, lent: &Lent, changed: bool) {
+        in_use!(self.write(head, index, lent, changed));
     }
 
     #[inline]
@@ -82,18 +83,18 @@ impl Ring for EitherRing {
     }
 
     #[inline]
-    fn show<B: Barriers>(&self, provided: u32, delay: u16, barriers: B) {
-        in_use!(self.show(provided, delay, barriers));
+    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B) {
+        in_use!(self.show(taken, before, now, delay, barriers));
     }
 
     #[inline]
-    fn wants_notification(&self) -> bool {
-        in_use!(self.wants_notification())
+    fn wants_notification(&self, before: u32, now: u32) -> bool {
+        in_use!(self.wants_notification(before, now))
     }
 
     #[inline]
-    fn look(&self) -> u16 {
-        in_use!(self.look())
+    fn look(&self, taken: u32) -> u16 {
+        in_use!(self.look(taken))
     }
 
     #[inline]
@@ -102,8 +103,8 @@ impl Ring for EitherRing {
     }
 
     #[inline]
-    fn element(&self) -> UsedElement {
-        in_use!(self.element())
+    fn element(&self, taken: u32) -> UsedElement {
+        in_use!(self.element(taken))
     }
 
     #[inline]
@@ -116,12 +117,12 @@ impl Ring for EitherRing {
         in_use!(self.quiet());
     }
 
-    fn silence(&self) {
-        in_use!(self.silence());
+    fn silence(&self, taken: u32) {
+        in_use!(self.silence(taken));
     }
 
     #[inline]
-    fn arm(&self, delay: u16) -> bool {
-        in_use!(self.arm(delay))
+    fn arm(&self, taken: u32, shown: u32, delay: u16) -> bool {
+        in_use!(self.arm(taken, shown, delay))
     }
 }

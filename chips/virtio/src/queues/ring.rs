@@ -3,6 +3,7 @@
 //! What the two layouts of a virtqueue have in common, as `queue_core` uses them.
 
 use super::VirtqueueAddresses;
+use super::lent::Lent;
 use super::memory::RingMemory;
 use crate::barriers::Barriers;
 
@@ -14,20 +15,6 @@ pub(super) const WRITE: u16 = 2;
 
 /// Descriptor flag: the buffer is a table of descriptors.
 pub(super) const INDIRECT: u16 = 4;
-
-/// One descriptor of a chain, on its way into a ring.
-pub struct Link {
-    /// The slot of the chain table that stands for it.
-    pub(super) slot: u16,
-    /// The slot after this one; meaningless in the last descriptor of a chain.
-    pub(super) next: u16,
-    /// The slot of the chain's first descriptor.
-    pub(super) head: u16,
-    pub(super) address: u64,
-    pub(super) len: u32,
-    /// `WRITE`, `INDIRECT`, and `NEXT` in all but the last descriptor.
-    pub(super) flags: u16,
-}
 
 /// What the device says about one chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,31 +50,35 @@ pub trait Ring {
 
     fn addresses(&self) -> VirtqueueAddresses;
 
-    /// Writes the next descriptor of the chain being provided.
-    fn write(&self, link: Link);
+    /// Writes the next descriptor of the chain being provided: the one in slot `index` of the chain
+    /// table, of the chain whose first is in slot `head`.
+    ///
+    /// `changed` says whether it is other than what was last lent in this slot.
+    fn write(&self, head: u16, index: u16, lent: &Lent, changed: bool);
 
     /// Ends that chain, before which `position` others were provided.
     fn close(&self, head: u16, position: u32);
 
-    /// Shows the device all chains up to, but without, number `provided`.
+    /// Shows the device all chains up to, but without, number `now`, of which it knows those up to
+    /// `before`, and the first `taken` have come back.
     ///
     /// Where the device takes such wishes it is asked for a used buffer notification when it has used
     /// `delay` more of them, or all of them if they are fewer; with a delay of zero, at no other place
     /// than before.
-    fn show<B: Barriers>(&self, provided: u32, delay: u16, barriers: B);
+    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B);
 
-    /// Whether the device wants to be told of what was shown since this was last asked. There has
-    /// been a full barrier since.
-    fn wants_notification(&self) -> bool;
+    /// Whether the device wants to be told that `now` chains were shown, having been told of the first
+    /// `before`. There has been a full barrier since.
+    fn wants_notification(&self, before: u32, now: u32) -> bool;
 
-    /// Looks how many more chains the device has used, at least: zero if none.
-    fn look(&self) -> u16;
+    /// Looks how many chains the device has used beyond the first `taken`, at least: zero if none.
+    fn look(&self, taken: u32) -> u16;
 
     /// As [`look`](Self::look), if it takes one look for each chain; else zero.
     fn look_on(&self) -> u16;
 
-    /// Reads what the device says about the next used chain.
-    fn element(&self) -> UsedElement;
+    /// Reads what the device says about the used chain behind the first `taken`.
+    fn element(&self, taken: u32) -> UsedElement;
 
     /// Goes on behind a used chain of `links` descriptors.
     fn advance(&self, links: u16);
@@ -96,12 +87,12 @@ pub trait Ring {
     fn quiet(&self);
 
     /// Asks for no used buffer notifications until [`arm`](Self::arm) is called.
-    fn silence(&self);
+    fn silence(&self, taken: u32);
 
-    /// Asks to be notified when the device has used `delay` more chains, at least one, or all of them
-    /// if they are fewer.
+    /// Asks to be notified when the device has used `delay` chains beyond the first `taken`, at least
+    /// one, or all the `shown` if they are fewer.
     ///
     /// Returns whether the device may have used chains before it knew: then look again, after a full
     /// barrier.
-    fn arm(&self, delay: u16) -> bool;
+    fn arm(&self, taken: u32, shown: u32, delay: u16) -> bool;
 }

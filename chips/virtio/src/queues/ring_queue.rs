@@ -6,18 +6,17 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 
 use kernel::platform::dma_fence::DmaFence;
-use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 
 use super::buffer::VirtqueueBuffer;
 use super::chain_table::ChainTable;
 use super::client::SplitVirtqueueClient;
 use super::indirect_tables::{IndirectMemory, IndirectTables};
 use super::memory::{QueueMemory, RingMemory};
-use super::queue_core::{QueueCore, State};
+use super::queue_core::QueueCore;
 use super::ring::Ring;
 use super::{BufferQueue, QueueError, Violation, Virtqueue, VirtqueueAddresses};
 use crate::barriers::{Barriers, MachineBarriers};
-use crate::counters::{QueueCounters, QueueEvents};
+use crate::counters::QueueCounters;
 use crate::transports::VirtIOTransport;
 
 /// A virtqueue of at most `MAX_SIZE` descriptors, a power of two, laid out as `R` says.
@@ -50,7 +49,6 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
         fence: F,
         barriers: B,
     ) -> Self {
-        const { assert!(MAX_SIZE.is_power_of_two() && MAX_SIZE <= 32_768) };
         let memory = memory.as_mut_ptr();
         // SAFETY: the memory is borrowed uniquely for `'a`, and this split is its only use: the ring
         // has the parts that the device accesses, `MAX_SIZE` entries each, which the mask says. The
@@ -60,33 +58,13 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
                 descriptors: (&raw mut (*memory).descriptors).cast(),
                 available: (&raw mut (*memory).available).cast(),
                 used: (&raw mut (*memory).used).cast(),
-                written: (&raw mut (*memory).written).cast(),
+                addresses: (&raw mut (*memory).addresses).cast(),
                 mask: (MAX_SIZE - 1) as u16,
             };
             (R::new(rings), &mut (*memory).chains)
         };
         Self {
-            core: QueueCore {
-                ring,
-                chains: ChainTable::new(chains),
-                tables: Cell::new(None),
-                indirect: Cell::new(false),
-                fence,
-                barriers,
-                client: Cell::new(None),
-                transport: Cell::new(None),
-                number: Cell::new(0),
-                features: Cell::new(0),
-                state: Cell::new(State::Down),
-                provided: Cell::new(0),
-                published: Cell::new(0),
-                notified: Cell::new(0),
-                outstanding: Cell::new(0),
-                delay: Cell::new(1),
-                scanning: Cell::new(false),
-                held: Cell::new(false),
-                events: QueueEvents::new(),
-            },
+            core: QueueCore::new(ring, ChainTable::new(chains), fence, barriers),
             declined: Cell::new(0),
             reaped: Cell::new(false),
         }
@@ -126,10 +104,7 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
 
     /// Says how the device broke the rules, if it did since the queue was initialized.
     pub fn violation(&self) -> Option<Violation> {
-        match self.core.state.get() {
-            State::Broken(violation) => Some(violation),
-            State::Down | State::Ready => None,
-        }
+        self.core.violation.get()
     }
 }
 
@@ -200,11 +175,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         buffer: &'static mut [u8],
         context: usize,
     ) -> Result<(), (QueueError, &'static mut [u8])> {
-        let mut chain = [Some(VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(
-            buffer,
-        )))];
-        let provided = self.core.provide(&mut chain, context);
-        provided.map_err(|error| (error, last_slice(chain)))
+        self.core.provide_writable(buffer, context)
     }
 
     fn provide_readable(
@@ -214,18 +185,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         len: usize,
         context: usize,
     ) -> Result<(), (QueueError, &'static mut [u8])> {
-        if len > frame.len() {
-            return Err((QueueError::TooLong, frame));
-        }
-        let mut frame = SubSliceMut::new(frame);
-        frame.slice(..len);
-        let mut chain = [
-            SubSliceMutImmut::from(header),
-            SubSliceMutImmut::Mutable(frame),
-        ]
-        .map(|buffer| Some(VirtqueueBuffer::DeviceReadable(buffer)));
-        let provided = self.core.provide(&mut chain, context);
-        provided.map_err(|error| (error, last_slice(chain)))
+        self.core.provide_readable(header, frame, len, context)
     }
 
     fn publish(&self) {
@@ -269,17 +229,6 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
     }
 
     fn counters(&self) -> QueueCounters {
-        self.core.events.snapshot()
-    }
-}
-
-/// The unique buffer at the end of a chain that was refused, hence is where it was.
-fn last_slice<const N: usize>(chain: [Option<VirtqueueBuffer<'static>>; N]) -> &'static mut [u8] {
-    match chain.into_iter().flatten().last() {
-        Some(
-            VirtqueueBuffer::DeviceWriteable(window)
-            | VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window)),
-        ) => window.take(),
-        _ => &mut [],
+        self.core.counters()
     }
 }

@@ -14,8 +14,9 @@ use super::position::Position;
 use crate::barriers::Barriers;
 use crate::features;
 use crate::queues::VirtqueueAddresses;
+use crate::queues::lent::Lent;
 use crate::queues::memory::RingMemory;
-use crate::queues::ring::{Link, Ring, UsedElement};
+use crate::queues::ring::{Ring, UsedElement};
 
 /// The ring.
 pub struct PackedRing {
@@ -125,18 +126,19 @@ impl Ring for PackedRing {
     }
 
     #[inline]
-    fn write(&self, link: Link) {
+    fn write(&self, head: u16, _index: u16, lent: &Lent, _changed: bool) {
         let position = self.next.get();
         self.next.set(position.plus(1));
         let index = self.index(position);
-        self.descriptors.write_buffer(index, link.address, link.len);
+        self.descriptors
+            .write_buffer(index, lent.address(), lent.len());
         if position == self.shown.get() {
             // The device takes chains in order, so this one hides all that come after it.
-            self.first.set((link.head, link.flags));
+            self.first.set((head, lent.flags()));
         } else {
             let wrap = position.wrap(self.size.get());
             self.descriptors
-                .make_available(index, link.head, link.flags, wrap);
+                .make_available(index, head, lent.flags(), wrap);
         }
     }
 
@@ -144,7 +146,7 @@ impl Ring for PackedRing {
     fn close(&self, _head: u16, _position: u32) {}
 
     #[inline]
-    fn show<B: Barriers>(&self, _provided: u32, delay: u16, barriers: B) {
+    fn show<B: Barriers>(&self, _taken: u32, _before: u32, _now: u32, delay: u16, barriers: B) {
         let (before, now) = (self.shown.get(), self.next.get());
         if self.by_index.get() && delay != 0 {
             let event = self.event_after(delay, now);
@@ -163,7 +165,7 @@ impl Ring for PackedRing {
     }
 
     #[inline]
-    fn wants_notification(&self) -> bool {
+    fn wants_notification(&self, _before: u32, _now: u32) -> bool {
         let now = self.shown.get();
         let before = self.asked_at.replace(now);
         match self.events.device_wish(self.by_index.get()) {
@@ -174,7 +176,7 @@ impl Ring for PackedRing {
     }
 
     #[inline]
-    fn look(&self) -> u16 {
+    fn look(&self, _taken: u32) -> u16 {
         self.descriptors
             .is_used(self.taken.get(), self.size.get())
             .into()
@@ -182,11 +184,11 @@ impl Ring for PackedRing {
 
     #[inline]
     fn look_on(&self) -> u16 {
-        self.look()
+        self.look(0)
     }
 
     #[inline]
-    fn element(&self) -> UsedElement {
+    fn element(&self, _taken: u32) -> UsedElement {
         self.descriptors.element(self.index(self.taken.get()))
     }
 
@@ -203,13 +205,13 @@ impl Ring for PackedRing {
         }
     }
 
-    fn silence(&self) {
+    fn silence(&self, _taken: u32) {
         self.silent.set(true);
         self.events.set_wanted(false);
     }
 
     #[inline]
-    fn arm(&self, delay: u16) -> bool {
+    fn arm(&self, _taken: u32, _shown: u32, delay: u16) -> bool {
         if !self.by_index.get() {
             self.events.set_wanted(true);
             return true;

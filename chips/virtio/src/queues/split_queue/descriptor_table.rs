@@ -5,8 +5,9 @@
 //! The driver writes it and never reads it back: what it has lent, it knows from `chain_table`.
 
 use crate::queues::descriptor_memory::DescriptorMemory;
-use crate::queues::memory::RingMemory;
-use crate::queues::ring::{Link, NEXT};
+use crate::queues::lent::Lent;
+use crate::queues::memory::{RawDescriptor, RingMemory};
+use crate::queues::shared;
 
 /// The table, in memory that the device reads.
 pub(super) struct DescriptorTable(DescriptorMemory);
@@ -29,11 +30,16 @@ impl DescriptorTable {
         self.0.address()
     }
 
-    /// Writes one descriptor; a slot beyond the table wraps around.
+    /// Writes one descriptor; an index beyond the table wraps around.
     #[inline]
-    pub(super) fn write(&self, link: Link) {
-        let next = if link.flags & NEXT != 0 { link.next } else { 0 };
-        self.0
-            .write(link.slot, link.address, link.len, link.flags, next);
+    pub(super) fn write(&self, index: u16, lent: &Lent) {
+        let place = self.0.place(index);
+        // SAFETY: the place lies inside the table, which by the promise to `new` may be written. The
+        // last two fields are one aligned word.
+        unsafe {
+            RawDescriptor::write_address(place, lent.address());
+            shared::store(&raw mut (*place).len, lent.len());
+            shared::store((&raw mut (*place).third).cast::<u32>(), lent.link());
+        }
     }
 }

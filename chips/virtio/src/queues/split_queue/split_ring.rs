@@ -13,8 +13,9 @@ use super::used_ring::UsedRing;
 use crate::barriers::Barriers;
 use crate::features;
 use crate::queues::VirtqueueAddresses;
+use crate::queues::lent::Lent;
 use crate::queues::memory::RingMemory;
-use crate::queues::ring::{Link, Ring, UsedElement};
+use crate::queues::ring::{Ring, UsedElement};
 
 /// The ring.
 pub struct SplitRing {
@@ -23,12 +24,6 @@ pub struct SplitRing {
     used: UsedRing,
     /// Whether notifications are asked for by index, rather than by flag.
     by_index: Cell<bool>,
-    /// The available index, as the device knows it.
-    shown: Cell<u16>,
-    /// The available index when the device's wish was last looked at.
-    asked_at: Cell<u16>,
-    /// Entries of the used ring that were taken.
-    taken: Cell<u16>,
     /// The entry of the used ring at which the device was asked to notify.
     event: Cell<u16>,
 }
@@ -39,16 +34,17 @@ pub(super) fn passes(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }
 
-impl SplitRing {
-    /// The entry of the used ring that ends the next `delay` chains, if as many as are known to the
-    /// device at index `end` are used.
-    #[inline]
-    fn event_after(&self, delay: u16, end: u16) -> u16 {
-        let taken = self.taken.get();
-        let steps = delay.min(end.wrapping_sub(taken)).max(1);
-        taken.wrapping_add(steps).wrapping_sub(1)
-    }
+/// The entry of the used ring that ends the next `delay` chains behind the first `taken`, or the last
+/// of the `shown`, of which there are more.
+#[inline(always)]
+fn event_after(taken: u32, shown: u32, delay: u16) -> u16 {
+    let pending = shown.wrapping_sub(taken) as u16;
+    (taken as u16)
+        .wrapping_add(delay.min(pending))
+        .wrapping_sub(1)
+}
 
+impl SplitRing {
     #[inline]
     fn set_event(&self, event: u16) -> bool {
         let changed = self.event.replace(event) != event;
@@ -80,9 +76,6 @@ impl Ring for SplitRing {
             available,
             used,
             by_index: Cell::new(false),
-            shown: Cell::new(0),
-            asked_at: Cell::new(0),
-            taken: Cell::new(0),
             event: Cell::new(0),
         }
     }
@@ -96,9 +89,7 @@ impl Ring for SplitRing {
         self.available.clear(size);
         self.used.clear(size);
         self.by_index.set(features & features::EVENT_IDX != 0);
-        for counter in [&self.shown, &self.asked_at, &self.taken, &self.event] {
-            counter.set(0);
-        }
+        self.event.set(0);
     }
 
     fn addresses(&self) -> VirtqueueAddresses {
@@ -109,63 +100,59 @@ impl Ring for SplitRing {
         }
     }
 
-    #[inline]
-    fn write(&self, link: Link) {
-        self.descriptors.write(link);
+    #[inline(always)]
+    fn write(&self, _head: u16, index: u16, lent: &Lent, changed: bool) {
+        if changed {
+            self.descriptors.write(index, lent);
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&self, head: u16, position: u32) {
         self.available.set_entry(position as u16, head);
     }
 
-    #[inline]
-    fn show<B: Barriers>(&self, provided: u32, delay: u16, barriers: B) {
-        let (before, now) = (self.shown.get(), provided as u16);
+    #[inline(always)]
+    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B) {
         if self.by_index.get() && delay != 0 {
-            let event = self.event_after(delay, now);
+            let event = event_after(taken, now, delay);
             // Only to a chain that the device cannot have used yet. That it never misses, while an
             // earlier one it may have passed a moment ago, and does not look back.
-            if event.wrapping_sub(before) < now.wrapping_sub(before) {
+            if event.wrapping_sub(before as u16) < now.wrapping_sub(before) as u16 {
                 self.set_event(event);
             }
         }
         // Descriptors, ring entries and the event before the index that shows them (2.7.13.3).
         barriers.release();
-        self.available.set_index(now);
-        self.shown.set(now);
+        self.available.set_index(now as u16);
     }
 
-    #[inline]
-    fn wants_notification(&self) -> bool {
-        let now = self.shown.get();
-        let before = self.asked_at.replace(now);
+    #[inline(always)]
+    fn wants_notification(&self, before: u32, now: u32) -> bool {
         if self.by_index.get() {
-            passes(self.used.available_event(), now, before)
+            passes(self.used.available_event(), now as u16, before as u16)
         } else {
             self.used.wants_notification()
         }
     }
 
-    #[inline]
-    fn look(&self) -> u16 {
-        self.used.index().wrapping_sub(self.taken.get())
+    #[inline(always)]
+    fn look(&self, taken: u32) -> u16 {
+        self.used.index().wrapping_sub(taken as u16)
     }
 
-    #[inline]
+    #[inline(always)]
     fn look_on(&self) -> u16 {
         0
     }
 
-    #[inline]
-    fn element(&self) -> UsedElement {
-        self.used.element(self.taken.get())
+    #[inline(always)]
+    fn element(&self, taken: u32) -> UsedElement {
+        self.used.element(taken as u16)
     }
 
-    #[inline]
-    fn advance(&self, _links: u16) {
-        self.taken.set(self.taken.get().wrapping_add(1));
-    }
+    #[inline(always)]
+    fn advance(&self, _links: u16) {}
 
     #[inline]
     fn quiet(&self) {
@@ -175,24 +162,23 @@ impl Ring for SplitRing {
         }
     }
 
-    fn silence(&self) {
+    fn silence(&self, taken: u32) {
         if self.by_index.get() {
             // The device has passed this entry, and gets there again after 65 536 chains.
-            self.set_event(self.taken.get().wrapping_sub(1));
+            self.set_event((taken as u16).wrapping_sub(1));
         } else {
             self.available.set_wanted(false);
         }
     }
 
-    #[inline]
-    fn arm(&self, delay: u16) -> bool {
+    #[inline(always)]
+    fn arm(&self, taken: u32, shown: u32, delay: u16) -> bool {
         if !self.by_index.get() {
             self.available.set_wanted(true);
             return true;
         }
-        let shown = self.shown.get();
         // With nothing outstanding there is nothing to wait for; `show` sets the next event.
-        shown != self.taken.get() && self.set_event(self.event_after(delay, shown))
+        shown != taken && self.set_event(event_after(taken, shown, delay))
     }
 }
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Lending chains to the device: checks first, so that a refused chain is left as it was.
+
+use kernel::platform::dma_fence::DmaFence;
+
+use super::QueueError;
+use super::buffer::VirtqueueBuffer;
+use super::indirect_tables::IndirectTables;
+use super::lent::Loan;
+use super::queue_core::{MAX_CHAIN, QueueCore};
+use super::returned_chain::ReturnedChain;
+use super::ring::{NEXT, Ring};
+use crate::barriers::Barriers;
+
+/// What a queue answers to a single buffer: nothing, or the buffer and why it was refused.
+type Answer = Result<(), (QueueError, &'static mut [u8])>;
+
+impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
+    #[inline(always)]
+    fn check_room(&self, links: u16) -> Result<(), QueueError> {
+        if self.state.get() == 0 {
+            return Err(self.refusal());
+        }
+        if links > self.chains.free() {
+            self.events.full.bump();
+            return Err(QueueError::Full);
+        }
+        Ok(())
+    }
+
+    /// Whether a chain of several buffers should be in an indirect table: if no more than half of the
+    /// descriptors are free. Before that a table would only be a detour.
+    #[inline(always)]
+    fn prefers_tables(&self) -> bool {
+        self.indirect.get() && self.chains.free() <= self.chains.size() / 2
+    }
+
+    /// Writes one descriptor of the chain at `head`, and returns the next free one.
+    #[inline(always)]
+    fn link(&self, head: u16, index: u16, loan: Loan, goes_on: bool) -> u16 {
+        let slot = self.chains.slot(index);
+        let next = slot.next();
+        let continuation = if goes_on {
+            u32::from(next) << 16 | u32::from(NEXT)
+        } else {
+            0
+        };
+        let changed = slot.lent.record(loan, loan.flags | continuation);
+        self.ring.write(head, index, &slot.lent, changed);
+        next
+    }
+
+    /// Ends the chain at `head`, with the first free descriptor behind it.
+    #[inline(always)]
+    fn close(&self, head: u16, next: u16, links: u16, buffers: u16, context: usize) {
+        let position = self.provided.get();
+        self.chains.close(next, links, buffers, position, context);
+        self.ring.close(head, position);
+        self.provided.set(position.wrapping_add(1));
+    }
+
+    /// Lends a chain again that came back and that the driver has left as it was.
+    #[inline]
+    pub(super) fn lend_again(&self, chain: &ReturnedChain<'_, 'b>) {
+        chain.each(|lent| lent.release(self.fence));
+        let (head, position) = (chain.head(), self.provided.get());
+        let mut index = head;
+        for _ in 0..chain.links() {
+            let slot = self.chains.slot(index);
+            self.ring.write(head, index, &slot.lent, false);
+            index = slot.next();
+        }
+        self.chains.reopen(head, chain.buffers(), position);
+        self.ring.close(head, position);
+        self.provided.set(position.wrapping_add(1));
+    }
+}
+
+impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
+    #[inline]
+    pub(super) fn provide_writable(&self, buffer: &'static mut [u8], context: usize) -> Answer {
+        if let Err(error) = length(buffer.len()).and_then(|_| self.check_room(1)) {
+            return Err((error, buffer));
+        }
+        let loan = Loan::writable(buffer, self.fence);
+        let head = self.chains.first_free();
+        let next = self.link(head, head, loan, false);
+        self.close(head, next, 1, 1, context);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn provide_readable(
+        &self,
+        header: &'static [u8],
+        frame: &'static mut [u8],
+        len: usize,
+        context: usize,
+    ) -> Answer {
+        if let Err(error) = self.check_frame(header, frame, len) {
+            return Err((error, frame));
+        }
+        let first = Loan::shared(header, self.fence);
+        let second = Loan::readable(frame, len, self.fence);
+        if self.prefers_tables()
+            && let Some(tables) = self.tables.get()
+        {
+            self.lend_table(tables, [first, second].into_iter(), 2, context);
+            return Ok(());
+        }
+        let head = self.chains.first_free();
+        let next = self.link(head, head, first, true);
+        let next = self.link(head, next, second, false);
+        self.close(head, next, 2, 2, context);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn check_frame(&self, header: &[u8], frame: &[u8], len: usize) -> Result<(), QueueError> {
+        if len > frame.len() {
+            return Err(QueueError::TooLong);
+        }
+        let sum = length(header.len())?.checked_add(length(len)?);
+        sum.ok_or(QueueError::TooLong)?;
+        self.check_room(if self.prefers_tables() { 1 } else { 2 })
+    }
+
+    pub(super) fn provide(
+        &self,
+        chain: &mut [Option<VirtqueueBuffer<'static>>],
+        context: usize,
+    ) -> Result<(), QueueError> {
+        let buffers = measure(chain)?;
+        let tables = if buffers > 1 && self.prefers_tables() {
+            self.tables.get()
+        } else {
+            None
+        };
+        self.check_room(if tables.is_some() { 1 } else { buffers })?;
+        let loans = chain.iter_mut().map_while(Option::take);
+        let loans = loans.map(|buffer| Loan::of(buffer, self.fence));
+        if let Some(tables) = tables {
+            self.lend_table(tables, loans, buffers, context);
+            return Ok(());
+        }
+        let head = self.chains.first_free();
+        let (mut next, mut left) = (head, buffers);
+        for loan in loans {
+            left = left.wrapping_sub(1);
+            next = self.link(head, next, loan, left != 0);
+        }
+        self.close(head, next, buffers, buffers, context);
+        Ok(())
+    }
+
+    /// Lends buffers with one descriptor for all, which is free.
+    fn lend_table(
+        &self,
+        tables: IndirectTables<'_>,
+        loans: impl Iterator<Item = Loan>,
+        buffers: u16,
+        context: usize,
+    ) {
+        let head = self.chains.first_free();
+        let table = tables.fill(head, loans, buffers, self.ring.links_by_index());
+        let next = self.link(head, head, table, false);
+        self.close(head, next, 1, buffers, context);
+    }
+}
+
+#[inline(always)]
+fn length(len: usize) -> Result<u32, QueueError> {
+    match u32::try_from(len) {
+        Ok(0) => Err(QueueError::EmptyBuffer),
+        Ok(len) => Ok(len),
+        Err(_) => Err(QueueError::TooLong),
+    }
+}
+
+/// Checks that a chain can be lent and returned, before any part of it is taken, and counts its
+/// buffers.
+fn measure(chain: &[Option<VirtqueueBuffer<'_>>]) -> Result<u16, QueueError> {
+    let mut buffers: u16 = 0;
+    let mut readable: u32 = 0;
+    let mut writable: u32 = 0;
+    for buffer in chain.iter().map_while(Option::as_ref) {
+        let len = length(buffer.len())?;
+        let sum = match buffer {
+            VirtqueueBuffer::DeviceReadable(_) if writable != 0 => {
+                return Err(QueueError::ReadableAfterWriteable);
+            }
+            VirtqueueBuffer::DeviceReadable(_) => &mut readable,
+            VirtqueueBuffer::DeviceWriteable(_) => &mut writable,
+        };
+        *sum = sum.checked_add(len).ok_or(QueueError::TooLong)?;
+        buffers = buffers.wrapping_add(1);
+        if usize::from(buffers) > MAX_CHAIN {
+            return Err(QueueError::TooLong);
+        }
+    }
+    if buffers == 0 {
+        return Err(QueueError::EmptyChain);
+    }
+    Ok(buffers)
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Buffers while the device has them: an address and numbers, and no reference.
+//!
+//! Lending consumes a Rust buffer and leaves a plain record of it, so that Rust has no view of memory
+//! that a device works on. The record outlives the lending as the driver's own copy of the descriptor
+//! that was written: a buffer that goes round meets the same descriptor again, which then says already
+//! what it should.
+
+use core::cell::Cell;
+use core::ptr;
+
+use kernel::platform::dma_fence::DmaFence;
+use kernel::utilities::leasable_buffer::{SubSlice, SubSliceMut, SubSliceMutImmut};
+
+use super::buffer::VirtqueueBuffer;
+use super::ring::WRITE;
+
+/// Beside the descriptor's flags: the buffer was lent by a shared reference. The device does not see it.
+const SHARED: u32 = 1 << 15;
+
+/// A buffer that is being lent: its window, and what surrounds that.
+#[derive(Clone, Copy)]
+pub(super) struct Loan {
+    pub(super) start: *mut u8,
+    pub(super) len: u32,
+    /// `WRITE`, and flags of this module.
+    pub(super) flags: u32,
+    before: usize,
+    after: usize,
+}
+
+impl Loan {
+    /// Lends a window, whose length fits 32 bits.
+    ///
+    /// Only in `'static` buffers, since nothing ends the lending if a queue is forgotten.
+    #[inline(always)]
+    fn new(buffer: *mut [u8], before: usize, len: usize, flags: u32, fence: impl DmaFence) -> Self {
+        let start = buffer.cast::<u8>().wrapping_add(before);
+        // The device reaches the buffer by its address.
+        start.expose_provenance();
+        fence.release(ptr::slice_from_raw_parts_mut(start, len));
+        Self {
+            start,
+            len: len as u32,
+            flags,
+            before,
+            after: buffer.len().wrapping_sub(before).wrapping_sub(len),
+        }
+    }
+
+    /// Lends the whole of a buffer to be written, if its length fits 32 bits.
+    #[inline(always)]
+    pub(super) fn writable(buffer: &'static mut [u8], fence: impl DmaFence) -> Self {
+        Self::new(buffer, 0, buffer.len(), WRITE.into(), fence)
+    }
+
+    /// Lends the first `len` bytes of a buffer, which it has, to be read.
+    #[inline(always)]
+    pub(super) fn readable(buffer: &'static mut [u8], len: usize, fence: impl DmaFence) -> Self {
+        Self::new(buffer, 0, len, 0, fence)
+    }
+
+    /// Lends the whole of a shared buffer to be read.
+    #[inline(always)]
+    pub(super) fn shared(buffer: &'static [u8], fence: impl DmaFence) -> Self {
+        let place = ptr::from_ref(buffer).cast_mut();
+        Self::new(place, 0, buffer.len(), SHARED, fence)
+    }
+
+    /// Lends a buffer with a window.
+    pub(super) fn of(buffer: VirtqueueBuffer<'static>, fence: impl DmaFence) -> Self {
+        let (buffer, window, flags) = match buffer {
+            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Immutable(buffer)) => {
+                let window = buffer.active_range();
+                (ptr::from_ref(buffer.take()).cast_mut(), window, SHARED)
+            }
+            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(buffer)) => {
+                let window = buffer.active_range();
+                (ptr::from_mut(buffer.take()), window, 0)
+            }
+            VirtqueueBuffer::DeviceWriteable(buffer) => {
+                let window = buffer.active_range();
+                (ptr::from_mut(buffer.take()), window, WRITE.into())
+            }
+        };
+        Self::new(buffer, window.start, window.len(), flags, fence)
+    }
+
+    /// Stands for a table of descriptors, which is never taken back as a buffer.
+    pub(super) fn table(start: *mut u8, len: u32, flags: u16) -> Self {
+        Self {
+            start,
+            len,
+            flags: flags.into(),
+            before: 0,
+            after: 0,
+        }
+    }
+}
+
+/// What was last lent in one place: numbers and a pointer, all zeros at first.
+pub struct Lent {
+    start: Cell<*mut u8>,
+    len: Cell<u32>,
+    /// The flags in the lower half, the next descriptor in the upper one, as in a split queue.
+    about: Cell<u32>,
+    before: Cell<usize>,
+    after: Cell<usize>,
+}
+
+impl Lent {
+    /// Forgets what the descriptor says: a length of zero matches no loan, since none is empty.
+    pub(super) fn forget(&self) {
+        self.len.set(0);
+    }
+
+    /// Records a loan. `about` is its flags with those that concern the chain.
+    ///
+    /// Returns whether the descriptor has to be written.
+    #[inline(always)]
+    pub(super) fn record(&self, loan: Loan, about: u32) -> bool {
+        // The pointer is kept even if the address is the same: it is this loan's right of access.
+        let moved = self.start.replace(loan.start).addr() != loan.start.addr();
+        let resized = self.len.replace(loan.len) != loan.len;
+        let relinked = self.about.replace(about) != about;
+        self.before.set(loan.before);
+        self.after.set(loan.after);
+        moved | resized | relinked
+    }
+
+    #[inline(always)]
+    pub(super) fn address(&self) -> u64 {
+        self.start.get().addr() as u64
+    }
+
+    #[inline(always)]
+    pub(super) fn len(&self) -> u32 {
+        self.len.get()
+    }
+
+    /// The flags that the device sees in a descriptor.
+    #[inline(always)]
+    pub(super) fn flags(&self) -> u16 {
+        (self.about.get() & !SHARED) as u16
+    }
+
+    /// The same with the next descriptor, as they stand side by side in a split queue.
+    #[inline(always)]
+    pub(super) fn link(&self) -> u32 {
+        self.about.get() & !SHARED
+    }
+
+    /// How many bytes the device may write.
+    #[inline(always)]
+    pub(super) fn writable(&self) -> u32 {
+        if self.about.get() & u32::from(WRITE) != 0 {
+            self.len.get()
+        } else {
+            0
+        }
+    }
+
+    fn window(&self) -> *mut [u8] {
+        ptr::slice_from_raw_parts_mut(self.start.get(), self.len.get() as usize)
+    }
+
+    /// Takes what the device wrote, and returns how much it may have been.
+    #[inline(always)]
+    pub(super) fn acquire(&self, fence: impl DmaFence) -> u32 {
+        let writable = self.writable();
+        if writable != 0 {
+            fence.acquire(self.window());
+        }
+        writable
+    }
+
+    /// Hands the buffer to the device once more.
+    #[inline(always)]
+    pub(super) fn release(&self, fence: impl DmaFence) {
+        fence.release(self.window());
+    }
+
+    /// The first `len` bytes of the window.
+    ///
+    /// # Safety
+    ///
+    /// A buffer is recorded, the device has finished with it, and it is not taken back for `'l`.
+    pub(super) unsafe fn bytes<'l>(&self, len: usize) -> &'l [u8] {
+        let len = len.min(self.len.get() as usize);
+        // SAFETY: the window lies inside the buffer that was lent, to which nobody else has access for
+        // the time that the caller vouches for.
+        unsafe { core::slice::from_raw_parts(self.start.get(), len) }
+    }
+
+    /// The whole buffer, if it was lent by a unique reference.
+    ///
+    /// # Safety
+    ///
+    /// A buffer of the lifetime `'b` is recorded, the device has finished with it, and it was not taken
+    /// back since it was lent.
+    #[inline(always)]
+    pub(super) unsafe fn take_unique<'b>(&self) -> Option<&'b mut [u8]> {
+        if self.about.get() & SHARED != 0 {
+            return None;
+        }
+        // SAFETY: the pointer came from a unique reference to as many bytes, which lending consumed and
+        // which now comes back; as the caller says, once. Any bytes that the device wrote are valid.
+        Some(unsafe { core::slice::from_raw_parts_mut(self.whole(), self.whole_len()) })
+    }
+
+    /// The buffer with its window.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take_unique`](Self::take_unique).
+    pub(super) unsafe fn take<'b>(&self) -> VirtqueueBuffer<'b> {
+        let start = self.before.get();
+        let window = start..start.wrapping_add(self.len.get() as usize);
+        // SAFETY: passed on to the caller.
+        let Some(unique) = (unsafe { self.take_unique() }) else {
+            // SAFETY: the pointer came from a shared reference to as many bytes.
+            let whole = unsafe { core::slice::from_raw_parts(self.whole(), self.whole_len()) };
+            let mut shared = SubSlice::new(whole);
+            shared.slice(window);
+            return VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Immutable(shared));
+        };
+        let mut unique = SubSliceMut::new(unique);
+        unique.slice(window);
+        if self.about.get() & u32::from(WRITE) != 0 {
+            VirtqueueBuffer::DeviceWriteable(unique)
+        } else {
+            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(unique))
+        }
+    }
+
+    #[inline(always)]
+    fn whole(&self) -> *mut u8 {
+        self.start.get().wrapping_sub(self.before.get())
+    }
+
+    #[inline(always)]
+    fn whole_len(&self) -> usize {
+        let len = self.len.get() as usize;
+        self.before
+            .get()
+            .wrapping_add(len)
+            .wrapping_add(self.after.get())
+    }
+}
