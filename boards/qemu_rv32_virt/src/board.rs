@@ -10,7 +10,7 @@ use capsules_system::process_printer::ProcessPrinterText;
 use capsules_system::scheduler::round_robin::RoundRobinSched;
 use components::alarm::{AlarmDriverComponent, AlarmMuxComponent};
 use components::console::{ConsoleComponent, DebugWriterComponent, UartMuxComponent};
-use components::ethernet_tap::EthernetTapComponent;
+use components::ethernet_tap::{ExtendedTap, ExtendedTapComponent, ExtendedTapMemory};
 use components::low_level_debug::LowLevelDebugComponent;
 use components::process_console::ProcessConsoleComponent;
 use components::rng::RngComponent;
@@ -66,7 +66,7 @@ struct Board {
     alarm: &'static alarm::AlarmDriver<'static, AlarmShare>,
     low_level_debug: &'static low_level_debug::LowLevelDebug<'static>,
     rng: Option<&'static rng::RngDriver<'static, VirtIORng, rng::Slices>>,
-    ethernet_tap: Option<&'static ethernet_tap::EthernetTapDriver<'static, VirtIONet>>,
+    ethernet_tap: Option<&'static ExtendedTap<VirtIONet, NUM_PROCS>>,
     ipc: IPC<{ NUM_PROCS as u8 }>,
     scheduler: RoundRobinSched,
     timer: &'static Timer,
@@ -245,9 +245,11 @@ unsafe extern "C" fn main() -> ! {
         RngComponent::by_slice(kernel, source, &memory_allocation)
             .finalize(components::rng_component_static!(VirtIORng, Slices))
     });
-    let ethernet_tap = devices.net().map(|adapter| {
-        EthernetTapComponent::new(kernel, adapter, &memory_allocation)
-            .finalize(components::ethernet_tap_component_static!(VirtIONet))
+    let ethernet_tap = devices.net().and_then(|adapter| {
+        let memory = ExtendedTapMemory::<_, Timer, NUM_PROCS>::reserve(&mut app_ram)?;
+        Some(
+            ExtendedTapComponent::new(kernel, adapter, alarms, &memory_allocation).finalize(memory),
+        )
     });
 
     // Processes.

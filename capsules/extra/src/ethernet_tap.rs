@@ -2,8 +2,9 @@
 
 //! The Ethernet tap system call driver: raw frames between processes and one adapter.
 //!
-//! Every received frame goes to every process that shares a slice for it. Processes send one
-//! frame at a time each, in turn, through one kernel buffer.
+//! A received frame goes to the processes that want it, which are all that share a slice for it
+//! unless they say otherwise. Frames between processes of the board are switched here. Over an
+//! adapter with the interface of `kernel::hil::ethernet` there is one transmit buffer:
 //!
 //! ```text
 //! let grant = kernel.create_grant(ethernet_tap::DRIVER_NUM, &memory_cap);
@@ -15,24 +16,47 @@
 //! adapter.set_client(tap);
 //! tap.initialize();
 //! ```
+//!
+//! Over one with that of `ethernet_adapter` (feature `ethernet-adapter`) there are several, a full
+//! slice holds frames back, and processes see the link: `EthernetTapDriver::with_pool`.
+//!
+//! `switching` decides where a frame goes, `receive` and `transmit` are the two ways, `app` is what
+//! is kept for a process, and `path` is what differs between adapters.
 
 mod app;
+mod batch;
+mod commands;
+#[cfg(feature = "ethernet-adapter")]
+mod extended;
 mod frame_chunk;
+mod members;
+mod path;
+mod plain;
+mod pool;
+mod receive;
+mod retry;
+mod switching;
+mod transmit;
 
 pub use app::App;
+#[cfg(feature = "ethernet-adapter")]
+pub use extended::Extended;
+pub use path::Datapath;
+pub use pool::MAX_TRANSMIT_BUFFERS;
+pub use retry::{LookAgain, Retry, RetryAlarm};
 
-use app::{Outgoing, Transmission};
-use capsules_core::turns;
-use frame_chunk::FrameChunk;
+use core::cell::Cell;
+use core::marker::PhantomData;
 use kernel::ErrorCode;
 use kernel::ProcessId;
-use kernel::errorcode::into_statuscode;
 use kernel::grant::{AllowRoCount, AllowRwCount, Grant, GrantKernelData, UpcallCount};
-use kernel::hil::ethernet::{EthernetAdapterDatapath, EthernetAdapterDatapathClient};
 use kernel::process;
-use kernel::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
 use kernel::syscall::{CommandReturn, SyscallDriver};
-use kernel::utilities::cells::{OptionalCell, TakeCell};
+use members::Members;
+use path::{LinkState, Path};
+use pool::BufferPool;
+use receive::Hold;
+use switching::Address;
 
 /// The driver's number.
 pub const DRIVER_NUM: usize = capsules_core::driver::NUM::EthernetTap as usize;
@@ -40,24 +64,44 @@ pub const DRIVER_NUM: usize = capsules_core::driver::NUM::EthernetTap as usize;
 /// The longest frame: header, VLAN tag and 1500 bytes of payload, without frame check sequence.
 pub const MAX_MTU: usize = 1518;
 
+/// How many processes can use a tap, unless the board says otherwise.
+pub const DEFAULT_PROCESSES: usize = 8;
+
 /// The shortest frame: two addresses and a type.
 const MIN_FRAME: u16 = 14;
 
 mod upcall {
     pub const RECEIVED: usize = 0;
     pub const SENT: usize = 1;
-    pub const COUNT: u8 = 2;
+    pub const LINK_CHANGED: usize = 2;
+    pub const BATCH_DONE: usize = 3;
+    pub const COUNT: u8 = 4;
 }
 
 mod ro_allow {
     pub const FRAME: usize = 0;
-    pub const COUNT: u8 = 1;
+    pub const BATCH: usize = 1;
+    pub const COUNT: u8 = 2;
 }
 
 mod rw_allow {
     pub const RECEIVED: usize = 0;
     pub const SENT_INFO: usize = 1;
     pub const COUNT: u8 = 2;
+}
+
+mod command {
+    pub const EXISTS: usize = 0;
+    pub const RECEIVE_STATISTICS: usize = 1;
+    pub const TRANSMIT_STATISTICS: usize = 2;
+    pub const TRANSMIT: usize = 3;
+    pub const LINK: usize = 0x100;
+    pub const CLAIM: usize = 0x101;
+    pub const FILTER: usize = 0x102;
+    pub const JOIN: usize = 0x103;
+    pub const LEAVE: usize = 0x104;
+    pub const DROPS: usize = 0x105;
+    pub const TRANSMIT_BATCH: usize = 0x106;
 }
 
 /// The grant of an [`EthernetTapDriver`].
@@ -68,236 +112,131 @@ pub type EthernetTapGrant = Grant<
     AllowRwCount<{ rw_allow::COUNT }>,
 >;
 
-/// Raw Ethernet frames for processes (driver 0x30007).
-pub struct EthernetTapDriver<'a, E: EthernetAdapterDatapath<'a>> {
+/// Raw Ethernet frames for up to `PROCESSES` processes (driver 0x30007), over an adapter of type `E`
+/// that is used in the way `P`.
+pub struct EthernetTapDriver<'a, E, P = Datapath, const PROCESSES: usize = DEFAULT_PROCESSES> {
     adapter: &'a E,
     apps: EthernetTapGrant,
-    /// Absent while the adapter sends it.
-    tx_buffer: TakeCell<'static, [u8]>,
-    tx_capacity: usize,
-    /// Whose frame the adapter has, or had last.
-    last_sender: OptionalCell<ProcessId>,
+    members: Members<PROCESSES>,
+    pool: BufferPool,
+    hold: Hold<'a>,
+    /// Whether a process may wait to send.
+    waiting: Cell<bool>,
+    /// Who sent last of those that had to wait.
+    last_served: Cell<usize>,
+    /// Received frames that are too short or too long for a process.
+    malformed: Cell<u32>,
+    /// The link as it was when the adapter last spoke of it.
+    link: Cell<Option<LinkState>>,
+    /// Whether the adapter is still to be told which frames are wanted.
+    demand_untold: Cell<bool>,
+    path: PhantomData<P>,
 }
 
-impl<'a, E: EthernetAdapterDatapath<'a>> EthernetTapDriver<'a, E> {
-    /// Creates the driver, which must be the client of `adapter`.
-    ///
-    /// `tx_buffer` holds one frame on its way out; [`MAX_MTU`] bytes serve every frame.
-    pub fn new(adapter: &'a E, grant: EthernetTapGrant, tx_buffer: &'static mut [u8]) -> Self {
+impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
+    fn with_path(adapter: &'a E, grant: EthernetTapGrant, pool: BufferPool) -> Self {
         EthernetTapDriver {
             adapter,
             apps: grant,
-            tx_capacity: tx_buffer.len().min(MAX_MTU),
-            tx_buffer: TakeCell::new(tx_buffer),
-            last_sender: OptionalCell::empty(),
+            members: Members::new(),
+            pool,
+            hold: Hold::new(),
+            waiting: Cell::new(false),
+            last_served: Cell::new(0),
+            malformed: Cell::new(0),
+            link: Cell::new(None),
+            demand_untold: Cell::new(false),
+            path: PhantomData,
         }
     }
 
     /// Starts reception. Call it once the adapter knows its client.
     pub fn initialize(&self) {
-        self.adapter.enable_receive();
+        self.link.set(P::link(self.adapter));
+        P::start(self.adapter);
     }
 
-    /// Accepts a process's frame: sends it if the adapter is free, else notes it.
-    fn transmit(&self, process_id: ProcessId, length: usize, id: usize) -> Result<(), ErrorCode> {
-        let frame = Outgoing {
-            length: u16::try_from(length)
-                .ok()
-                .filter(|_| length <= self.tx_capacity)
-                .filter(|length| *length >= MIN_FRAME)
-                .ok_or(ErrorCode::SIZE)?,
-            id,
-        };
-        let buffer = self.tx_buffer.take();
-        let idle = buffer.is_some();
-        let accepted = self.apps.enter(process_id, |app, kernel_data| {
-            app.catch_up(kernel_data);
-            if app.transmission != Transmission::None {
-                return Err(ErrorCode::BUSY);
-            }
-            if let Some(buffer) = buffer.as_deref() {
-                // Checked here, copied by `send`, so that both ways to send share one copy.
-                if readable_len(kernel_data) < length || buffer.len() < length {
-                    return Err(ErrorCode::SIZE);
-                }
-            }
-            app.transmission = Transmission::Queued(frame);
-            Ok(())
-        });
-        self.tx_buffer.put(buffer);
-        accepted??;
-        if idle {
-            return self.send(process_id).inspect_err(|_| {
-                self.set_transmission(process_id, Transmission::None);
-            });
-        }
-        Ok(())
+    /// The address of the card, if it tells.
+    fn address(&self) -> Option<Address> {
+        self.link.get().map(|link| link.address)
     }
 
-    /// Copies a queued frame out of the process and gives it to the adapter.
+    /// Enters the grant of a process, and gives it a number if it has none.
     ///
-    /// After an error the frame is still queued.
-    fn send(&self, process_id: ProcessId) -> Result<(), ErrorCode> {
-        let buffer = self.tx_buffer.take().ok_or(ErrorCode::BUSY)?;
-        let copied = self
-            .apps
-            .enter(process_id, |app, kernel_data| {
-                let Transmission::Queued(frame) = app.transmission else {
-                    return Err(ErrorCode::FAIL);
-                };
-                copy_frame(kernel_data, buffer, usize::from(frame.length))?;
-                app.transmission = Transmission::InFlight(frame);
-                Ok(frame)
-            })
-            .unwrap_or_else(|error| Err(error.into()));
-        let frame = match copied {
-            Ok(frame) => frame,
-            Err(code) => {
-                self.tx_buffer.replace(buffer);
-                return Err(code);
-            }
-        };
-        self.last_sender.set(process_id);
-        self.adapter
-            .transmit_frame(buffer, frame.length, frame.id)
-            .map_err(|(code, buffer)| {
-                self.tx_buffer.replace(buffer);
-                self.set_transmission(process_id, Transmission::Queued(frame));
-                code
-            })
-    }
-
-    /// Gives the free adapter the next frame, in turn.
-    fn send_next(&self) {
-        while self.tx_buffer.is_some() {
-            let queued = turns::after(&self.apps, self.last_sender.get()).find_map(|app| {
-                let process_id = app.processid();
-                app.try_enter(|app, _| matches!(app.transmission, Transmission::Queued(_)))
-                    .filter(|queued| *queued)
-                    .map(|_| process_id)
-            });
-            let Some(process_id) = queued else { return };
-            if let Err(code) = self.send(process_id) {
-                // Takes the frame out of the queue, so the loop ends.
-                self.report(process_id, Err(code), None);
-            }
-        }
-    }
-
-    fn set_transmission(&self, process_id: ProcessId, transmission: Transmission) {
-        // The state of a process that is gone went with it.
-        let _ = self
-            .apps
-            .enter(process_id, |app, _| app.transmission = transmission);
-    }
-
-    /// Tells a process what became of its frame.
-    fn report(
+    /// # Errors
+    ///
+    /// Those of the grant, and `NOMEM` when too many processes use the tap.
+    #[inline]
+    fn enter<R>(
         &self,
         process_id: ProcessId,
-        outcome: Result<(), ErrorCode>,
-        timestamp: Option<u64>,
-    ) {
-        // A process that is gone needs no answer.
-        let _ = self.apps.enter(process_id, |app, kernel_data| {
-            let (Transmission::InFlight(frame) | Transmission::Queued(frame)) = app.transmission
-            else {
-                return;
+        visit: impl FnOnce(usize, &mut App, &GrantKernelData) -> Result<R, ErrorCode>,
+    ) -> Result<R, ErrorCode> {
+        self.apps.enter(process_id, |app, kernel_data| {
+            let number = match app.number {
+                Some(number) => number.into(),
+                None => self.admit(process_id, app)?,
             };
-            if outcome.is_ok() {
-                app.sent.count(usize::from(frame.length));
+            visit(number, app, kernel_data)
+        })?
+    }
+
+    #[cold]
+    fn admit(&self, process_id: ProcessId, app: &mut App) -> Result<usize, ErrorCode> {
+        for number in self.members.present() {
+            if let Some(other) = self.members.process(number)
+                && let Err(error) = self.apps.enter(other, |_, _| ())
+            {
+                self.forget_if_gone(number, error);
             }
-            write_info(kernel_data, timestamp);
-            let flags = usize::from(timestamp.is_some());
-            app.transmission = Transmission::Ended((
-                into_statuscode(outcome),
-                flags << 16 | usize::from(frame.length),
-                frame.id,
-            ));
-            app.catch_up(kernel_data);
-        });
-    }
-}
-
-fn readable_len(kernel_data: &GrantKernelData) -> usize {
-    kernel_data
-        .get_readonly_processbuffer(ro_allow::FRAME)
-        .map_or(0, |frame| frame.len())
-}
-
-/// Copies the first `length` bytes of the shared frame to the start of `buffer`.
-fn copy_frame(
-    kernel_data: &GrantKernelData,
-    buffer: &mut [u8],
-    length: usize,
-) -> Result<(), ErrorCode> {
-    let to = buffer.get_mut(..length).ok_or(ErrorCode::SIZE)?;
-    kernel_data
-        .get_readonly_processbuffer(ro_allow::FRAME)
-        .and_then(|shared| {
-            shared.enter(|shared| {
-                let from = shared.get(..length).ok_or(ErrorCode::SIZE)?;
-                from.copy_to_slice_or_err(to)
-            })
-        })
-        // Without a shared frame there is no length that fits.
-        .unwrap_or(Err(ErrorCode::SIZE))
-}
-
-/// Leaves the time of transmission with a process that shares room for it.
-fn write_info(kernel_data: &GrantKernelData, timestamp: Option<u64>) {
-    let bytes = timestamp.unwrap_or(0).to_be_bytes();
-    // Sharing the buffer is optional, and one that is too short is like none.
-    let _ = kernel_data
-        .get_readwrite_processbuffer(rw_allow::SENT_INFO)
-        .and_then(|info| {
-            info.mut_enter(|info| {
-                info.get(..bytes.len())
-                    .map(|place| place.copy_from_slice_or_err(&bytes))
-            })
-        });
-}
-
-impl<'a, E: EthernetAdapterDatapath<'a>> EthernetAdapterDatapathClient
-    for EthernetTapDriver<'a, E>
-{
-    fn transmit_frame_done(
-        &self,
-        err: Result<(), ErrorCode>,
-        frame_buffer: &'static mut [u8],
-        _len: u16,
-        _transmission_identifier: usize,
-        timestamp: Option<u64>,
-    ) {
-        self.tx_buffer.replace(frame_buffer);
-        if let Some(process_id) = self.last_sender.get() {
-            self.report(process_id, err, timestamp);
         }
-        self.send_next();
+        let number = self.members.add(process_id).ok_or(ErrorCode::NOMEM)?;
+        app.number = Some(number as u8);
+        self.tell_demand();
+        Ok(number)
     }
 
-    fn received_frame(&self, frame: &[u8], timestamp: Option<u64>) {
-        let Some(chunk) = FrameChunk::new(frame, timestamp) else {
-            return;
-        };
-        for app in self.apps.iter() {
-            app.try_enter(|app, kernel_data| {
-                let stored = kernel_data
-                    .get_readwrite_processbuffer(rw_allow::RECEIVED)
-                    .ok()
-                    .filter(|slice| slice.len() > 0)
-                    .and_then(|slice| slice.mut_enter(|slice| chunk.append_to(slice)).ok());
-                // A process that shares no slice does not take part, so it drops nothing.
-                if let Some(outcome) = stored {
-                    app.count_received(outcome, frame.len());
-                }
+    /// Tells the adapter which frames are wanted, now or when it can listen.
+    fn tell_demand(&self) {
+        #[cfg(feature = "ethernet-adapter")]
+        self.demand_untold
+            .set(!P::want(self.adapter, &self.members));
+    }
+
+    /// Tells all processes of the link.
+    #[cfg(feature = "ethernet-adapter")]
+    fn link_is_now(&self, link: LinkState) {
+        self.link.set(Some(link));
+        for number in self.members.present() {
+            let Some(process_id) = self.members.process(number) else {
+                continue;
+            };
+            let told = self.apps.enter(process_id, |app, kernel_data| {
+                app.link = Some(link.word());
                 app.catch_up(kernel_data);
             });
+            if let Err(error) = told {
+                self.forget_if_gone(number, error);
+            }
         }
+        if self.waiting.get() {
+            self.serve_waiting();
+        }
+    }
+
+    fn counters(
+        &self,
+        process_id: ProcessId,
+        read: impl FnOnce(&App) -> CommandReturn,
+    ) -> Result<CommandReturn, ErrorCode> {
+        self.enter(process_id, |_, app, kernel_data| {
+            app.catch_up(kernel_data);
+            Ok(read(app))
+        })
     }
 }
 
-impl<'a, E: EthernetAdapterDatapath<'a>> SyscallDriver for EthernetTapDriver<'a, E> {
+impl<'a, E, P: Path<'a, E>, const N: usize> SyscallDriver for EthernetTapDriver<'a, E, P, N> {
     /// Commands, as `doc/syscalls/30007_ethernet_tap.md` describes them.
     fn command(
         &self,
@@ -306,27 +245,36 @@ impl<'a, E: EthernetAdapterDatapath<'a>> SyscallDriver for EthernetTapDriver<'a,
         r3: usize,
         process_id: ProcessId,
     ) -> CommandReturn {
-        let counters = |read: fn(&App) -> CommandReturn| {
-            self.apps
-                .enter(process_id, |app, kernel_data| {
-                    app.catch_up(kernel_data);
-                    read(app)
-                })
-                .unwrap_or_else(|error| CommandReturn::failure(error.into()))
-        };
-        match command_num {
-            0 => CommandReturn::success(),
-            1 => counters(|app| {
-                let received = &app.received;
-                CommandReturn::success_u32_u32_u32(received.frames, received.bytes, app.dropped)
+        self.settle();
+        let answer = match command_num {
+            command::TRANSMIT => return self.transmit(process_id, r2, r3).into(),
+            command::TRANSMIT_BATCH => return self.transmit_batch(process_id, r2).into(),
+            command::EXISTS => return CommandReturn::success(),
+            command::RECEIVE_STATISTICS => self.counters(process_id, |app| {
+                let (received, drops) = (&app.received, &app.drops);
+                CommandReturn::success_u32_u32_u32(received.frames, received.bytes, drops.no_room)
             }),
-            2 => counters(|app| CommandReturn::success_u32_u32(app.sent.frames, app.sent.bytes)),
-            3 => self.transmit(process_id, r2, r3).into(),
-            _ => CommandReturn::failure(ErrorCode::NOSUPPORT),
-        }
+            command::TRANSMIT_STATISTICS => self.counters(process_id, |app| {
+                CommandReturn::success_u32_u32(app.sent.frames, app.sent.bytes)
+            }),
+            command::LINK => self.show_link(),
+            command::CLAIM => self.claim(process_id, r2),
+            command::FILTER => return self.filter(process_id, r2, r3).into(),
+            command::JOIN => return self.membership(process_id, true, r2, r3).into(),
+            command::LEAVE => return self.membership(process_id, false, r2, r3).into(),
+            command::DROPS => self.drops(process_id, r2),
+            _ => Err(ErrorCode::NOSUPPORT),
+        };
+        answer.unwrap_or_else(CommandReturn::failure)
     }
 
     fn allocate_grant(&self, process_id: ProcessId) -> Result<(), process::Error> {
-        self.apps.enter(process_id, |_, _| {})
+        self.apps.enter(process_id, |app, _| match app.number {
+            Some(_) => Ok(()),
+            None => self
+                .admit(process_id, app)
+                .map(|_| ())
+                .map_err(|_| process::Error::OutOfMemory),
+        })?
     }
 }

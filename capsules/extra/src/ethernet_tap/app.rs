@@ -2,6 +2,7 @@
 
 //! What the tap keeps for a process.
 
+use super::batch::Batch;
 use super::frame_chunk::Stored;
 use super::upcall;
 use kernel::grant::GrantKernelData;
@@ -14,17 +15,23 @@ pub(super) struct Outgoing {
     pub(super) id: usize,
 }
 
-/// A process's one transmission.
+/// A process's transmission that is not over yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Transmission {
     #[default]
     None,
     /// Still in the process's buffer.
     Queued(Outgoing),
-    /// With the adapter.
+    /// With an adapter that tells later what became of it.
     InFlight(Outgoing),
+    /// Frames still in the process's buffer.
+    Batch(Batch),
     /// Over, and the process is still to be told so.
-    Ended((usize, usize, usize)),
+    Ended {
+        /// The upcall that tells it.
+        upcall: usize,
+        arguments: (usize, usize, usize),
+    },
 }
 
 /// Frames and their bytes; both wrap.
@@ -35,45 +42,84 @@ pub(super) struct Counter {
 }
 
 impl Counter {
+    #[inline]
     pub(super) fn count(&mut self, bytes: usize) {
         self.frames = self.frames.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(bytes as u32);
     }
 }
 
+/// Frames that a process did not get, or did not get rid of. All wrap.
+#[derive(Debug, Default)]
+pub(super) struct Drops {
+    /// Received frames that found no place in the shared slice.
+    pub(super) no_room: u32,
+    /// Frames that were not accepted for sending.
+    pub(super) refused: u32,
+    /// Frames that were not accepted because of their length.
+    pub(super) oversize: u32,
+    /// Frames that were accepted and then lost.
+    pub(super) lost: u32,
+}
+
 /// A process's use of the tap.
 #[derive(Debug, Default)]
 pub struct App {
+    /// The process's number among those that use the tap.
+    pub(super) number: Option<u8>,
+    /// Whether the process is to look at its slice and was not told yet.
+    look: bool,
+    /// The link, while the process is to be told of it.
+    pub(super) link: Option<u32>,
     pub(super) transmission: Transmission,
     pub(super) sent: Counter,
     pub(super) received: Counter,
-    /// Received frames that found no place in the shared slice.
-    pub(super) dropped: u32,
-    /// Whether the process is to look at its slice and was not told yet.
-    look: bool,
+    pub(super) drops: Drops,
 }
 
 impl App {
-    /// Notes what became of a received frame of `length` bytes.
-    pub(super) fn count_received(&mut self, outcome: Stored, length: usize) {
+    /// Notes what became of a received frame of `length` bytes. One that is not stored is not
+    /// counted here, since it may be offered again.
+    #[inline]
+    pub(super) fn note_received(&mut self, outcome: Stored, length: usize) {
         match outcome {
             Stored::Yes { first } => {
                 self.received.count(length);
                 self.look |= first;
             }
-            Stored::No { newly_exceeded } => {
-                self.dropped = self.dropped.wrapping_add(1);
-                // A process that sleeps on a full slice would never hear again.
-                self.look |= newly_exceeded;
-            }
+            // A process that sleeps on a full slice would never hear again.
+            Stored::No { newly_exceeded, .. } => self.look |= newly_exceeded,
         }
+    }
+
+    /// Whether frames of the process wait for a buffer.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(
+            self.transmission,
+            Transmission::Queued(_) | Transmission::Batch(_)
+        )
     }
 
     /// Schedules upcalls that are due.
     ///
     /// One that finds the queue full stays due: it is tried at the process's next command and
     /// whenever a frame comes or goes.
+    #[inline]
     pub(super) fn catch_up(&mut self, kernel_data: &GrantKernelData) {
+        if self.is_any_due() {
+            self.schedule_or_make_room(kernel_data);
+        }
+    }
+
+    fn is_any_due(&self) -> bool {
+        self.look || self.link.is_some() || matches!(self.transmission, Transmission::Ended { .. })
+    }
+
+    fn schedule_or_make_room(&mut self, kernel_data: &GrantKernelData) {
+        if self.link.is_some() {
+            // One that was not taken yet tells of a link that is no more.
+            kernel_data.remove_pending_upcalls(upcall::LINK_CHANGED);
+        }
         let schedule = |number, arguments| kernel_data.schedule_upcall(number, arguments).is_ok();
         if self.schedule_due(schedule) {
             return;
@@ -94,12 +140,17 @@ impl App {
         if self.look && schedule(upcall::RECEIVED, (0, 0, 0)) {
             self.look = false;
         }
-        if let Transmission::Ended(arguments) = self.transmission
-            && schedule(upcall::SENT, arguments)
+        if let Transmission::Ended { upcall, arguments } = self.transmission
+            && schedule(upcall, arguments)
         {
             self.transmission = Transmission::None;
         }
-        !self.look && !matches!(self.transmission, Transmission::Ended(_))
+        if let Some(link) = self.link
+            && schedule(upcall::LINK_CHANGED, (link as usize, 0, 0))
+        {
+            self.link = None;
+        }
+        !self.is_any_due()
     }
 }
 
@@ -122,45 +173,46 @@ mod tests {
     #[test]
     fn the_first_frame_of_a_slice_wakes_and_the_next_ones_do_not() {
         let mut app = App::default();
-        app.count_received(Stored::Yes { first: true }, 60);
+        app.note_received(Stored::Yes { first: true }, 60);
         assert_eq!(due(&mut app), [(0, (0, 0, 0))]);
-        app.count_received(Stored::Yes { first: false }, 100);
+        app.note_received(Stored::Yes { first: false }, 100);
         assert_eq!(due(&mut app), []);
         assert_eq!((app.received.frames, app.received.bytes), (2, 160));
-        assert_eq!(app.dropped, 0);
     }
 
     #[test]
-    fn the_first_miss_wakes_and_every_miss_counts() {
+    fn the_first_miss_wakes_and_the_next_ones_do_not() {
         let mut app = App::default();
-        app.count_received(
-            Stored::No {
-                newly_exceeded: true,
-            },
-            60,
-        );
-        app.count_received(
-            Stored::No {
-                newly_exceeded: false,
-            },
-            60,
-        );
+        for newly_exceeded in [true, false] {
+            let miss = Stored::No {
+                newly_exceeded,
+                patient: false,
+            };
+            app.note_received(miss, 60);
+        }
         assert_eq!(due(&mut app), [(0, (0, 0, 0))]);
-        assert_eq!((app.received.frames, app.dropped), (0, 2));
+        assert_eq!(app.received.frames, 0);
     }
 
     #[test]
     fn upcalls_that_find_the_queue_full_stay_due() {
         let mut app = App {
-            transmission: Transmission::Ended((0, 60, 7)),
+            transmission: Transmission::Ended {
+                upcall: 1,
+                arguments: (0, 60, 7),
+            },
+            link: Some(1 << 16 | 1500),
             ..App::default()
         };
-        app.count_received(Stored::Yes { first: true }, 60);
+        app.note_received(Stored::Yes { first: true }, 60);
         app.schedule_due(|_, _| false);
         // Room for one only.
         let mut room = 1;
         app.schedule_due(|_, _| core::mem::replace(&mut room, 0) > 0);
-        assert_eq!(due(&mut app), [(1, (0, 60, 7))]);
+        assert_eq!(
+            due(&mut app),
+            [(1, (0, 60, 7)), (2, (1 << 16 | 1500, 0, 0))]
+        );
         assert_eq!(app.transmission, Transmission::None);
         assert_eq!(due(&mut app), []);
     }

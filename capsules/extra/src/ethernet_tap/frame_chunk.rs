@@ -6,9 +6,7 @@
 //! 0: the timestamp is valid), length of the frame (2), timestamp (8). Nothing in the slice is
 //! trusted: its own header was written by the process.
 
-use kernel::ErrorCode;
 use kernel::processbuffer::WriteableProcessSlice;
-use kernel::utilities::streaming_process_slice::StreamingProcessSlice;
 
 const HEADER_LEN: usize = 12;
 
@@ -19,6 +17,8 @@ const SLICE_FLAGS: usize = 3;
 const SLICE_OFFSET: core::ops::Range<usize> = 4..8;
 /// Set by the kernel when a chunk did not fit.
 const EXCEEDED: u8 = 1;
+/// Set by the process to get nothing more after a miss.
+const HALT: u8 = 2;
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) enum Stored {
     No {
         /// Whether the slice is marked as exceeded only now.
         newly_exceeded: bool,
+        /// Whether it would go into this slice if that were empty, so that waiting makes sense.
+        patient: bool,
     },
 }
 
@@ -43,69 +45,81 @@ pub(super) struct FrameChunk<'f> {
 
 impl<'f> FrameChunk<'f> {
     /// Makes a chunk of a frame; none when the header cannot tell its length.
+    #[inline]
     pub(super) fn new(frame: &'f [u8], timestamp: Option<u64>) -> Option<Self> {
-        let length = u16::try_from(frame.len()).ok()?.to_ne_bytes();
-        let flags = u16::from(timestamp.is_some()).to_ne_bytes();
-        let time = timestamp.unwrap_or(0).to_ne_bytes();
-        let mut header = [0; HEADER_LEN];
-        let fields = flags.into_iter().chain(length).chain(time);
-        for (place, byte) in header.iter_mut().zip(fields) {
-            *place = byte;
-        }
+        let [l0, l1] = u16::try_from(frame.len()).ok()?.to_ne_bytes();
+        let [f0, f1] = u16::from(timestamp.is_some()).to_ne_bytes();
+        let [t0, t1, t2, t3, t4, t5, t6, t7] = timestamp.unwrap_or(0).to_ne_bytes();
+        let header = [f0, f1, l0, l1, t0, t1, t2, t3, t4, t5, t6, t7];
         Some(FrameChunk { header, frame })
     }
 
+    /// The frame alone.
+    pub(super) fn frame(&self) -> &'f [u8] {
+        self.frame
+    }
+
     /// Appends header and frame, or neither.
+    ///
+    /// The kernel's streaming slice appends in one piece what lies in one piece. Here the header of
+    /// the slice is read once for two pieces, and a miss leaves nothing of either behind.
+    #[inline]
     pub(super) fn append_to(&self, slice: &WriteableProcessSlice) -> Stored {
-        let exceeded = is_exceeded(slice);
-        if self.fits(slice) {
-            return match self.append_parts(slice) {
-                Ok(first) => Stored::Yes { first },
-                Err(_) => Stored::No {
-                    newly_exceeded: false,
-                },
-            };
+        const UNTOUCHED: Stored = Stored::No {
+            newly_exceeded: false,
+            patient: false,
+        };
+        let Some((flags, offset)) = read_slice_header(slice) else {
+            return UNTOUCHED;
+        };
+        let len = HEADER_LEN.wrapping_add(self.frame.len());
+        let Some(end) = u32::try_from(len)
+            .ok()
+            .and_then(|len| offset.checked_add(len))
+        else {
+            return UNTOUCHED;
+        };
+        if flags != EXCEEDED | HALT
+            && let Some(data) = slice.get(SLICE_HEADER_LEN..)
+            && let Some(place) = data.get(offset as usize..end as usize)
+            && self.fill(place)
+        {
+            if let Some(place) = slice.get(SLICE_OFFSET) {
+                let _ = place.copy_from_slice_or_err(&end.to_ne_bytes());
+            }
+            return Stored::Yes { first: offset == 0 };
         }
-        if !exceeded {
-            // Does not fit either, and marks the slice if its header is sound.
-            let chunk = self.header.iter().chain(self.frame).copied();
-            let _ = StreamingProcessSlice::new(slice).append_chunk_from_iter(chunk);
+        let exceeded = flags & EXCEEDED != 0;
+        if !exceeded && let Some(place) = slice.get(SLICE_FLAGS) {
+            place.set(flags | EXCEEDED);
         }
         Stored::No {
-            newly_exceeded: !exceeded && is_exceeded(slice),
+            newly_exceeded: !exceeded,
+            patient: len <= slice.len().saturating_sub(SLICE_HEADER_LEN),
         }
     }
 
-    /// Two block copies. The room for both is certain, so only the first can be refused.
-    fn append_parts(&self, slice: &WriteableProcessSlice) -> Result<bool, ErrorCode> {
-        let stream = StreamingProcessSlice::new(slice);
-        let (first, _) = stream.append_chunk(&self.header)?;
-        StreamingProcessSlice::new(slice).append_chunk(self.frame)?;
-        Ok(first)
-    }
-
-    fn fits(&self, slice: &WriteableProcessSlice) -> bool {
-        offset(slice)
-            .and_then(|used| used.checked_add(SLICE_HEADER_LEN + HEADER_LEN))
-            .and_then(|start| start.checked_add(self.frame.len()))
-            .is_some_and(|end| end <= slice.len())
+    #[inline]
+    fn fill(&self, place: &WriteableProcessSlice) -> bool {
+        let (Some(header), Some(frame)) = (place.get(..HEADER_LEN), place.get(HEADER_LEN..)) else {
+            return false;
+        };
+        header.copy_from_slice_or_err(&self.header).is_ok()
+            && frame.copy_from_slice_or_err(self.frame).is_ok()
     }
 }
 
-fn is_exceeded(slice: &WriteableProcessSlice) -> bool {
+/// Reads flags and offset; none if the header is not all there, or not one that this kernel knows.
+#[inline]
+fn read_slice_header(slice: &WriteableProcessSlice) -> Option<(u8, u32)> {
+    let mut header = [0; SLICE_HEADER_LEN];
     slice
-        .get(SLICE_FLAGS)
-        .is_some_and(|flags| flags.get() & EXCEEDED != 0)
-}
-
-/// Bytes that the slice holds by its own account, none for one without a header.
-fn offset(slice: &WriteableProcessSlice) -> Option<usize> {
-    let mut bytes = [0; 4];
-    slice
-        .get(SLICE_OFFSET)?
-        .copy_to_slice_or_err(&mut bytes)
+        .get(..SLICE_HEADER_LEN)?
+        .copy_to_slice_or_err(&mut header)
         .ok()?;
-    usize::try_from(u32::from_ne_bytes(bytes)).ok()
+    let [v0, v1, reserved, flags, o0, o1, o2, o3] = header;
+    let known = v0 | v1 | reserved | (flags & !(EXCEEDED | HALT)) == 0;
+    known.then_some((flags, u32::from_ne_bytes([o0, o1, o2, o3])))
 }
 
 #[cfg(test)]
@@ -127,8 +141,6 @@ mod tests {
     fn used(memory: &[u8]) -> usize {
         u32::from_ne_bytes(memory[SLICE_OFFSET].try_into().unwrap()) as usize
     }
-
-    const HALT: u8 = 2;
 
     #[test]
     fn a_frame_follows_its_header() {
@@ -165,7 +177,8 @@ mod tests {
             assert_eq!(
                 stored,
                 Stored::No {
-                    newly_exceeded: true
+                    newly_exceeded: true,
+                    patient: false
                 },
                 "room {room}"
             );
@@ -182,13 +195,15 @@ mod tests {
         assert_eq!(
             append(&mut memory, &[2; 20]),
             Stored::No {
-                newly_exceeded: true
+                newly_exceeded: true,
+                patient: true
             }
         );
         assert_eq!(
             append(&mut memory, &[2; 20]),
             Stored::No {
-                newly_exceeded: false
+                newly_exceeded: false,
+                patient: true
             }
         );
         assert_eq!(used(&memory), before);
@@ -207,6 +222,7 @@ mod tests {
             } else {
                 Stored::No {
                     newly_exceeded: false,
+                    patient: true,
                 }
             };
             assert_eq!(last, expected);
@@ -219,7 +235,8 @@ mod tests {
         assert_eq!(
             append(&mut short, &[1; 20]),
             Stored::No {
-                newly_exceeded: false
+                newly_exceeded: false,
+                patient: false
             }
         );
         assert_eq!(short, [0; 7]);
@@ -228,7 +245,10 @@ mod tests {
             memory[at] = value;
             let before = memory.clone();
             let stored = append(&mut memory, &[1; 20]);
-            assert!(matches!(stored, Stored::No { .. }), "byte {at}");
+            assert!(
+                matches!(stored, Stored::No { patient, .. } if patient == (at >= 4)),
+                "byte {at}"
+            );
             assert_eq!(memory[SLICE_HEADER_LEN..], before[SLICE_HEADER_LEN..]);
             assert_eq!(used(&memory), used(&before));
         }

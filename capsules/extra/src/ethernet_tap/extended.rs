@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The tap over an adapter that tells its link, keeps frames that are not accepted, and takes
+//! several to send.
+
+use super::members::Members;
+use super::path::{LinkState, Path};
+use super::pool::BufferPool;
+use super::retry::Retry;
+use super::switching::{Address, Demand};
+use super::{EthernetTapDriver, EthernetTapGrant, MAX_MTU};
+use kernel::ErrorCode;
+use kernel::hil::ethernet_adapter::{
+    EthernetAdapter, EthernetAdapterClient, Link, Offer, ReceiveFilter,
+};
+
+/// The most addresses of a kind that the tap asks an adapter to filter; beyond them it asks for
+/// all frames of the kind.
+const MAX_FILTERED: usize = 16;
+
+/// The way to use an adapter behind the interface `EthernetAdapter`.
+pub enum Extended {}
+
+impl From<Link> for LinkState {
+    fn from(link: Link) -> Self {
+        LinkState {
+            address: Address::from_octets(link.address),
+            mtu: link.mtu,
+            up: link.up,
+        }
+    }
+}
+
+impl<'a, E: EthernetAdapter<'a>> Path<'a, E> for Extended {
+    const DEEP: bool = true;
+
+    fn start(adapter: &E) {
+        adapter.start_receive();
+    }
+
+    fn has_room(adapter: &E) -> bool {
+        // Without a link there may be no room, but the frame is refused and need not wait.
+        adapter.transmit_room() > 0 || !adapter.link().up
+    }
+
+    #[inline]
+    fn submit(
+        adapter: &E,
+        frame: &'static mut [u8],
+        len: u16,
+        identifier: usize,
+    ) -> Result<(), (ErrorCode, &'static mut [u8])> {
+        adapter.submit(frame, len.into(), identifier)
+    }
+
+    #[inline]
+    fn flush(adapter: &E) {
+        adapter.flush();
+    }
+
+    fn reclaim(adapter: &E) {
+        adapter.reclaim();
+    }
+
+    fn resume(adapter: &E) {
+        adapter.resume_receive();
+    }
+
+    fn link(adapter: &E) -> Option<LinkState> {
+        Some(adapter.link().into())
+    }
+
+    fn malformed(adapter: &E) -> u32 {
+        adapter.drops().malformed
+    }
+
+    fn want<const N: usize>(adapter: &E, members: &Members<N>) -> bool {
+        let mut unicast = AddressList::default();
+        let mut multicast = AddressList::default();
+        let demand = members.with_ports(|ports| {
+            let mut demand = Demand::default();
+            for port in ports {
+                demand.add(port);
+                unicast.extend(port.claim.as_slice());
+                multicast.extend(port.groups());
+            }
+            demand
+        });
+        let told = adapter.set_receive_filter(&ReceiveFilter {
+            promiscuous: demand.is_none_or(|demand| demand.everything) || unicast.overflown,
+            all_multicast: demand.is_none_or(|demand| demand.all_multicast) || multicast.overflown,
+            unicast: unicast.addresses(),
+            multicast: multicast.addresses(),
+        });
+        // An adapter without a filter passes everything, and the tap looks at each frame anyway.
+        told != Err(ErrorCode::BUSY)
+    }
+}
+
+/// Addresses without repetition, as far as there is room.
+#[derive(Default)]
+struct AddressList {
+    octets: [[u8; 6]; MAX_FILTERED],
+    len: usize,
+    overflown: bool,
+}
+
+impl AddressList {
+    fn extend(&mut self, more: &[Address]) {
+        for address in more.iter().map(|address| address.octets()) {
+            if self.addresses().contains(&address) {
+                continue;
+            }
+            match self.octets.get_mut(self.len) {
+                Some(place) => {
+                    *place = address;
+                    self.len = self.len.wrapping_add(1);
+                }
+                None => self.overflown = true,
+            }
+        }
+    }
+
+    fn addresses(&self) -> &[[u8; 6]] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl<'a, E: EthernetAdapter<'a>, const N: usize> EthernetTapDriver<'a, E, Extended, N> {
+    /// Creates the driver, which must be the client of `adapter`.
+    ///
+    /// `buffers` are as many as there can be frames on their way out at a time, up to
+    /// [`MAX_TRANSMIT_BUFFERS`](super::MAX_TRANSMIT_BUFFERS). [`MAX_MTU`] bytes in each serve every
+    /// frame; what they hold does not matter.
+    ///
+    /// Without [`set_retry`](Self::set_retry), frames for full slices are dropped and not held.
+    pub fn with_pool<const BUFFERS: usize>(
+        adapter: &'a E,
+        grant: EthernetTapGrant,
+        buffers: [&'static mut [u8]; BUFFERS],
+    ) -> Self {
+        Self::with_path(adapter, grant, BufferPool::new(buffers, MAX_MTU))
+    }
+
+    /// Names the timer by which held frames are looked at again.
+    ///
+    /// Its client must be this driver.
+    pub fn set_retry(&self, retry: &'a dyn Retry) {
+        self.hold.set_retry(retry);
+    }
+}
+
+impl<'a, E: EthernetAdapter<'a>, const N: usize> EthernetAdapterClient
+    for EthernetTapDriver<'a, E, Extended, N>
+{
+    fn offer(&self, frame: &[u8], timestamp: Option<u64>) -> Offer {
+        if self.frame_from_card(frame, timestamp) {
+            Offer::Taken
+        } else {
+            Offer::Held
+        }
+    }
+
+    fn offers_done(&self) {}
+
+    fn transmitted(
+        &self,
+        outcome: Result<(), ErrorCode>,
+        frame: &'static mut [u8],
+        identifier: usize,
+        timestamp: Option<u64>,
+    ) {
+        self.transmission_over(outcome, identifier, timestamp);
+        self.buffer_is_back(frame);
+    }
+
+    fn link_changed(&self, link: Link) {
+        self.link_is_now(link.into());
+    }
+
+    fn announcement_wanted(&self) {
+        // Addresses are the processes' own, so they are told as if the link had come up.
+        self.link_is_now(self.adapter.link().into());
+    }
+}

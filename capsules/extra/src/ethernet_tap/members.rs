@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The processes that use the tap, each with a number for as long as it runs.
+//!
+//! What switching needs to know of them lies here and not in their grants, because it is looked at
+//! for each frame, whoever the frame is for.
+
+use super::switching::{Address, Heading, Origin, Port, Ports, Route, route};
+use core::cell::{Cell, RefCell};
+use kernel::ProcessId;
+
+/// Room for `N` processes, at most 32.
+pub struct Members<const N: usize> {
+    processes: [Cell<Option<ProcessId>>; N],
+    ports: RefCell<[Port; N]>,
+    /// Received frames that each port did not want.
+    filtered: [Cell<u32>; N],
+    present: Cell<Ports>,
+}
+
+impl<const N: usize> Members<N> {
+    pub(super) const fn new() -> Self {
+        const {
+            assert!(N <= 32);
+            Members {
+                processes: [const { Cell::new(None) }; N],
+                ports: RefCell::new([Port::NEW; N]),
+                filtered: [const { Cell::new(0) }; N],
+                present: Cell::new(Ports::NONE),
+            }
+        }
+    }
+
+    /// Adds a process, which is not among them; none if there is no room.
+    pub(super) fn add(&self, process: ProcessId) -> Option<usize> {
+        let free = |place: &Cell<Option<ProcessId>>| place.get().is_none();
+        let number = self.processes.iter().position(free)?;
+        self.processes.get(number)?.set(Some(process));
+        self.filtered.get(number)?.set(0);
+        self.change(number, |port| *port = Port::NEW)?;
+        let mut present = self.present.get();
+        present.insert(number);
+        self.present.set(present);
+        Some(number)
+    }
+
+    pub(super) fn remove(&self, number: usize) {
+        if let Some(place) = self.processes.get(number) {
+            place.set(None);
+            let mut present = self.present.get();
+            present.remove(Ports::only(number));
+            self.present.set(present);
+        }
+    }
+
+    #[inline]
+    pub(super) fn present(&self) -> Ports {
+        self.present.get()
+    }
+
+    #[inline]
+    pub(super) fn process(&self, number: usize) -> Option<ProcessId> {
+        self.processes.get(number)?.get()
+    }
+
+    /// The process with this identifier.
+    pub(super) fn by_identifier(&self, identifier: usize) -> Option<ProcessId> {
+        self.present()
+            .filter_map(|number| self.process(number))
+            .find(|process| process.id() == identifier)
+    }
+
+    /// Numbers in turn, beginning behind `last` and ending with it.
+    pub(super) fn after(&self, last: usize) -> impl Iterator<Item = usize> + use<N> {
+        let present = self.present();
+        (1..=N)
+            .map(move |step| last.wrapping_add(step) % N)
+            .filter(move |number| present.contains(*number))
+    }
+
+    /// Reads or changes a port; none if there is no such port.
+    pub(super) fn change<R>(
+        &self,
+        number: usize,
+        change: impl FnOnce(&mut Port) -> R,
+    ) -> Option<R> {
+        let mut ports = self.ports.try_borrow_mut().ok()?;
+        ports.get_mut(number).map(change)
+    }
+
+    /// Calls `look` with all ports.
+    #[cfg(feature = "ethernet-adapter")]
+    pub(super) fn with_ports<R>(
+        &self,
+        look: impl FnOnce(&mut dyn Iterator<Item = &Port>) -> R,
+    ) -> Option<R> {
+        let ports = self.ports.try_borrow().ok()?;
+        let mut present = self.present().filter_map(|number| ports.get(number));
+        Some(look(&mut present))
+    }
+
+    /// Whether a port other than `number` has claimed an address.
+    pub(super) fn is_claimed_beside(&self, number: usize, address: Address) -> bool {
+        let Ok(ports) = self.ports.try_borrow() else {
+            return true;
+        };
+        self.present()
+            .filter(|other| *other != number)
+            .filter_map(|other| ports.get(other))
+            .any(|port| port.claim == Some(address))
+    }
+
+    /// Decides where a frame goes, and counts for those whose filters it does not pass.
+    pub(super) fn route(&self, origin: Origin, heading: Heading, card: Option<Address>) -> Route {
+        // Nobody borrows the ports for longer than it takes to look at them.
+        let Ok(ports) = self.ports.try_borrow() else {
+            return Route::NOWHERE;
+        };
+        let present = self.present();
+        let route = route(
+            origin,
+            heading,
+            card,
+            present.filter_map(|number| Some((number, ports.get(number)?))),
+        );
+        for number in route.filtered {
+            if let Some(count) = self.filtered.get(number) {
+                count.set(count.get().wrapping_add(1));
+            }
+        }
+        route
+    }
+
+    pub(super) fn filtered(&self, number: usize) -> u32 {
+        self.filtered.get(number).map_or(0, Cell::get)
+    }
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The way of frames into the slices of processes.
+//!
+//! A frame from the card for which every process that wants it is full is *held*: it stays in the
+//! adapter until one of them has room. Other processes whose frames come behind it wait too, and
+//! that only for a while: then those that were full are *stalled*, and their frames are dropped
+//! until they make room.
+
+use super::frame_chunk::{FrameChunk, Stored};
+use super::path::Path;
+use super::retry::{LookAgain, Retry};
+use super::switching::{Heading, Origin, Ports};
+use super::{EthernetTapDriver, rw_allow};
+use core::cell::Cell;
+use kernel::process::Error;
+use kernel::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
+use kernel::utilities::cells::OptionalCell;
+
+/// How long the timer waits at first, in milliseconds. The wait doubles with each round.
+const FIRST_WAIT_MS: u32 = 1;
+/// The last round in which the wait is longer than before.
+const LONGEST_WAIT_ROUND: u8 = 4;
+/// Rounds after which a frame does not hold up others any more: 15 ms.
+const PATIENCE_ROUNDS: u8 = 4;
+
+/// The frame at the head of the adapter, and those who cannot take it.
+pub(super) struct Hold<'a> {
+    retry: OptionalCell<&'a dyn Retry>,
+    armed: Cell<bool>,
+    held: Cell<bool>,
+    /// How often the timer has come while this frame was held.
+    rounds: Cell<u8>,
+    stalled: Cell<Ports>,
+}
+
+impl<'a> Hold<'a> {
+    pub(super) fn new() -> Self {
+        Hold {
+            retry: OptionalCell::empty(),
+            armed: Cell::new(false),
+            held: Cell::new(false),
+            rounds: Cell::new(0),
+            stalled: Cell::new(Ports::NONE),
+        }
+    }
+
+    #[cfg(feature = "ethernet-adapter")]
+    pub(super) fn set_retry(&self, retry: &'a dyn Retry) {
+        self.retry.set(retry);
+    }
+
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        self.held.get()
+    }
+
+    fn hold(&self) {
+        self.held.set(true);
+        self.arm();
+    }
+
+    /// Has the timer come, which it does sooner at first.
+    pub(super) fn arm(&self) {
+        if !self.armed.replace(true) {
+            let round = u32::from(self.rounds.get().min(LONGEST_WAIT_ROUND));
+            self.retry.map(|retry| retry.arm(FIRST_WAIT_MS << round));
+        }
+    }
+
+    #[inline]
+    fn let_go(&self) {
+        if self.held.replace(false) {
+            self.rounds.set(0);
+        }
+    }
+}
+
+/// What became of a frame with those who wanted it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outcome {
+    stored: bool,
+    /// Those who did not get it.
+    missed: Ports,
+    /// Those of them whom waiting could help.
+    full: Ports,
+}
+
+impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
+    /// Takes a frame from the card; false if it must be held.
+    pub(super) fn frame_from_card(&self, frame: &[u8], timestamp: Option<u64>) -> bool {
+        let (Some(heading), Some(chunk)) = (Heading::of(frame), FrameChunk::new(frame, timestamp))
+        else {
+            self.malformed.set(self.malformed.get().wrapping_add(1));
+            return true;
+        };
+        let route = self.members.route(Origin::Card, heading, self.address());
+        let outcome = self.store(&chunk, route.to);
+        if !outcome.missed.is_empty() {
+            if !outcome.stored && self.may_hold(route.to, outcome.full) {
+                self.hold.hold();
+                return false;
+            }
+            self.count_missed(outcome.missed);
+        }
+        self.hold.let_go();
+        true
+    }
+
+    /// Gives a process's frame to other processes.
+    pub(super) fn frame_to_processes(&self, frame: &[u8], to: Ports) {
+        if let Some(chunk) = FrameChunk::new(frame, None) {
+            let outcome = self.store(&chunk, to);
+            self.count_missed(outcome.missed);
+        }
+    }
+
+    #[inline]
+    fn store(&self, chunk: &FrameChunk<'_>, to: Ports) -> Outcome {
+        let mut outcome = Outcome::default();
+        for number in to {
+            match self.store_one(chunk, number) {
+                Some(Stored::Yes { .. }) => outcome.stored = true,
+                Some(Stored::No { patient, .. }) => {
+                    outcome.missed.insert(number);
+                    if patient {
+                        outcome.full.insert(number);
+                    }
+                }
+                None => {}
+            }
+        }
+        outcome
+    }
+
+    /// Appends a frame to a process's slice; none if it shares no slice.
+    #[inline]
+    fn store_one(&self, chunk: &FrameChunk<'_>, number: usize) -> Option<Stored> {
+        let process_id = self.members.process(number)?;
+        let entered = self.apps.enter(process_id, |app, kernel_data| {
+            let stored = kernel_data
+                .get_readwrite_processbuffer(rw_allow::RECEIVED)
+                .and_then(|slice| {
+                    slice.mut_enter(|slice| {
+                        // A process that shares no slice does not take part, so it drops nothing.
+                        (!slice.is_empty()).then(|| chunk.append_to(slice))
+                    })
+                })
+                .ok()
+                .flatten();
+            if let Some(stored) = stored {
+                app.note_received(stored, chunk.frame().len());
+            }
+            app.catch_up(kernel_data);
+            stored
+        });
+        let stored = entered.unwrap_or_else(|error| {
+            self.forget_if_gone(number, error);
+            None
+        });
+        if let Some(Stored::Yes { .. }) = stored {
+            let mut stalled = self.hold.stalled.get();
+            if !stalled.is_empty() {
+                stalled.remove(Ports::only(number));
+                self.hold.stalled.set(stalled);
+            }
+        }
+        stored
+    }
+
+    #[cold]
+    fn count_missed(&self, missed: Ports) {
+        for process_id in missed.filter_map(|number| self.members.process(number)) {
+            // The count of a process that is gone went with it.
+            let _ = self.apps.enter(process_id, |app, _| {
+                app.drops.no_room = app.drops.no_room.wrapping_add(1);
+            });
+        }
+    }
+
+    /// Decides whether a frame waits for those who are `full`.
+    #[cold]
+    fn may_hold(&self, wanted_by: Ports, full: Ports) -> bool {
+        // Without a timer nobody would notice that a process has swapped its slice.
+        if !P::DEEP || full.is_empty() || self.hold.retry.is_none() {
+            return false;
+        }
+        let mut others = self.members.present();
+        others.remove(wanted_by);
+        if !others.into_iter().any(|number| self.shares_slice(number)) {
+            return true;
+        }
+        let mut patient = full;
+        patient.remove(self.hold.stalled.get());
+        if patient.is_empty() {
+            return false;
+        }
+        if self.hold.rounds.get() < PATIENCE_ROUNDS {
+            return true;
+        }
+        self.hold.stalled.set(self.hold.stalled.get().union(full));
+        false
+    }
+
+    fn shares_slice(&self, number: usize) -> bool {
+        let Some(process_id) = self.members.process(number) else {
+            return false;
+        };
+        self.apps
+            .enter(process_id, |_, kernel_data| {
+                kernel_data
+                    .get_readwrite_processbuffer(rw_allow::RECEIVED)
+                    .is_ok_and(|slice| slice.len() > 0)
+            })
+            .unwrap_or(false)
+    }
+
+    /// Takes a process off the list if it does not run any more.
+    #[cold]
+    pub(super) fn forget_if_gone(&self, number: usize, error: Error) {
+        if matches!(error, Error::NoSuchApp | Error::InactiveApp) {
+            self.members.remove(number);
+            let mut stalled = self.hold.stalled.get();
+            stalled.remove(Ports::only(number));
+            self.hold.stalled.set(stalled);
+            self.tell_demand();
+        }
+    }
+
+    /// Goes on with what had to wait.
+    #[inline]
+    pub(super) fn settle(&self) {
+        if self.hold.is_held() {
+            P::resume(self.adapter);
+        }
+        if self.demand_untold.get() {
+            self.tell_demand();
+        }
+    }
+}
+
+impl<'a, E, P: Path<'a, E>, const N: usize> LookAgain for EthernetTapDriver<'a, E, P, N> {
+    fn look_again(&self) {
+        self.hold.armed.set(false);
+        if self.hold.is_held() {
+            self.hold
+                .rounds
+                .set(self.hold.rounds.get().saturating_add(1));
+        }
+        self.settle();
+        if self.waiting.get() {
+            P::reclaim(self.adapter);
+            self.serve_waiting();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The timer by which the tap looks at full slices again.
+//!
+//! A process swaps its slice without the tap hearing of it. The timer runs while a frame is held,
+//! and at no other time.
+
+use kernel::hil::time::{Alarm, AlarmClient, ConvertTicks};
+use kernel::utilities::cells::OptionalCell;
+
+/// Something that looks again when it is told.
+pub trait LookAgain {
+    /// Looks again at what it could not finish.
+    fn look_again(&self);
+}
+
+/// A timer that makes the tap look again, once for each time it is armed.
+pub trait Retry {
+    /// Looks again in about `delay_ms` milliseconds.
+    fn arm(&self, delay_ms: u32);
+}
+
+/// The timer over an alarm, which it must be the client of.
+pub struct RetryAlarm<'a, A: Alarm<'a>> {
+    alarm: &'a A,
+    client: OptionalCell<&'a dyn LookAgain>,
+}
+
+impl<'a, A: Alarm<'a>> RetryAlarm<'a, A> {
+    /// Creates a timer that nobody uses.
+    pub fn new(alarm: &'a A) -> Self {
+        Self {
+            alarm,
+            client: OptionalCell::empty(),
+        }
+    }
+
+    /// Names who looks again.
+    pub fn set_client(&self, client: &'a dyn LookAgain) {
+        self.client.set(client);
+    }
+}
+
+impl<'a, A: Alarm<'a>> Retry for RetryAlarm<'a, A> {
+    fn arm(&self, delay_ms: u32) {
+        self.alarm
+            .set_alarm(self.alarm.now(), self.alarm.ticks_from_ms(delay_ms));
+    }
+}
+
+impl<'a, A: Alarm<'a>> AlarmClient for RetryAlarm<'a, A> {
+    fn alarm(&self) {
+        self.client.map(|client| client.look_again());
+    }
+}

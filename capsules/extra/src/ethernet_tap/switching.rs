@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Which ports a frame goes to, from the card or from a process.
+//!
+//! Each process that uses the tap is a port. One that claimed an address is private: frames to that
+//! address are its own, and frames to the addresses of others are none of its business. One without
+//! sees what the card hears. Nothing here touches a process or the card.
+
+/// The longest list of multicast groups of one port.
+pub(super) const GROUPS: usize = 8;
+
+/// An Ethernet address as system calls show it: the first octet in bits 0 to 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address(u64);
+
+impl Address {
+    pub(super) const BROADCAST: Self = Address(0xFFFF_FFFF_FFFF);
+    /// Nobody's.
+    pub(super) const NONE: Self = Address(0);
+
+    /// The address in the low 48 bits of `number`.
+    pub(super) fn from_low_bits(number: u64) -> Self {
+        Address(number & Self::BROADCAST.0)
+    }
+
+    pub(super) fn from_octets([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        let low = u32::from_le_bytes([a, b, c, d]);
+        let high = u32::from(u16::from_le_bytes([e, f]));
+        Address(u64::from(high) << 32 | u64::from(low))
+    }
+
+    #[cfg(feature = "ethernet-adapter")]
+    pub(super) fn octets(self) -> [u8; 6] {
+        let [a, b, c, d, e, f, _, _] = self.0.to_le_bytes();
+        [a, b, c, d, e, f]
+    }
+
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Whether it names a group, which the broadcast address does too.
+    pub(super) fn is_group(self) -> bool {
+        self.0 & 1 != 0
+    }
+}
+
+/// What switching looks at in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heading {
+    pub(super) destination: Address,
+    pub(super) ethertype: u16,
+}
+
+impl Heading {
+    /// Reads the heading of a frame; none if it is shorter than that.
+    pub(super) fn of(frame: &[u8]) -> Option<Self> {
+        let (&[a, b, c, d, e, f, .., high, low], _) = frame.split_first_chunk::<14>()?;
+        Some(Heading {
+            destination: Address::from_octets([a, b, c, d, e, f]),
+            ethertype: u16::from_be_bytes([high, low]),
+        })
+    }
+}
+
+/// Which frames a port wants, in the bits of command 0x102.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Filter(u8);
+
+impl Filter {
+    /// Frames to the port's own claim.
+    pub(super) const OWN: Self = Filter(1 << 0);
+    pub(super) const BROADCAST: Self = Filter(1 << 1);
+    /// Frames to any group.
+    pub(super) const MULTICAST: Self = Filter(1 << 2);
+    pub(super) const EVERYTHING: Self = Filter(1 << 3);
+    /// Of these, only frames of one ethertype.
+    pub(super) const ETHERTYPE: Self = Filter(1 << 4);
+
+    /// What a port without a claim wants by default.
+    pub(super) const WITHOUT_CLAIM: Self = Self::EVERYTHING;
+    /// What a port with a claim wants by default.
+    pub(super) const WITH_CLAIM: Self = Filter(Self::OWN.0 | Self::BROADCAST.0 | Self::MULTICAST.0);
+
+    /// Takes the bits of a system call; none if one of them means nothing.
+    pub(super) fn from_bits(bits: usize) -> Option<Self> {
+        u8::try_from(bits)
+            .ok()
+            .filter(|bits| bits >> 5 == 0)
+            .map(Filter)
+    }
+
+    /// Whether any of the other's bits is among these.
+    pub(super) fn has(self, other: Filter) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// A port's place among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Port {
+    pub(super) claim: Option<Address>,
+    pub(super) filter: Filter,
+    /// The ethertype that the filter names.
+    pub(super) ethertype: u16,
+    groups: [Address; GROUPS],
+    joined: u8,
+}
+
+impl Port {
+    pub(super) const NEW: Self = Port {
+        claim: None,
+        filter: Filter::WITHOUT_CLAIM,
+        ethertype: 0,
+        groups: [Address::NONE; GROUPS],
+        joined: 0,
+    };
+
+    pub(super) fn groups(&self) -> &[Address] {
+        self.groups.get(..self.joined.into()).unwrap_or_default()
+    }
+
+    /// Adds a group; false if there is no room for it.
+    pub(super) fn join(&mut self, group: Address) -> bool {
+        if self.groups().contains(&group) {
+            return true;
+        }
+        let Some(place) = self.groups.get_mut(usize::from(self.joined)) else {
+            return false;
+        };
+        *place = group;
+        self.joined = self.joined.wrapping_add(1);
+        true
+    }
+
+    /// Removes a group; false if it was not joined.
+    pub(super) fn leave(&mut self, group: Address) -> bool {
+        let Some(at) = self.groups().iter().position(|joined| *joined == group) else {
+            return false;
+        };
+        let last = usize::from(self.joined).wrapping_sub(1);
+        self.groups.swap(at, last);
+        self.joined = last as u8;
+        true
+    }
+
+    /// Whether the filter lets a frame pass. `others` tells whether another port has claimed its
+    /// destination.
+    fn wants(&self, heading: Heading, others: bool) -> bool {
+        let Heading {
+            destination,
+            ethertype,
+        } = heading;
+        if self.filter.has(Filter::ETHERTYPE) && ethertype != self.ethertype {
+            return false;
+        }
+        if self.filter.has(Filter::EVERYTHING) {
+            return !(others && self.claim.is_some());
+        }
+        if destination == Address::BROADCAST {
+            self.filter.has(Filter::BROADCAST)
+        } else if destination.is_group() {
+            self.filter.has(Filter::MULTICAST) || self.groups().contains(&destination)
+        } else {
+            self.filter.has(Filter::OWN) && self.claim == Some(destination)
+        }
+    }
+}
+
+/// A set of ports, by their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ports(u32);
+
+impl Ports {
+    pub(super) const NONE: Self = Ports(0);
+
+    pub(super) fn only(number: usize) -> Self {
+        Ports(1u32.checked_shl(number as u32).unwrap_or(0))
+    }
+
+    pub(super) fn insert(&mut self, number: usize) {
+        self.0 |= Self::only(number).0;
+    }
+
+    pub(super) fn remove(&mut self, other: Ports) {
+        self.0 &= !other.0;
+    }
+
+    pub(super) fn contains(self, number: usize) -> bool {
+        self.meets(Self::only(number))
+    }
+
+    pub(super) fn meets(self, other: Ports) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) fn union(self, other: Ports) -> Self {
+        Ports(self.0 | other.0)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Iterator for Ports {
+    type Item = usize;
+
+    /// Takes the lowest number out of the set.
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let lowest = self.0.trailing_zeros();
+        self.0 &= self.0.wrapping_sub(1);
+        Some(lowest as usize)
+    }
+}
+
+/// Where a frame comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Card,
+    Port(usize),
+}
+
+/// Where a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    /// Ports that get it.
+    pub(super) to: Ports,
+    /// Ports that would, but for their filters or the claims of others.
+    pub(super) filtered: Ports,
+    pub(super) wire: bool,
+}
+
+impl Route {
+    pub(super) const NOWHERE: Self = Route {
+        to: Ports::NONE,
+        filtered: Ports::NONE,
+        wire: false,
+    };
+}
+
+/// Decides where a frame goes.
+///
+/// - From the card, it goes to the ports that want it.
+/// - From a port to an address that a port has claimed, it stays on the board.
+/// - From a port to `card`, the card's own address, it stays on the board if there is another port
+///   without a claim, since that is the address such a port uses.
+/// - From a port to a group, it goes to the other ports that want it and out on the wire; and to
+///   any other address, out on the wire.
+/// - To the port it came from it never goes.
+pub(super) fn route<'p>(
+    origin: Origin,
+    heading: Heading,
+    card: Option<Address>,
+    ports: impl Iterator<Item = (usize, &'p Port)> + Clone,
+) -> Route {
+    let destination = heading.destination;
+    let group = destination.is_group();
+    let claimant = if group {
+        None
+    } else {
+        ports
+            .clone()
+            .find(|(_, port)| port.claim == Some(destination))
+            .map(|(number, _)| number)
+    };
+    let from = match origin {
+        Origin::Card => None,
+        Origin::Port(number) => Some(number),
+    };
+    let mut route = Route::NOWHERE;
+    let to_card = from.is_some() && card == Some(destination);
+    for (number, port) in ports {
+        if Some(number) == from {
+            continue;
+        }
+        let candidate = group
+            || from.is_none()
+            || claimant == Some(number)
+            || (to_card && claimant.is_none() && port.claim.is_none());
+        if !candidate {
+            continue;
+        }
+        if port.wants(heading, claimant.is_some_and(|owner| owner != number)) {
+            route.to.insert(number);
+        } else {
+            route.filtered.insert(number);
+        }
+    }
+    let stays = claimant.is_some() || (to_card && !route.to.union(route.filtered).is_empty());
+    route.wire = from.is_some() && !stays;
+    route
+}
+
+/// The frames that a set of ports wants from the card.
+#[cfg(feature = "ethernet-adapter")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Demand {
+    pub(super) everything: bool,
+    pub(super) all_multicast: bool,
+}
+
+#[cfg(feature = "ethernet-adapter")]
+impl Demand {
+    pub(super) fn add(&mut self, port: &Port) {
+        self.everything |= port.filter.has(Filter::EVERYTHING);
+        self.all_multicast |= port.filter.has(Filter::MULTICAST);
+    }
+}
+
+/// Makes the address of a claim, which depends on who claims and on the card.
+///
+/// It is locally administered, and the first from there on that is not `taken`.
+pub(super) fn address_for(
+    who: u32,
+    card: Option<Address>,
+    taken: impl Fn(Address) -> bool,
+) -> Address {
+    // Boards with the same processes share a network, so their cards tell them apart.
+    let [a, b, c, d, e, f, _, _] = card.map_or(0, Address::number).to_le_bytes();
+    let board = a ^ b ^ c ^ d ^ e ^ f;
+    let mut who = who;
+    loop {
+        let [g, h, i, j] = who.to_be_bytes();
+        let address = Address::from_octets([0x02, board, g, h, i, j]);
+        // Fewer addresses are taken than there are, so this ends.
+        if !taken(address) {
+            return address;
+        }
+        who = who.wrapping_add(1);
+    }
+}
+
+#[cfg(test)]
+#[path = "switching_tests.rs"]
+mod tests;

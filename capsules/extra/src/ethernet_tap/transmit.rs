@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The way of frames out of processes.
+//!
+//! A frame is copied to a buffer and handed to the adapter within the command, and reported at
+//! once. If there is no buffer for it, it stays with the process until there is one, and processes
+//! that wait are served in turn. An adapter that takes one frame at a time reports later.
+
+use super::app::{App, Outgoing, Transmission};
+use super::batch::Batch;
+use super::path::Path;
+use super::switching::{Heading, Origin, Ports};
+use super::{EthernetTapDriver, MIN_FRAME, ro_allow, rw_allow, upcall};
+use kernel::ErrorCode;
+use kernel::ProcessId;
+use kernel::errorcode::into_statuscode;
+use kernel::grant::GrantKernelData;
+use kernel::process::Error;
+use kernel::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice, WriteableProcessBuffer};
+
+/// Who sends.
+#[derive(Clone, Copy)]
+struct Sender {
+    number: usize,
+    process_id: ProcessId,
+}
+
+/// How far a frame has got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    Adapter,
+    /// It stays on the board.
+    Processes,
+}
+
+/// What one turn of a process that waits has come to.
+enum Turn {
+    /// A frame of it is sent, or refused for good.
+    Taken,
+    /// It does not wait.
+    NotWaiting,
+    /// The adapter takes nothing more.
+    Full,
+}
+
+impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
+    fn lengths(&self) -> core::ops::RangeInclusive<usize> {
+        usize::from(MIN_FRAME)..=self.pool.capacity()
+    }
+
+    /// Gets buffers back, and serves those who wait, before a process gives a command.
+    ///
+    /// Not within it: those who wait could be the same.
+    #[inline]
+    fn make_room(&self, much: bool) {
+        if much || self.pool.is_empty() {
+            P::reclaim(self.adapter);
+        }
+        if self.waiting.get() {
+            self.serve_waiting();
+        }
+    }
+
+    /// Accepts a process's frame: hands it to the adapter, or notes it.
+    pub(super) fn transmit(
+        &self,
+        process_id: ProcessId,
+        length: usize,
+        id: usize,
+    ) -> Result<(), ErrorCode> {
+        self.make_room(false);
+        self.enter(process_id, |number, app, kernel_data| {
+            app.catch_up(kernel_data);
+            let sender = Sender { number, process_id };
+            self.transmit_one(sender, app, kernel_data, length, id)
+                .inspect_err(|code| self.count_refusal(app, *code, length))
+        })
+    }
+
+    #[inline]
+    fn transmit_one(
+        &self,
+        sender: Sender,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        length: usize,
+        id: usize,
+    ) -> Result<(), ErrorCode> {
+        if !matches!(app.transmission, Transmission::None) {
+            return Err(ErrorCode::BUSY);
+        }
+        if !self.lengths().contains(&length) {
+            return Err(ErrorCode::SIZE);
+        }
+        let frame = Outgoing {
+            length: length as u16,
+            id,
+        };
+        let sent = if self.waiting.get() {
+            // Those who wait already come first.
+            Err(ErrorCode::BUSY)
+        } else {
+            self.send_shared(sender, kernel_data, length)
+        };
+        match sent {
+            Ok(reached) => {
+                P::flush(self.adapter);
+                handed_over::<E, P>(app, kernel_data, frame, reached);
+                Ok(())
+            }
+            Err(ErrorCode::BUSY) => {
+                app.transmission = Transmission::Queued(frame);
+                self.waiting.set(true);
+                Ok(())
+            }
+            Err(code) => Err(code),
+        }
+    }
+
+    /// Accepts the frames in the first `bytes` bytes of a process's batch buffer.
+    pub(super) fn transmit_batch(
+        &self,
+        process_id: ProcessId,
+        bytes: usize,
+    ) -> Result<(), ErrorCode> {
+        self.make_room(true);
+        self.enter(process_id, |number, app, kernel_data| {
+            app.catch_up(kernel_data);
+            let sender = Sender { number, process_id };
+            let accepted = self.begin_batch(sender, app, kernel_data, bytes);
+            accepted.inspect_err(|code| self.count_refusal(app, *code, 0))
+        })
+    }
+
+    fn begin_batch(
+        &self,
+        sender: Sender,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        bytes: usize,
+    ) -> Result<(), ErrorCode> {
+        if !matches!(app.transmission, Transmission::None) {
+            return Err(ErrorCode::BUSY);
+        }
+        let mut batch = kernel_data
+            .get_readonly_processbuffer(ro_allow::BATCH)
+            .and_then(|shared| shared.enter(|shared| Batch::check(shared, bytes, &self.lengths())))
+            .unwrap_or(Err(ErrorCode::SIZE))?;
+        let outcome = if self.waiting.get() {
+            Err(ErrorCode::BUSY)
+        } else {
+            let outcome = self.send_batch(sender, app, kernel_data, &mut batch, usize::MAX);
+            P::flush(self.adapter);
+            outcome
+        };
+        match outcome {
+            Err(ErrorCode::BUSY) => {
+                app.transmission = Transmission::Batch(batch);
+                self.waiting.set(true);
+                Ok(())
+            }
+            Err(code) if batch.progress().0 == 0 => Err(code),
+            outcome => {
+                end_batch(app, kernel_data, &batch, outcome);
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands over up to `limit` frames of a batch.
+    ///
+    /// # Errors
+    ///
+    /// - `BUSY`: frames are left for which there is no room now.
+    /// - Others: the next frame is not sent, nor those behind it.
+    fn send_batch(
+        &self,
+        sender: Sender,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        batch: &mut Batch,
+        limit: usize,
+    ) -> Result<(), ErrorCode> {
+        let lengths = self.lengths();
+        kernel_data
+            .get_readonly_processbuffer(ro_allow::BATCH)
+            .and_then(|shared| {
+                shared.enter(|shared| {
+                    let mut left = limit;
+                    while !batch.is_over() {
+                        left = left.checked_sub(1).ok_or(ErrorCode::BUSY)?;
+                        let entry = batch.next(shared, &lengths)?;
+                        self.send(sender, entry.frame)?;
+                        app.sent.count(entry.frame.len());
+                        batch.pass(entry);
+                    }
+                    Ok(())
+                })
+            })
+            .unwrap_or(Err(ErrorCode::SIZE))
+    }
+
+    /// Sends the first `length` bytes of the buffer for single frames.
+    #[inline]
+    fn send_shared(
+        &self,
+        sender: Sender,
+        kernel_data: &GrantKernelData,
+        length: usize,
+    ) -> Result<Reached, ErrorCode> {
+        kernel_data
+            .get_readonly_processbuffer(ro_allow::FRAME)
+            .and_then(|shared| {
+                shared.enter(|shared| {
+                    let frame = shared.get(..length).ok_or(ErrorCode::SIZE)?;
+                    self.send(sender, frame)
+                })
+            })
+            // Without a shared frame there is no length that fits.
+            .unwrap_or(Err(ErrorCode::SIZE))
+    }
+
+    /// Copies a frame and passes it on, to the wire and to other processes.
+    ///
+    /// # Errors
+    ///
+    /// - `BUSY`: there is no buffer, or no room in the adapter; nobody got the frame.
+    /// - Others: the adapter refused it. Processes got it all the same.
+    #[inline]
+    fn send(&self, sender: Sender, frame: &ReadableProcessSlice) -> Result<Reached, ErrorCode> {
+        let length = frame.len();
+        let buffer = self.pool.take().ok_or(ErrorCode::BUSY)?;
+        let copied = match buffer.get_mut(..length) {
+            Some(place) => frame.copy_to_slice_or_err(place),
+            None => Err(ErrorCode::SIZE),
+        };
+        if let Err(code) = copied {
+            self.pool.put(buffer);
+            return Err(code);
+        }
+        let alone = self.members.present() == Ports::only(sender.number);
+        if !alone {
+            match self.switch(sender, buffer.get(..length).unwrap_or_default()) {
+                Ok(true) => {}
+                stays => {
+                    self.pool.put(buffer);
+                    return stays.map(|_| Reached::Processes);
+                }
+            }
+        }
+        let identifier = sender.process_id.id();
+        match P::submit(self.adapter, buffer, length as u16, identifier) {
+            Ok(()) => Ok(Reached::Adapter),
+            Err((code, buffer)) => {
+                self.pool.put(buffer);
+                Err(code)
+            }
+        }
+    }
+
+    /// Gives a frame to the other processes that it is for; true if it goes out on the wire too.
+    ///
+    /// # Errors
+    ///
+    /// - `BUSY`: it does, and there is no room. No process got it.
+    fn switch(&self, sender: Sender, frame: &[u8]) -> Result<bool, ErrorCode> {
+        let heading = Heading::of(frame).ok_or(ErrorCode::SIZE)?;
+        let origin = Origin::Port(sender.number);
+        let route = self.members.route(origin, heading, self.address());
+        if route.wire && !P::has_room(self.adapter) {
+            return Err(ErrorCode::BUSY);
+        }
+        self.frame_to_processes(frame, route.to);
+        Ok(route.wire)
+    }
+
+    #[cold]
+    fn count_refusal(&self, app: &mut App, code: ErrorCode, length: usize) {
+        let drops = &mut app.drops;
+        let count = if code == ErrorCode::SIZE && length > self.pool.capacity() {
+            &mut drops.oversize
+        } else {
+            &mut drops.refused
+        };
+        *count = count.wrapping_add(1);
+    }
+
+    /// Takes a buffer back and gives it to whoever waits.
+    #[inline]
+    pub(super) fn buffer_is_back(&self, buffer: &'static mut [u8]) {
+        self.pool.put(buffer);
+        if self.waiting.get() {
+            self.serve_waiting();
+        }
+    }
+
+    /// Hands over the frames of those who wait, a frame each in turn, while there is room.
+    #[cold]
+    pub(super) fn serve_waiting(&self) {
+        let (mut sent, mut full) = (false, false);
+        let mut again = true;
+        while again && !full && !self.pool.is_empty() {
+            again = false;
+            for number in self.members.after(self.last_served.get()) {
+                match self.serve(number) {
+                    Turn::NotWaiting => {}
+                    Turn::Taken => {
+                        sent = true;
+                        again = true;
+                        self.last_served.set(number);
+                    }
+                    Turn::Full => {
+                        full = true;
+                        break;
+                    }
+                }
+            }
+        }
+        if sent {
+            P::flush(self.adapter);
+        }
+        let waits = |number| self.is_waiting(number);
+        self.waiting
+            .set(self.members.present().into_iter().any(waits));
+        if full {
+            // The adapter may be full of the frames of others, of which the tap does not hear.
+            self.hold.arm();
+        }
+    }
+
+    fn is_waiting(&self, number: usize) -> bool {
+        let Some(process_id) = self.members.process(number) else {
+            return false;
+        };
+        let waits = self.apps.enter(process_id, |app, _| app.is_waiting());
+        // One that is just giving a command knows itself what it waits for.
+        waits.unwrap_or_else(|error| error == Error::AlreadyInUse)
+    }
+
+    fn serve(&self, number: usize) -> Turn {
+        let Some(process_id) = self.members.process(number) else {
+            return Turn::NotWaiting;
+        };
+        let sender = Sender { number, process_id };
+        let turn = self
+            .apps
+            .enter(process_id, |app, kernel_data| match app.transmission {
+                Transmission::Queued(frame) => {
+                    let length = usize::from(frame.length);
+                    match self.send_shared(sender, kernel_data, length) {
+                        Ok(reached) => {
+                            handed_over::<E, P>(app, kernel_data, frame, reached);
+                            Turn::Taken
+                        }
+                        Err(ErrorCode::BUSY) => Turn::Full,
+                        Err(code) => {
+                            self.count_refusal(app, code, length);
+                            report(app, kernel_data, frame, Err(code), None);
+                            Turn::Taken
+                        }
+                    }
+                }
+                Transmission::Batch(mut batch) => {
+                    let before = batch.progress();
+                    let outcome = self.send_batch(sender, app, kernel_data, &mut batch, 1);
+                    if outcome == Err(ErrorCode::BUSY) {
+                        app.transmission = Transmission::Batch(batch);
+                        return if batch.progress() == before {
+                            Turn::Full
+                        } else {
+                            Turn::Taken
+                        };
+                    }
+                    if let Err(code) = outcome {
+                        self.count_refusal(app, code, 0);
+                    }
+                    end_batch(app, kernel_data, &batch, outcome);
+                    Turn::Taken
+                }
+                _ => Turn::NotWaiting,
+            });
+        turn.unwrap_or_else(|error| {
+            self.forget_if_gone(number, error);
+            Turn::NotWaiting
+        })
+    }
+
+    /// Notes that the adapter is done with a frame of the process `identifier`.
+    pub(super) fn transmission_over(
+        &self,
+        outcome: Result<(), ErrorCode>,
+        identifier: usize,
+        timestamp: Option<u64>,
+    ) {
+        if P::DEEP && outcome.is_ok() {
+            return;
+        }
+        let Some(process_id) = self.members.by_identifier(identifier) else {
+            return;
+        };
+        // A process that is gone needs no answer.
+        let _ = self.apps.enter(process_id, |app, kernel_data| {
+            if outcome.is_err() {
+                app.drops.lost = app.drops.lost.wrapping_add(1);
+            }
+            if let Transmission::InFlight(frame) = app.transmission {
+                report(app, kernel_data, frame, outcome, timestamp);
+            }
+        });
+    }
+}
+
+/// Notes that a frame is handed over, and reports it unless the adapter does so later.
+#[inline]
+fn handed_over<'a, E, P: Path<'a, E>>(
+    app: &mut App,
+    kernel_data: &GrantKernelData,
+    frame: Outgoing,
+    reached: Reached,
+) {
+    if P::DEEP || reached == Reached::Processes {
+        report(app, kernel_data, frame, Ok(()), None);
+    } else {
+        app.transmission = Transmission::InFlight(frame);
+    }
+}
+
+/// Tells a process what became of its frame.
+#[inline]
+fn report(
+    app: &mut App,
+    kernel_data: &GrantKernelData,
+    frame: Outgoing,
+    outcome: Result<(), ErrorCode>,
+    timestamp: Option<u64>,
+) {
+    if outcome.is_ok() {
+        app.sent.count(usize::from(frame.length));
+    }
+    write_info(kernel_data, timestamp);
+    let flags = usize::from(timestamp.is_some());
+    let arguments = (
+        into_statuscode(outcome),
+        flags << 16 | usize::from(frame.length),
+        frame.id,
+    );
+    tell(app, kernel_data, upcall::SENT, arguments);
+}
+
+/// Tells a process what became of its batch.
+fn end_batch(
+    app: &mut App,
+    kernel_data: &GrantKernelData,
+    batch: &Batch,
+    outcome: Result<(), ErrorCode>,
+) {
+    let (frames, bytes) = batch.progress();
+    let arguments = (into_statuscode(outcome), frames, bytes);
+    tell(app, kernel_data, upcall::BATCH_DONE, arguments);
+}
+
+#[inline]
+fn tell(
+    app: &mut App,
+    kernel_data: &GrantKernelData,
+    upcall: usize,
+    arguments: (usize, usize, usize),
+) {
+    if kernel_data.schedule_upcall(upcall, arguments).is_ok() {
+        app.transmission = Transmission::None;
+    } else {
+        app.transmission = Transmission::Ended { upcall, arguments };
+        app.catch_up(kernel_data);
+    }
+}
+
+/// Leaves the time of transmission with a process that shares room for it.
+#[inline]
+fn write_info(kernel_data: &GrantKernelData, timestamp: Option<u64>) {
+    // Sharing the buffer is optional, and one that is too short is like none.
+    let _ = kernel_data
+        .get_readwrite_processbuffer(rw_allow::SENT_INFO)
+        .and_then(|info| {
+            info.mut_enter(|info| {
+                let bytes = timestamp.unwrap_or(0).to_be_bytes();
+                info.get(..bytes.len())
+                    .map(|place| place.copy_from_slice_or_err(&bytes))
+            })
+        });
+}
