@@ -223,8 +223,8 @@ impl DeferredCall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_support::forever;
-    use crate::utilities::single_thread_value::tests::TestThread;
+    use crate::testing::TestThread;
+    use crate::testing::forever;
     use std::vec::Vec;
 
     struct Driver {

@@ -7,7 +7,7 @@
 
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 extern crate std;
 
 #[cfg(test)]
@@ -32,9 +32,7 @@ pub mod scheduler;
 pub mod storage_permissions;
 pub mod syscall;
 mod syscall_driver;
-#[cfg(test)]
-mod test_support;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod upcall;
 pub mod utilities;

@@ -65,9 +65,9 @@ mod tests {
     use super::*;
     use crate::deferred_call::{DeferredCallClient, initialize_deferred_call_state};
     use crate::process::Process;
-    use crate::test_support::chip::FakeChip;
-    use crate::test_support::{forever, kernel_with_process};
-    use crate::utilities::single_thread_value::tests::TestThread;
+    use crate::process::fakes::FakeChip;
+    use crate::testing::TestThread;
+    use crate::testing::{forever, kernel_with_process};
     use core::cell::Cell;
 
     /// Has only what a scheduler must have.
@@ -92,7 +92,7 @@ mod tests {
         fn handle_deferred_call(&self) {
             self.runs.set(self.runs.get() + 1);
             if let Some(chip) = self.interrupts {
-                chip.interrupts.set(1);
+                chip.boundary.interrupt.set(true);
             }
         }
 
@@ -121,9 +121,9 @@ mod tests {
         assert!(!Idle.do_kernel_work_now(&chip) && Idle.continue_process(id, &chip));
         let drivers = [driver(None), driver(None)];
         assert!(Idle.do_kernel_work_now(&chip) && !Idle.continue_process(id, &chip));
-        chip.interrupts.set(3);
+        chip.boundary.interrupt.set(true);
         Idle.execute_kernel_work(&chip);
-        assert_eq!(chip.served.get(), 3);
+        assert_eq!(chip.served.get(), 1);
         assert!(drivers.iter().all(|driver| driver.runs.get() == 1));
         assert!(!Idle.do_kernel_work_now(&chip) && Idle.continue_process(id, &chip));
     }

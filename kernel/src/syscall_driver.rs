@@ -275,7 +275,7 @@ mod tests {
     use super::*;
     use crate::process::Process;
     use crate::processbuffer::ReadWriteProcessBuffer;
-    use crate::test_support::kernel_with_process;
+    use crate::testing::kernel_with_process;
 
     /// Whether each of the ten questions about the kind is answered with yes.
     fn kinds(answer: CommandReturn) -> [bool; 10] {

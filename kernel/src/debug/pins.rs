@@ -48,8 +48,8 @@ pub fn debug_gpio(index: usize, action: impl FnOnce(&dyn gpio::Pin)) {
 mod tests {
     use super::*;
     use crate::hil::gpio::tests::FakePin;
-    use crate::test_support::forever;
-    use crate::utilities::single_thread_value::tests::TestThread;
+    use crate::testing::TestThread;
+    use crate::testing::forever;
 
     #[test]
     fn the_macro_reaches_the_pin_with_its_index() {

@@ -272,7 +272,7 @@ impl BinaryWrite for Unbounded<'_> {
 mod tests {
     use super::*;
     use crate::process::ProcessPrinterContext;
-    use crate::test_support::kernel_with;
+    use crate::testing::kernel_with;
     use core::cell::Cell;
     use std::string::String;
     use std::vec::Vec;

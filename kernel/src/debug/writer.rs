@@ -180,8 +180,8 @@ pub fn debug_available_len() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_support::forever;
-    use crate::utilities::single_thread_value::tests::TestThread;
+    use crate::testing::TestThread;
+    use crate::testing::forever;
     use core::cell::{Cell, RefCell};
     use std::string::String;
     use std::vec::Vec;

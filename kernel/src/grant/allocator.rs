@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
     use crate::process::State;
-    use crate::test_support::{FakeProcess, kernel_with_process};
+    use crate::testing::{FakeProcess, kernel_with_process};
 
     type Counted = Grant<u8, UpcallCount<0>, AllowRoCount<0>, AllowRwCount<0>>;
 

@@ -8,7 +8,7 @@ use std::vec::Vec;
 use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
 use crate::kernel::Kernel;
 use crate::process::{Error, Process, State};
-use crate::test_support::{kernel_with, kernel_with_process};
+use crate::testing::{kernel_with, kernel_with_process};
 
 const DRIVER: usize = 0x30007;
 
@@ -187,7 +187,7 @@ fn a_default_that_enters_its_own_grant_finds_it_in_use() {
         }
     }
     let (kernel, process) = kernel_with_process();
-    let grant = crate::test_support::forever(Grant::new(kernel, DRIVER, 0));
+    let grant = crate::testing::forever(Grant::new(kernel, DRIVER, 0));
     GRANT.set(Some(grant));
     PROCESS.set(Some(process.processid()));
     let found = grant.enter(process.processid(), |curious, _| curious.0);

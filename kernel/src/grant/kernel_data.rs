@@ -136,7 +136,7 @@ mod tests {
     use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
     use crate::process::State;
     use crate::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
-    use crate::test_support::{FakeProcess, QUEUE_LENGTH, kernel_with_process};
+    use crate::testing::{FakeProcess, QUEUE_LENGTH, kernel_with_process};
 
     const DRIVER: usize = 4;
 

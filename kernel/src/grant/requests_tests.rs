@@ -11,7 +11,7 @@ use crate::process::{self, ProcessId, State};
 use crate::processbuffer::{
     ReadableProcessBuffer, UserspaceReadableProcessBuffer, WriteableProcessBuffer,
 };
-use crate::test_support::{FakeProcess, kernel_with_process};
+use crate::testing::{FakeProcess, kernel_with_process};
 
 const DRIVER: usize = 0x30007;
 

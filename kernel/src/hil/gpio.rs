@@ -342,7 +342,7 @@ impl<'a, P: InterruptPin<'a>> Input for InterruptValueWrapper<'a, P> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::test_support::forever;
+    use crate::testing::forever;
 
     /// A pin that is wired to nothing and remembers what was done to it.
     pub(crate) struct FakePin {

@@ -67,7 +67,7 @@ fn permits_driver(permissions: CommandPermissions) -> bool {
 mod tests {
     use super::*;
     use crate::syscall::YieldVariant;
-    use crate::test_support::kernel_with_process;
+    use crate::testing::kernel_with_process;
 
     const LISTED: usize = 4;
     const OTHER: usize = 5;

@@ -2,8 +2,6 @@
 
 //! A board on the host, with a chip whose processes follow a script, and one driver.
 
-mod chip;
-
 pub(crate) mod calls;
 
 use core::cell::{Cell, RefCell, UnsafeCell};
@@ -12,7 +10,7 @@ use std::boxed::Box;
 use std::string::String;
 use std::vec::Vec;
 
-pub(crate) use chip::{Entry, FakeChip};
+pub(crate) use crate::testing::{Entry, FakeChip};
 
 use super::fake_tbf::Tbf;
 use super::loader::{ProcessLoadReport, ProcessLoadReporter, load_processes_reporting};
@@ -34,7 +32,7 @@ use crate::process::{Error, ProcessId, ProcessLoadError};
 use crate::processbuffer::UserspaceReadableProcessBuffer;
 use crate::scheduler::{Scheduler, SchedulingDecision};
 use crate::syscall::{CommandReturn, ContextSwitchReason, Syscall, SyscallDriver, SyscallReturn};
-use crate::test_support::forever;
+use crate::testing::forever;
 
 /// Number of the driver that every board here has.
 pub(crate) const DRIVER: usize = 5;

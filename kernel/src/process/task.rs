@@ -59,7 +59,6 @@ pub struct ReturnArguments {
     pub argument2: usize,
 }
 
-#[cfg(test)]
 impl Task {
     /// The driver event that queued this task, if one did.
     pub(crate) fn upcall_id(&self) -> Option<UpcallId> {

@@ -12,7 +12,7 @@ use super::{
     AppCredentialsPolicy, AppCredentialsPolicyClient, CheckResult, CheckResultAcceptMetadata,
 };
 use crate::errorcode::ErrorCode;
-use crate::test_support::forever;
+use crate::testing::forever;
 use crate::utilities::cells::OptionalCell;
 
 /// Orders to the policy, as the first byte of a credential.

@@ -17,7 +17,7 @@ use super::*;
 use crate::process::fake_tbf::Tbf;
 use crate::process::fakes::memory;
 use crate::process::{ProcessBinary, ShortId};
-use crate::test_support::{forever, kernel_with_process};
+use crate::testing::{forever, kernel_with_process};
 
 type Outcome = Result<Option<Option<usize>>, ProcessCheckError>;
 

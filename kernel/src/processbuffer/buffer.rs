@@ -350,7 +350,7 @@ impl Deref for ReadWriteProcessBufferRef<'_> {
 mod tests {
     use super::*;
     use crate::process::{Process, State};
-    use crate::test_support::kernel_with_process;
+    use crate::testing::kernel_with_process;
 
     /// Error of reading and of writing.
     fn failures(buffer: &ReadWriteProcessBuffer) -> (Option<Error>, Option<Error>) {

@@ -155,29 +155,12 @@ impl<T> Drop for SingleThreadValue<T> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
+    use crate::testing::TestThread;
     use core::cell::Cell;
-    use core::sync::atomic::AtomicUsize;
     use std::rc::Rc;
     use std::thread;
-
-    /// Numbers the threads of the test program.
-    pub(crate) struct TestThread;
-
-    std::thread_local! {
-        static NUMBER: usize = {
-            static NEXT: AtomicUsize = AtomicUsize::new(1);
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        };
-    }
-
-    // SAFETY: each thread draws a number of its own and keeps it.
-    unsafe impl ThreadIdProvider for TestThread {
-        fn running_thread_id() -> usize {
-            NUMBER.with(|number| *number)
-        }
-    }
 
     #[test]
     fn only_the_thread_that_stored_the_value_reaches_it() {

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn copies_reach_the_same_target() {
-        let target: &'static Cell<u32> = crate::test_support::forever(Cell::new(1));
+        let target: &'static Cell<u32> = crate::testing::forever(Cell::new(1));
         // SAFETY: the cell is kept, valid and shared, for the whole run.
         let first = unsafe { StaticRef::new(target) };
         let second = first;

@@ -3,12 +3,11 @@
 //! The alarm driver, as processes use it.
 
 use crate::support::alarm::FakeAlarm;
-use crate::support::leak;
-use crate::support::process::{FakeProcess, Host};
 use capsules_core::alarm::{AlarmDriver, DRIVER_NUM};
 use kernel::ErrorCode;
 use kernel::hil::time::Alarm;
 use kernel::syscall::SyscallDriver;
+use kernel::testing::{FakeProcess, Host, forever};
 
 type Driver = AlarmDriver<'static, FakeAlarm>;
 
@@ -21,7 +20,7 @@ fn bench<const N: usize>() -> (
 ) {
     let host = Host::new();
     let alarm = FakeAlarm::leaked(START);
-    let driver = leak(AlarmDriver::new(alarm, host.grant(DRIVER_NUM)));
+    let driver = forever(AlarmDriver::new(alarm, host.grant(DRIVER_NUM)));
     alarm.set_alarm_client(driver);
     (alarm, driver, host.processes)
 }
@@ -157,7 +156,7 @@ fn the_alarm_of_a_process_that_ended_disturbs_nobody() {
     set_relative(driver, a, 10);
     set_relative(driver, b, 20);
     let old = a.id();
-    a.restart_as(9);
+    a.restart();
     alarm.pass(15);
     assert_eq!(a.upcalls(), []);
     alarm.pass(15);
@@ -179,7 +178,7 @@ fn the_last_process_left_waiting_keeps_its_deadline() {
     assert_eq!(alarm.wakes_in(), Some(25));
     set_relative(driver, b, 100);
     assert_eq!(alarm.wakes_in(), Some(100));
-    b.restart_as(9);
+    b.restart();
     set_relative(driver, a, 300);
     alarm.pass(100);
     assert_eq!(alarm.wakes_in(), Some(200));

@@ -2,15 +2,15 @@
 
 //! The console driver, as processes use it, over a shared serial port.
 
-use crate::support::process::{FakeProcess, Host, Memory};
 use crate::support::uart::FakeUart;
-use crate::support::{leak, run_deferred_calls, start};
+use crate::support::{run_deferred_calls, start};
 use capsules_core::console::{Console, DEFAULT_BUF_SIZE, DRIVER_NUM};
 use capsules_core::virtualizers::virtual_uart::{MuxUart, RX_BUF_LEN, UartDevice};
 use kernel::ErrorCode;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::hil::uart::{Receive, Transmit};
 use kernel::syscall::SyscallDriver;
+use kernel::testing::{FakeProcess, Host, Memory, forever};
 
 struct Bench<const N: usize> {
     uart: &'static FakeUart,
@@ -23,12 +23,12 @@ fn bench<const N: usize>() -> Bench<N> {
     let host = Host::new();
     let uart = FakeUart::leaked();
     let rx = Box::leak(Box::new([0; RX_BUF_LEN]));
-    let mux: &'static MuxUart<'static> = leak(MuxUart::new(uart, rx, 115_200));
+    let mux: &'static MuxUart<'static> = forever(MuxUart::new(uart, rx, 115_200));
     mux.register();
     mux.initialize();
-    let device: &'static UartDevice<'static> = leak(UartDevice::new(mux, true));
+    let device: &'static UartDevice<'static> = forever(UartDevice::new(mux, true));
     device.setup();
-    let console = leak(Console::new(
+    let console = forever(Console::new(
         device,
         Box::leak(Box::new([0; DEFAULT_BUF_SIZE])),
         Box::leak(Box::new([0; DEFAULT_BUF_SIZE])),
@@ -164,7 +164,7 @@ fn the_end_of_a_writer_lets_the_next_one_write() {
     let [a, b] = bench.processes;
     bench.write(a, &[b'a'; 500]);
     bench.write(b, b"after");
-    a.restart_as(7);
+    a.restart();
     assert_eq!(bench.uart.drain(), "a".repeat(64) + "after");
     assert_eq!(a.upcalls(), []);
     bench.write(a, b"anew");

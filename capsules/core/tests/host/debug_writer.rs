@@ -2,14 +2,15 @@
 
 //! Debug output over a fake serial port.
 
+use crate::support::start;
 use crate::support::uart::FakeUart;
-use crate::support::{leak, start};
 use capsules_core::debug_writer::BufferedDebugWriter;
 use core::mem::MaybeUninit;
 use kernel::ErrorCode;
 use kernel::debug::DebugWriter;
 use kernel::deferred_call::{DeferredCall, DeferredCallClient};
 use kernel::hil::uart::{Transmit, TransmitClient};
+use kernel::testing::forever;
 use kernel::utilities::io_write::IoWrite;
 
 const LOST: &[u8] = b"[lost]";
@@ -21,7 +22,7 @@ fn writer(room: usize, chunk: usize) -> (&'static FakeUart, &'static BufferedDeb
     start();
     let uart = FakeUart::leaked();
     let ring = vec![MaybeUninit::uninit(); room + RESERVE].leak();
-    let writer = leak(BufferedDebugWriter::new(uart, ring, vec![0; chunk].leak()));
+    let writer = forever(BufferedDebugWriter::new(uart, ring, vec![0; chunk].leak()));
     uart.set_transmit_client(writer);
     writer.register();
     (uart, writer)

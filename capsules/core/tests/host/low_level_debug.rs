@@ -2,13 +2,12 @@
 
 //! The low-level debug driver, as processes use it.
 
-use crate::support::leak;
-use crate::support::process::{FakeProcess, Host};
 use crate::support::uart::FakeUart;
 use capsules_core::low_level_debug::{BUF_LEN, DRIVER_NUM, LowLevelDebug};
 use kernel::ErrorCode;
 use kernel::hil::uart::Transmit;
 use kernel::syscall::SyscallDriver;
+use kernel::testing::{FakeProcess, Host, forever};
 
 type Bench<const N: usize> = (
     &'static FakeUart,
@@ -20,7 +19,7 @@ fn bench<const N: usize>() -> Bench<N> {
     let host = Host::new();
     let uart = FakeUart::leaked();
     let buffer = Box::leak(Box::new([0; BUF_LEN]));
-    let driver = leak(LowLevelDebug::new(buffer, uart, host.grant(DRIVER_NUM)));
+    let driver = forever(LowLevelDebug::new(buffer, uart, host.grant(DRIVER_NUM)));
     uart.set_transmit_client(driver);
     (uart, driver, host.processes)
 }

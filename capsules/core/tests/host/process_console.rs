@@ -2,8 +2,6 @@
 
 //! The prompt, over a fake serial port and a kernel without processes.
 
-use crate::support::leak;
-use crate::support::process::Host;
 use crate::support::uart::FakeUart;
 use capsules_core::process_console::{
     Board, ConsoleCommand, KernelAddresses, ProcessConsole, READ_BUF_LEN, STEP_ROOM,
@@ -14,6 +12,7 @@ use kernel::capabilities::{ProcessManagementCapability, ProcessStartCapability};
 use kernel::create_capability;
 use kernel::hil::uart::{Receive, Transmit};
 use kernel::process::{Process, ProcessPrinter, ProcessPrinterContext};
+use kernel::testing::{Host, forever};
 use kernel::utilities::binary_write::BinaryWrite;
 
 struct NoPrinter;
@@ -80,7 +79,7 @@ fn halt_by_panic() -> ! {
 }
 
 fn console(buffer_len: usize) -> &'static FakeUart {
-    console_of(leak(Kernel::new(&[])), &NoPrinter, buffer_len)
+    console_of(forever(Kernel::new(&[])), &NoPrinter, buffer_len)
 }
 
 fn console_of(
@@ -89,7 +88,7 @@ fn console_of(
     buffer_len: usize,
 ) -> &'static FakeUart {
     let uart = FakeUart::leaked();
-    let console = leak(ProcessConsole::new(
+    let console = forever(ProcessConsole::new(
         uart,
         Box::leak(vec![0; buffer_len].into_boxed_slice()),
         Box::leak(Box::new([0; READ_BUF_LEN])),
@@ -382,8 +381,8 @@ fn a_process_is_led_through_its_states() {
         ("start second", "PID 1): Yielded"),
         ("boot second", "PID 1): Yielded"),
         ("terminate second", "PID 1): Terminated"),
-        ("boot second", "PID 101): Yielded"),
-        ("fault  second ", "PID 101): Faulted"),
+        ("boot second", "PID 2): Yielded"),
+        ("fault  second ", "PID 2): Faulted"),
     ] {
         assert_eq!(answer(uart, line), format!("Process second ({state}\r\n"));
     }

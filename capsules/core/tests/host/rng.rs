@@ -2,13 +2,12 @@
 
 //! The random number driver, as processes use it.
 
-use crate::support::leak;
-use crate::support::process::{FakeProcess, Host, Memory};
 use capsules_core::rng::{DRIVER_NUM, RngDriver};
 use core::cell::Cell;
 use kernel::ErrorCode;
 use kernel::hil::rng::{Client, Continue, Rng};
 use kernel::syscall::SyscallDriver;
+use kernel::testing::{FakeProcess, Host, Memory, forever};
 use kernel::utilities::cells::OptionalCell;
 
 /// A source whose words are 0x01010101, 0x02020202, ...
@@ -72,8 +71,8 @@ type Driver = RngDriver<'static, Source>;
 
 fn bench<const N: usize>() -> (&'static Source, &'static Driver, [&'static FakeProcess; N]) {
     let host = Host::new();
-    let source: &'static Source = leak(Source::default());
-    let driver = leak(RngDriver::new(source, host.grant(DRIVER_NUM)));
+    let source: &'static Source = forever(Source::default());
+    let driver = forever(RngDriver::new(source, host.grant(DRIVER_NUM)));
     source.set_client(driver);
     (source, driver, host.processes)
 }
@@ -212,7 +211,7 @@ fn a_process_that_ended_is_forgotten() {
     get(driver, a, 100);
     share(driver, b, 4);
     get(driver, b, 4);
-    a.restart_as(5);
+    a.restart();
     assert_eq!(source.offer(100), 1);
     assert_eq!(b.upcalls(), [(0, (0, 4, 0))]);
     assert_eq!(a.upcalls(), []);

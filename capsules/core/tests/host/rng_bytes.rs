@@ -2,13 +2,12 @@
 
 //! The random number driver over a source with a stock of bytes.
 
-use crate::support::leak;
-use crate::support::process::{FakeProcess, Host, Memory};
 use capsules_core::rng::{DRIVER_NUM, RngDriver, Slices};
 use core::cell::{Cell, RefCell};
 use kernel::ErrorCode;
 use kernel::hil::rng_bytes::{RandomBytes, RandomBytesClient};
 use kernel::syscall::SyscallDriver;
+use kernel::testing::{FakeProcess, Host, Memory, forever};
 use kernel::utilities::cells::OptionalCell;
 use std::collections::VecDeque;
 
@@ -72,8 +71,8 @@ type Driver = RngDriver<'static, Stock, Slices>;
 
 fn bench<const N: usize>() -> (&'static Stock, &'static Driver, [&'static FakeProcess; N]) {
     let host = Host::new();
-    let stock: &'static Stock = leak(Stock::default());
-    let driver = leak(RngDriver::by_slice(stock, host.grant(DRIVER_NUM)));
+    let stock: &'static Stock = forever(Stock::default());
+    let driver = forever(RngDriver::by_slice(stock, host.grant(DRIVER_NUM)));
     stock.set_bytes_client(driver);
     (stock, driver, host.processes)
 }
@@ -247,7 +246,7 @@ fn a_process_that_ended_or_took_its_buffer_back_takes_no_byte() {
     get(driver, ended, 100);
     share(driver, other, 100);
     get(driver, other, 100);
-    ended.restart_as(5);
+    ended.restart();
     share(driver, other, 0);
     stock.add(50);
     assert_eq!(other.upcalls(), [(0, (0, 0, 0))]);

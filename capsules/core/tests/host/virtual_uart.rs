@@ -3,12 +3,13 @@
 //! Several users of one serial port.
 
 use crate::support::uart::FakeUart;
-use crate::support::{leak, run_deferred_calls, start};
+use crate::support::{run_deferred_calls, start};
 use capsules_core::virtualizers::virtual_uart::{MuxUart, RX_BUF_LEN, UartDevice};
 use core::cell::{Cell, RefCell};
 use kernel::ErrorCode;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::hil::uart::{Error, Receive, ReceiveClient, Transmit, TransmitClient};
+use kernel::testing::forever;
 
 type Outcome = Result<(), ErrorCode>;
 
@@ -76,13 +77,13 @@ fn bench<const N: usize>() -> Bench<N> {
     start();
     let uart = FakeUart::leaked();
     let buffer = Box::leak(Box::new([0; RX_BUF_LEN]));
-    let mux: &'static MuxUart<'static> = leak(MuxUart::new(uart, buffer, 115_200));
+    let mux: &'static MuxUart<'static> = forever(MuxUart::new(uart, buffer, 115_200));
     mux.register();
     mux.initialize();
     let users = core::array::from_fn(|_| {
-        let device: &'static UartDevice<'static> = leak(UartDevice::new(mux, true));
+        let device: &'static UartDevice<'static> = forever(UartDevice::new(mux, true));
         device.setup();
-        let user: &'static User = leak(User {
+        let user: &'static User = forever(User {
             device,
             sent: Default::default(),
             received: Default::default(),

@@ -2,12 +2,12 @@
 
 //! The Ethernet tap, as processes use it.
 
-use crate::process::{FakeProcess, Host, Memory, leak};
 use capsules_extra::ethernet_tap::{DRIVER_NUM, EthernetTapDriver, MAX_MTU};
 use core::cell::{Cell, RefCell};
 use kernel::ErrorCode;
 use kernel::hil::ethernet::{EthernetAdapterDatapath, EthernetAdapterDatapathClient};
 use kernel::syscall::SyscallDriver;
+use kernel::testing::{FakeProcess, Host, Memory, forever};
 use kernel::utilities::cells::OptionalCell;
 
 struct InFlight {
@@ -89,9 +89,9 @@ type Tap = EthernetTapDriver<'static, Card>;
 
 fn bench<const N: usize>() -> (&'static Card, &'static Tap, [&'static FakeProcess; N]) {
     let host = Host::new();
-    let card: &'static Card = leak(Card::default());
+    let card: &'static Card = forever(Card::default());
     let buffer = Box::leak(Box::new([0; MAX_MTU]));
-    let tap = leak(EthernetTapDriver::new(card, host.grant(DRIVER_NUM), buffer));
+    let tap = forever(EthernetTapDriver::new(card, host.grant(DRIVER_NUM), buffer));
     card.set_client(tap);
     tap.initialize();
     (card, tap, host.processes)
@@ -276,7 +276,7 @@ fn a_process_that_ends_in_flight_costs_nobody_anything() {
     share_frame(tap, b, &[b'b'; 60]);
     transmit(tap, a, 60, 1).unwrap();
     transmit(tap, b, 60, 2).unwrap();
-    a.restart_as(9);
+    a.restart();
     assert_eq!(card.drain(), b"ab");
     assert_eq!(a.upcalls(), []);
     assert_eq!(b.upcalls(), [(SENT, (0, 60, 2))]);

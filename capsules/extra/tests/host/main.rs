@@ -3,5 +3,3 @@
 //! Capsules over fake hardware, wired as a board wires them.
 
 mod ethernet_tap;
-#[path = "../../../core/tests/host/support/process.rs"]
-mod process;

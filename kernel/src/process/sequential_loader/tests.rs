@@ -14,8 +14,8 @@ use crate::process::fakes::{Everything, FakeChip, FakePolicy, POOL, SLOTS, memor
 use crate::process::{FaultAction, ProcessArray};
 use crate::process_checker::fakes::{ACCEPT, FAIL, Obedient, PASS, REJECT, order};
 use crate::process_checker::{AppCredentialsPolicy, AppUniqueness, Compress};
-use crate::test_support::forever;
-use crate::utilities::single_thread_value::tests::TestThread;
+use crate::testing::TestThread;
+use crate::testing::forever;
 
 /// Binaries that the loader can keep.
 const PLACES: usize = 4;

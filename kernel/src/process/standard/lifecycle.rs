@@ -161,14 +161,8 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     /// Tells whether this task would end the wait of a process that nothing queued ends.
     #[cold]
     pub(super) fn is_waiting_for(&self, task: &Task) -> bool {
-        let event = match task {
-            Task::FunctionCall(FunctionCall {
-                source: FunctionCallSource::Driver(event),
-                ..
-            }) => *event,
-            Task::ReturnValue(values) => values.upcall_id,
-            Task::FunctionCall(_) | Task::IPC(_) => return false,
-        };
-        self.state.get() == State::YieldedFor(event) && !self.tasks.contains(event)
+        let ends_wait =
+            |event| self.state.get() == State::YieldedFor(event) && !self.tasks.contains(event);
+        task.upcall_id().is_some_and(ends_wait)
     }
 }

@@ -15,7 +15,7 @@ pub struct FakeAlarm {
 
 impl FakeAlarm {
     pub fn leaked(now: u64) -> &'static Self {
-        super::leak(FakeAlarm {
+        kernel::testing::forever(FakeAlarm {
             now: Cell::new(now),
             armed: Cell::new(None),
             client: OptionalCell::empty(),

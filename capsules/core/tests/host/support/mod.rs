@@ -1,38 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Stand-ins for hardware and for the board's start-up.
+//! Stand-ins for hardware and for the board's start-up. Processes are those of `kernel::testing`.
 
 pub mod alarm;
-pub mod process;
 pub mod uart;
 
-pub use process::leak;
-
-use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::deferred_call::{DeferredCall, initialize_deferred_call_state};
-use kernel::platform::chip::ThreadIdProvider;
-
-/// Numbers the threads of tests, so that none is taken for an earlier one that has ended.
-struct HostThread;
-
-std::thread_local! {
-    static NUMBER: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    };
-}
-
-// SAFETY: each thread draws a number of its own and keeps it, and tests have no interrupt
-// handlers.
-unsafe impl ThreadIdProvider for HostThread {
-    fn running_thread_id() -> usize {
-        NUMBER.with(|number| *number)
-    }
-}
+use kernel::testing::TestThread;
 
 /// Does what a board does before it creates drivers.
 pub fn start() {
-    initialize_deferred_call_state::<HostThread>();
+    initialize_deferred_call_state::<TestThread>();
 }
 
 /// Does what the main loop does with deferred calls.

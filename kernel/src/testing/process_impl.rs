@@ -1,171 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! A process that exists on the host only, for tests of what works on processes.
-//!
-//! It has RAM, a bounded queue and a bounded supply of grant memory. It runs no code. `chip` has
-//! what a process of the real type needs to exist on the host.
+//! [`FakeProcess`] as a [`Process`].
 
-pub(crate) mod chip;
-
-use core::cell::{Cell, RefCell};
 use core::fmt::Write;
-use core::num::NonZeroU32;
 use core::ptr::{self, NonNull};
-use std::boxed::Box;
-use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::vec::Vec;
 
 use tock_tbf::types::CommandPermissions;
 
+use super::process::{FakeGrant, FakeProcess, QUEUE_LENGTH, RAM_SIZE};
 use crate::capabilities::ProcessStartCapability;
 use crate::errorcode::ErrorCode;
-use crate::kernel::Kernel;
 use crate::platform::mpu;
 use crate::process::{
     AcceptedCredential, BinaryVersion, Error, FunctionCall, Process, ProcessAddresses,
-    ProcessCustomGrantIdentifier, ProcessId, ProcessSizes, ProcessSlot, ShortId, State, Task,
+    ProcessCustomGrantIdentifier, ProcessId, ProcessSizes, ShortId, State, Task,
 };
 use crate::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
 use crate::storage_permissions::StoragePermissions;
 use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
-
-/// Keeps `value` for the rest of the run, in a place where leak checkers find it.
-pub(crate) fn forever<T: 'static>(value: T) -> &'static T {
-    struct Kept(#[expect(dead_code, reason = "only has to be there")] *mut ());
-    // SAFETY: nobody reads the pointers.
-    unsafe impl Send for Kept {}
-    static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
-    let place = Box::into_raw(Box::new(value));
-    KEPT.lock().unwrap().push(Kept(place.cast()));
-    // SAFETY: the box is never freed and never borrowed exclusively.
-    unsafe { &*place }
-}
-
-struct FakeGrant {
-    driver_num: usize,
-    memory: NonNull<u8>,
-    entered: bool,
-}
-
-/// Entries that the queue of a [`FakeProcess`] holds.
-pub(crate) const QUEUE_LENGTH: usize = 4;
-
-/// A process whose circumstances a test decides.
-pub(crate) struct FakeProcess {
-    id: Cell<ProcessId>,
-    kernel: &'static Kernel,
-    index: usize,
-    pub(crate) state: Cell<State>,
-    pub(crate) queue: RefCell<VecDeque<Task>>,
-    grants: RefCell<Vec<Option<FakeGrant>>>,
-    custom_grants: RefCell<Vec<NonNull<u8>>>,
-    /// Bytes left for grants.
-    pub(crate) room: Cell<usize>,
-    ram: &'static [Cell<u8>],
-    pub(crate) permissions: Cell<Option<(usize, usize, u64)>>,
-}
-
-const RAM_SIZE: usize = 256;
-const GRANTS: usize = 4;
-
-/// Makes a kernel with `count` processes, all active.
-pub(crate) fn kernel_with(count: usize) -> (&'static Kernel, Vec<&'static FakeProcess>) {
-    let slots: &'static Vec<ProcessSlot> = forever((0..count).map(ProcessSlot::new).collect());
-    let kernel = forever(Kernel::new(slots));
-    let processes = (0..count)
-        .map(|index| {
-            let process = forever(FakeProcess::new(kernel, index));
-            slots[index].set(process);
-            process
-        })
-        .collect();
-    (kernel, processes)
-}
-
-/// Makes a kernel with one active process.
-pub(crate) fn kernel_with_process() -> (&'static Kernel, &'static FakeProcess) {
-    let (kernel, processes) = kernel_with(1);
-    (kernel, processes[0])
-}
-
-impl FakeProcess {
-    fn new(kernel: &'static Kernel, index: usize) -> Self {
-        let ram: &'static Vec<Cell<u8>> = forever((0..RAM_SIZE).map(|_| Cell::new(0)).collect());
-        ram.as_ptr().expose_provenance();
-        Self {
-            id: Cell::new(ProcessId::new(
-                kernel,
-                kernel.create_process_identifier().unwrap(),
-                index,
-            )),
-            kernel,
-            index,
-            state: Cell::new(State::Yielded),
-            queue: RefCell::default(),
-            grants: RefCell::new((0..GRANTS).map(|_| None).collect()),
-            custom_grants: RefCell::default(),
-            room: Cell::new(4096),
-            ram,
-            permissions: Cell::new(None),
-        }
-    }
-
-    /// The RAM, as the process itself sees it.
-    pub(crate) fn ram(&self) -> &'static [Cell<u8>] {
-        self.ram
-    }
-
-    /// Address of a byte of RAM, as the process would give it to the kernel.
-    pub(crate) fn address(&self, offset: usize) -> *mut u8 {
-        let address = self.ram.as_ptr().addr().wrapping_add(offset);
-        ptr::with_exposed_provenance_mut(address)
-    }
-
-    /// Takes the process through a restart.
-    pub(crate) fn restart(&self) {
-        let identifier = self.kernel.create_process_identifier().unwrap();
-        self.id.set(self.id.get().with_identifier(identifier));
-        self.state.set(State::Yielded);
-        self.queue.borrow_mut().clear();
-        self.grants.borrow_mut().fill_with(|| None);
-        self.custom_grants.borrow_mut().clear();
-    }
-
-    fn active(&self) -> Result<(), Error> {
-        if self.state.get().is_active() {
-            Ok(())
-        } else {
-            Err(Error::InactiveApp)
-        }
-    }
-
-    /// Takes memory out of the room that is left.
-    fn allocate(&self, size: usize, align: usize) -> Result<NonNull<u8>, ()> {
-        self.active().map_err(|_| ())?;
-        let left = self.room.get().checked_sub(size).ok_or(())?;
-        self.room.set(left);
-        // Never zero, and never in line for more than was asked.
-        let block = forever(
-            (0..size + 2 * align)
-                .map(|_| Cell::new(0xA5u8))
-                .collect::<Vec<_>>(),
-        );
-        let padding = block.as_ptr().align_offset(align);
-        // An odd multiple of the alignment shows who relies on more than was asked for.
-        let odd = usize::from((block.as_ptr().addr() + padding).is_multiple_of(2 * align)) * align;
-        let start = block[padding + odd..].as_ptr().cast_mut();
-        Ok(NonNull::new(start).unwrap().cast())
-    }
-
-    fn contains(&self, start: *const u8, size: usize) -> bool {
-        let ram = self.ram.as_ptr().addr();
-        let offset = start.addr().wrapping_sub(ram);
-        size == 0 || (offset <= RAM_SIZE && size <= RAM_SIZE - offset)
-    }
-}
 
 impl Process for FakeProcess {
     fn processid(&self) -> ProcessId {
@@ -210,12 +64,9 @@ impl Process for FakeProcess {
         buf_start_addr: *mut u8,
         size: usize,
     ) -> Result<ReadWriteProcessBuffer, ErrorCode> {
-        self.active()?;
-        if !self.contains(buf_start_addr, size) {
-            return Err(ErrorCode::INVAL);
-        }
-        // SAFETY: `contains` found all bytes in RAM, which is there for ever.
-        Ok(unsafe { ReadWriteProcessBuffer::new(buf_start_addr, size, self.id.get()) })
+        let bytes = self.shared(buf_start_addr, size)?;
+        // SAFETY: all bytes are cells that are there for ever.
+        Ok(unsafe { ReadWriteProcessBuffer::new(bytes, size, self.id.get()) })
     }
 
     fn build_readonly_process_buffer(
@@ -223,15 +74,12 @@ impl Process for FakeProcess {
         buf_start_addr: *const u8,
         size: usize,
     ) -> Result<ReadOnlyProcessBuffer, ErrorCode> {
-        self.active()?;
-        if !self.contains(buf_start_addr, size) {
-            return Err(ErrorCode::INVAL);
-        }
-        // SAFETY: `contains` found all bytes in RAM, which is there for ever.
-        Ok(unsafe { ReadOnlyProcessBuffer::new(buf_start_addr, size, self.id.get()) })
+        let bytes = self.shared(buf_start_addr, size)?;
+        // SAFETY: all bytes are cells that are there for ever.
+        Ok(unsafe { ReadOnlyProcessBuffer::new(bytes, size, self.id.get()) })
     }
 
-    /// As a header with one entry, `(driver, offset, mask)`, would have it.
+    /// As a header with this one entry would have it.
     fn get_command_permissions(&self, driver_num: usize, offset: usize) -> CommandPermissions {
         match self.permissions.get() {
             None => CommandPermissions::NoPermsAtAll,
@@ -332,9 +180,7 @@ impl Process for FakeProcess {
     }
 
     fn terminate(&self, _completion_code: Option<u32>) {
-        self.state.set(State::Terminated);
-        self.queue.borrow_mut().clear();
-        self.grants.borrow_mut().fill_with(|| None);
+        self.end_as(State::Terminated);
     }
 
     fn try_restart(&self, _completion_code: Option<u32>) {
@@ -348,7 +194,7 @@ impl Process for FakeProcess {
     // What follows is beside the point of every test here.
 
     fn short_app_id(&self) -> ShortId {
-        ShortId::from(NonZeroU32::new(1))
+        self.short_id.get()
     }
 
     fn binary_version(&self) -> Option<BinaryVersion> {
@@ -360,11 +206,12 @@ impl Process for FakeProcess {
     }
 
     fn get_restart_count(&self) -> usize {
-        0
+        self.restart_count.get()
     }
 
     fn get_process_name(&self) -> &'static str {
-        "fake"
+        let names = ["first", "second", "third"];
+        names.get(self.index).copied().unwrap_or("other")
     }
 
     fn get_completion_code(&self) -> Option<Option<u32>> {
@@ -380,23 +227,33 @@ impl Process for FakeProcess {
     }
 
     fn ready(&self) -> bool {
-        self.has_tasks()
+        match self.state.get() {
+            State::Running => true,
+            State::Yielded => self.has_tasks(),
+            _ => false,
+        }
     }
 
     fn is_running(&self) -> bool {
-        false
+        self.state.get() == State::Running
     }
 
     fn set_yielded_state(&self) {}
 
     fn set_yielded_for_state(&self, _upcall_id: UpcallId) {}
 
-    fn stop(&self) {}
+    fn stop(&self) {
+        let state = self.state.get();
+        self.state.set(state.stopped().unwrap_or(state));
+    }
 
-    fn resume(&self) {}
+    fn resume(&self) {
+        let state = self.state.get();
+        self.state.set(state.resumed().unwrap_or(state));
+    }
 
     fn set_fault_state(&self) {
-        self.state.set(State::Faulted);
+        self.end_as(State::Faulted);
     }
 
     fn brk(&self, _new_break: *const u8) -> Result<CapabilityPtr, Error> {
@@ -484,7 +341,7 @@ impl Process for FakeProcess {
     }
 
     fn debug_syscall_count(&self) -> usize {
-        0
+        7
     }
 
     fn debug_dropped_upcall_count(&self) -> usize {
@@ -492,7 +349,7 @@ impl Process for FakeProcess {
     }
 
     fn debug_timeslice_expiration_count(&self) -> usize {
-        0
+        3
     }
 
     fn debug_timeslice_expired(&self) {}

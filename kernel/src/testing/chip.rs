@@ -7,17 +7,18 @@ use core::fmt::{self, Write};
 use std::collections::VecDeque;
 use std::vec::Vec;
 
+use super::TestThread;
 use crate::errorcode::ErrorCode;
 use crate::platform::chip::Chip;
 use crate::platform::mpu::{MPU, Permissions, Region};
 use crate::process::FunctionCall;
 use crate::syscall::{ContextSwitchReason, SyscallReturn, UserspaceKernelBoundary};
-use crate::utilities::single_thread_value::tests::TestThread;
 
 // ---- memory protection --------------------------------------------------
 
+/// What a process may reach.
 #[derive(Default)]
-pub(crate) struct FakeMpuConfig {
+pub struct FakeMpuConfig {
     flash: Option<Region>,
     /// Start and end of the block, then the break.
     ram: Option<(usize, usize, usize)>,
@@ -32,12 +33,13 @@ impl fmt::Display for FakeMpuConfig {
 
 /// Protection with a granule of 8 bytes for RAM and 4 for flash, and two regions to share.
 #[derive(Default)]
-pub(crate) struct FakeMpu {
+pub struct FakeMpu {
     /// Break of the configuration that is in force.
-    pub(crate) loaded_break: Cell<usize>,
+    pub loaded_break: Cell<usize>,
     /// Number of shared regions in it.
-    pub(crate) loaded_shared: Cell<usize>,
-    pub(crate) refuse: Cell<bool>,
+    pub loaded_shared: Cell<usize>,
+    /// Every plan is refused.
+    pub refuse: Cell<bool>,
 }
 
 // SAFETY: no process runs here, so none reaches anything.
@@ -140,31 +142,35 @@ unsafe impl MPU for FakeMpu {
 
 /// What a process finds in its registers.
 #[derive(Default)]
-pub(crate) struct FakeRegisters {
+pub struct FakeRegisters {
     answer: Option<SyscallReturn>,
     function: Option<FunctionCall>,
 }
 
 /// What a process found when it was entered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) answer: Option<SyscallReturn>,
-    pub(crate) function: Option<FunctionCall>,
-    pub(crate) app_break: usize,
+pub struct Entry {
+    /// The answer to its last call.
+    pub answer: Option<SyscallReturn>,
+    /// The function that it is to run.
+    pub function: Option<FunctionCall>,
+    /// Where its memory ended.
+    pub app_break: usize,
 }
 
 /// Processes that do what a test has written down.
 #[derive(Default)]
-pub(crate) struct FakeBoundary {
+pub struct FakeBoundary {
     /// What the process that runs next does, and the one after it, and so on.
-    pub(crate) script: RefCell<VecDeque<ContextSwitchReason>>,
+    pub script: RefCell<VecDeque<ContextSwitchReason>>,
     /// Every entry to a process so far.
-    pub(crate) entries: RefCell<Vec<Entry>>,
+    pub entries: RefCell<Vec<Entry>>,
     /// An interrupt is pending. It becomes so when the script is at its end.
-    pub(crate) interrupt: Cell<bool>,
+    pub interrupt: Cell<bool>,
     /// Delivery of functions fails.
-    pub(crate) broken: Cell<bool>,
-    pub(crate) initial_app_size: Cell<usize>,
+    pub broken: Cell<bool>,
+    /// Bytes that a process has from the start.
+    pub initial_app_size: Cell<usize>,
 }
 
 impl UserspaceKernelBoundary for FakeBoundary {
@@ -242,11 +248,17 @@ impl UserspaceKernelBoundary for FakeBoundary {
 
 // ---- the chip ------------------------------------------------------------
 
+/// A chip whose interrupts and processes a test decides about.
 #[derive(Default)]
-pub(crate) struct FakeChip {
-    pub(crate) mpu: FakeMpu,
-    pub(crate) boundary: FakeBoundary,
-    pub(crate) sleeps: Cell<usize>,
+pub struct FakeChip {
+    /// Its memory protection.
+    pub mpu: FakeMpu,
+    /// Its processes.
+    pub boundary: FakeBoundary,
+    /// How often it slept.
+    pub sleeps: Cell<usize>,
+    /// How often a pending interrupt was served.
+    pub served: Cell<usize>,
 }
 
 impl Chip for FakeChip {
@@ -257,7 +269,9 @@ impl Chip for FakeChip {
     fn init() {}
 
     fn service_pending_interrupts(&self) {
-        self.boundary.interrupt.set(false);
+        if self.boundary.interrupt.replace(false) {
+            self.served.set(self.served.get() + 1);
+        }
     }
 
     fn has_pending_interrupts(&self) -> bool {
