@@ -12,7 +12,7 @@ use kernel::platform::dma_fence::DmaFence;
 use virtio::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use virtio::features::EVENT_IDX;
 use virtio::queues::split_queue::{SplitVirtqueue, SplitVirtqueueClient, VirtqueueReturnBuffer};
-use virtio::queues::{BufferQueue, QueueMemory, ReturnedChain, Virtqueue};
+use virtio::queues::{BufferQueue, QueueMemory, Virtqueue};
 use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
 
 use crate::device::Device;
@@ -43,6 +43,15 @@ struct Desk {
     notified: Cell<u32>,
 }
 
+impl Desk {
+    #[inline(always)]
+    fn keep(&self, context: usize, buffer: &'static mut [u8]) {
+        if let Some(place) = self.spare.get(context) {
+            place.set(Some(buffer));
+        }
+    }
+}
+
 impl SplitVirtqueueClient<'static> for Desk {
     fn buffer_chain_ready(
         &self,
@@ -50,15 +59,22 @@ impl SplitVirtqueueClient<'static> for Desk {
         _chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
         _used: usize,
     ) {
-        unreachable!("all chains come back by the other method");
+        unreachable!("all chains come back by the other methods");
     }
 
-    fn chain_returned(&self, _queue: u32, chain: &mut ReturnedChain<'_, 'static>) {
-        if let Some(place) = self.spare.get(chain.context())
-            && let Some((buffer, _)) = chain.next_unique()
-        {
-            place.set(Some(buffer));
-        }
+    fn buffer_written(
+        &self,
+        _queue: u32,
+        context: usize,
+        buffer: &'static mut [u8],
+        _written: usize,
+    ) -> Option<&'static mut [u8]> {
+        self.keep(context, buffer);
+        None
+    }
+
+    fn buffer_read(&self, _queue: u32, context: usize, buffer: &'static mut [u8], _len: usize) {
+        self.keep(context, buffer);
     }
 }
 

@@ -15,6 +15,15 @@ use super::Violation;
 use super::lent::Lent;
 use super::ring::INDIRECT;
 
+/// Kind of a chain: the number of its buffers.
+pub(super) const BUFFERS: u16 = 7;
+
+/// Kind of a chain: one buffer, which the device writes.
+pub(super) const WRITABLE: u16 = 8 + 1;
+
+/// Kind of a chain: a shared header and a unique buffer, which the device reads.
+pub(super) const READABLE: u16 = 8 + 2;
+
 /// What is known about one descriptor: half a cache line, or a whole one where addresses are long.
 #[cfg_attr(target_pointer_width = "64", repr(align(64)))]
 pub(super) struct ChainSlot<'b> {
@@ -22,8 +31,8 @@ pub(super) struct ChainSlot<'b> {
     pub(super) lent: Lent,
     /// The descriptor after this one in its chain, or in the free list.
     next: Cell<u16>,
-    /// In the head of a chain that is in the queue the number of its buffers, else zero.
-    buffers: Cell<u16>,
+    /// In the head of a chain that is in the queue: its kind, else zero.
+    kind: Cell<u16>,
     /// In the head of a chain: how many chains were provided before it, modulo 2^32.
     position: Cell<u32>,
     /// In the head of a chain: what the driver gave with it.
@@ -37,10 +46,16 @@ impl ChainSlot<'_> {
         self.next.get()
     }
 
-    /// In the head of a chain: how many buffers it has.
+    /// In the head of a chain that is in the queue: what it consists of.
+    #[inline(always)]
+    pub(super) fn kind(&self) -> u16 {
+        self.kind.get()
+    }
+
+    /// In the head of a chain that is in the queue: how many buffers it has.
     #[inline(always)]
     pub(super) fn buffers(&self) -> u16 {
-        self.buffers.get()
+        self.kind.get() & BUFFERS
     }
 
     #[inline(always)]
@@ -57,8 +72,10 @@ impl ChainSlot<'_> {
 
 /// The table.
 pub(super) struct ChainTable<'a, 'b> {
-    /// As many as there is memory for, a power of two; the first `size` are in use.
+    /// As many as there is memory for; the first `size` are in use.
     slots: &'a [ChainSlot<'b>],
+    /// One less than their number, which is a power of two.
+    mask: u16,
     size: Cell<u16>,
     /// The first free descriptor, meaningless if there is none.
     first_free: Cell<u16>,
@@ -79,6 +96,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         };
         Self {
             slots,
+            mask: (N - 1) as u16,
             size: Cell::new(0),
             first_free: Cell::new(0),
             free: Cell::new(0),
@@ -121,30 +139,34 @@ impl<'a, 'b> ChainTable<'a, 'b> {
     /// The slot of a descriptor; an index beyond the table wraps around.
     #[inline(always)]
     pub(super) fn slot(&self, index: u16) -> &'a ChainSlot<'b> {
-        let index = usize::from(index) & self.slots.len().wrapping_sub(1);
-        // SAFETY: the number of slots is a power of two, so that one less is a mask for their indices.
-        unsafe { self.slots.get_unchecked(index) }
+        // SAFETY: the mask is one less than the number of slots, a power of two.
+        unsafe { self.slots.get_unchecked(usize::from(index & self.mask)) }
     }
 
-    /// Makes a chain of the first free descriptors, up to but without `next`, with `buffers` buffers.
+    /// Makes a chain of the first free descriptors, from `head` up to but without `next`.
     ///
     /// The caller has seen that `links` descriptors are free.
     #[inline(always)]
-    pub(super) fn close(&self, next: u16, links: u16, buffers: u16, position: u32, context: usize) {
-        let slot = self.slot(self.first_free.get());
-        slot.position.set(position);
-        slot.context.set(context);
-        slot.buffers.set(buffers);
+    pub(super) fn close(
+        &self,
+        head: &ChainSlot<'b>,
+        next: u16,
+        links: u16,
+        kind: u16,
+        position: u32,
+        context: usize,
+    ) {
+        head.context.set(context);
+        self.put(head, kind, position);
         self.first_free.set(next);
         self.free.set(self.free.get().wrapping_sub(links));
     }
 
-    /// Puts a chain that was taken off the table back on it, with its descriptors and buffers.
-    #[inline]
-    pub(super) fn reopen(&self, head: u16, buffers: u16, position: u32) {
-        let slot = self.slot(head);
-        slot.position.set(position);
-        slot.buffers.set(buffers);
+    /// Puts a chain on the table, whose descriptors are not free.
+    #[inline(always)]
+    pub(super) fn put(&self, head: &ChainSlot<'b>, kind: u16, position: u32) {
+        head.position.set(position);
+        head.kind.set(kind);
     }
 
     /// Finds the chain that the device says it has used.
@@ -161,8 +183,9 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         if id < u32::from(self.size.get()) {
             let slot = self.slot(id as u16);
             let unpublished = provided.wrapping_sub(published);
-            let age = slot.position.get().wrapping_sub(published);
-            if slot.buffers.get() != 0 && age >= unpublished {
+            let known =
+                unpublished == 0 || slot.position.get().wrapping_sub(published) >= unpublished;
+            if known && slot.kind.get() != 0 {
                 return Ok(slot);
             }
         }
@@ -171,15 +194,13 @@ impl<'a, 'b> ChainTable<'a, 'b> {
 
     /// Finds a chain from head `from` on, whatever the device knows of it.
     pub(super) fn any(&self, from: u16) -> Option<u16> {
-        (from..self.size.get()).find(|&head| self.slot(head).buffers.get() != 0)
+        (from..self.size.get()).find(|&head| self.slot(head).kind() != 0)
     }
 
     /// Takes a chain off the table: nobody finds it any more. Its descriptors are not free yet.
-    ///
-    /// Returns how many buffers it has.
     #[inline(always)]
-    pub(super) fn take(&self, slot: &ChainSlot<'b>) -> u16 {
-        slot.buffers.replace(0)
+    pub(super) fn take(&self, head: &ChainSlot<'b>) {
+        head.kind.set(0);
     }
 
     /// Frees the descriptors of a chain from `head` to `last`.
@@ -193,7 +214,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
     pub(super) fn holds_any_of_first(&self, count: u32) -> bool {
         self.slots.iter().any(|slot| {
             let age = count.wrapping_sub(slot.position.get());
-            slot.buffers.get() != 0 && age != 0 && age <= u32::MAX / 2
+            slot.kind() != 0 && age != 0 && age <= u32::MAX / 2
         })
     }
 }
@@ -215,6 +236,7 @@ mod tests {
         let head = table.first_free();
         let next = (0..links).fold(head, |index, _| table.slot(index).next());
         table.close(
+            table.slot(head),
             next,
             links,
             links,
@@ -227,7 +249,8 @@ mod tests {
     /// Takes a chain off the table and frees its descriptors.
     fn free(table: &ChainTable<'static, 'static>, head: u16) -> u16 {
         let mut slot = table.slot(head);
-        let links = table.take(slot);
+        let links = slot.buffers();
+        table.take(slot);
         for _ in 1..links {
             slot = table.slot(slot.next());
         }
@@ -254,8 +277,12 @@ mod tests {
             assert_eq!(free(&table, head), links);
         }
         assert_eq!(table.free(), 8);
-        let head = provide(&table, 8, 1);
-        assert_eq!(free(&table, head), 8, "the list has every descriptor once");
+        let mut places = [false; 8];
+        for _ in 0..8 {
+            let head = provide(&table, 1, 1);
+            assert!(!std::mem::replace(&mut places[usize::from(head)], true));
+        }
+        assert_eq!(table.free(), 0);
     }
 
     #[test]
@@ -304,7 +331,7 @@ mod tests {
         let table = table::<4>();
         let shown = provide(&table, 1, u32::MAX);
         table.take(table.slot(shown));
-        table.reopen(shown, 1, u32::MAX);
+        table.put(table.slot(shown), 1, u32::MAX);
         let hidden = provide(&table, 1, 0);
         assert!(context(&table, hidden, 0, 1).is_err());
         assert!(context(&table, shown, 0, 1).is_ok());

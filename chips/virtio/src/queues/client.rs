@@ -2,9 +2,9 @@
 
 //! The driver that a queue hands its used chains to.
 
-use super::buffer::VirtqueueReturnBuffer;
-use super::queue_core::MAX_CHAIN;
-use super::returned_chain::ReturnedChain;
+use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
+
+use super::buffer::{VirtqueueBuffer, VirtqueueReturnBuffer};
 
 /// A driver that gets chains back from a queue.
 ///
@@ -50,27 +50,60 @@ pub trait SplitVirtqueueClient<'b> {
         self.chain_used(queue_number, context, buffer_chain, 0);
     }
 
-    /// Takes a chain that the device has used, or was reset before it did: every chain comes back
-    /// through this method.
+    /// Takes a buffer that was lent by [`provide_writable`](super::BufferQueue::provide_writable), and
+    /// that the device has used: of every such chain, instead of [`chain_used`](Self::chain_used).
     ///
-    /// A driver that cares for cost implements it, and takes what it needs out of the chain or lends the
-    /// chain again. Otherwise [`chain_used`](Self::chain_used) and
-    /// [`chain_reclaimed`](Self::chain_reclaimed) get all buffers.
-    fn chain_returned(&self, queue_number: u32, chain: &mut ReturnedChain<'_, 'b>) {
-        let mut buffers: [Option<VirtqueueReturnBuffer<'b>>; MAX_CHAIN] = [const { None }; _];
-        let mut len: usize = 0;
-        for place in &mut buffers {
-            *place = chain.next_buffer();
-            if place.is_none() {
-                break;
-            }
-            len = len.saturating_add(1);
-        }
-        let buffers = buffers.get_mut(..len).unwrap_or_default();
-        if chain.is_used() {
-            self.chain_used(queue_number, chain.context(), buffers, chain.written());
-        } else {
-            self.chain_reclaimed(queue_number, chain.context(), buffers);
-        }
+    /// The device says it has written the first `written` bytes, which is never more than there are.
+    ///
+    /// Returns the buffer, or another one, to have it lent again in the same place with the same context,
+    /// to be published like any other. If it is not returned its descriptor is free once the method
+    /// returns.
+    fn buffer_written(
+        &self,
+        queue_number: u32,
+        context: usize,
+        buffer: &'b mut [u8],
+        written: usize,
+    ) -> Option<&'b mut [u8]> {
+        let window = VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(buffer));
+        self.chain_used(queue_number, context, &mut alone(window, written), written);
+        None
     }
+
+    /// Takes the frame of a chain that was lent by
+    /// [`provide_readable`](super::BufferQueue::provide_readable), and that the device has used: of every
+    /// such chain, instead of [`chain_used`](Self::chain_used).
+    ///
+    /// The first `len` bytes were lent. The header belongs to nobody and does not come back.
+    fn buffer_read(&self, queue_number: u32, context: usize, buffer: &'b mut [u8], len: usize) {
+        let mut window = SubSliceMut::new(buffer);
+        window.slice(..len);
+        let window = VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window));
+        self.chain_used(queue_number, context, &mut alone(window, 0), 0);
+    }
+
+    /// Takes back what was lent in either of these ways, after a reset before the device had used it.
+    ///
+    /// The first `len` bytes were lent. The queue accepts nothing now. A driver that lends frames to be
+    /// read implements this: [`chain_reclaimed`](Self::chain_reclaimed) is told of a writable buffer.
+    fn buffer_reclaimed(
+        &self,
+        queue_number: u32,
+        context: usize,
+        buffer: &'b mut [u8],
+        len: usize,
+    ) {
+        let mut window = SubSliceMut::new(buffer);
+        window.slice(..len);
+        let window = VirtqueueBuffer::DeviceWriteable(window);
+        self.chain_reclaimed(queue_number, context, &mut alone(window, 0));
+    }
+}
+
+/// A chain of one buffer.
+fn alone(buffer: VirtqueueBuffer<'_>, written: usize) -> [Option<VirtqueueReturnBuffer<'_>>; 1] {
+    [Some(VirtqueueReturnBuffer {
+        virtqueue_buffer: buffer,
+        device_len: written,
+    })]
 }

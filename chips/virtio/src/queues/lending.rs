@@ -6,10 +6,10 @@ use kernel::platform::dma_fence::DmaFence;
 
 use super::QueueError;
 use super::buffer::VirtqueueBuffer;
+use super::chain_table::{BUFFERS, ChainSlot, READABLE, WRITABLE};
 use super::indirect_tables::IndirectTables;
 use super::lent::Loan;
 use super::queue_core::{MAX_CHAIN, QueueCore};
-use super::returned_chain::ReturnedChain;
 use super::ring::{NEXT, Ring};
 use crate::barriers::Barriers;
 
@@ -53,25 +53,23 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
 
     /// Ends the chain at `head`, with the first free descriptor behind it.
     #[inline(always)]
-    fn close(&self, head: u16, next: u16, links: u16, buffers: u16, context: usize) {
+    fn close(&self, head: u16, next: u16, links: u16, kind: u16, context: usize) {
         let position = self.provided.get();
-        self.chains.close(next, links, buffers, position, context);
+        let slot = self.chains.slot(head);
+        self.chains
+            .close(slot, next, links, kind, position, context);
         self.ring.close(head, position);
         self.provided.set(position.wrapping_add(1));
     }
 
-    /// Lends a chain again that came back and that the driver has left as it was.
-    #[inline]
-    pub(super) fn lend_again(&self, chain: &ReturnedChain<'_, 'b>) {
-        chain.each(|lent| lent.release(self.fence));
-        let (head, position) = (chain.head(), self.provided.get());
-        let mut index = head;
-        for _ in 0..chain.links() {
-            let slot = self.chains.slot(index);
-            self.ring.write(head, index, &slot.lent, false);
-            index = slot.next();
-        }
-        self.chains.reopen(head, chain.buffers(), position);
+    /// Lends a buffer in the place of the one that came back from there, to be written as that was.
+    #[inline(always)]
+    pub(super) fn lend_again(&self, head: u16, slot: &ChainSlot<'b>, buffer: &'b mut [u8]) {
+        let loan = Loan::again(buffer, self.fence);
+        let changed = slot.lent.record(loan, loan.flags);
+        self.ring.write(head, head, &slot.lent, changed);
+        let position = self.provided.get();
+        self.chains.put(slot, WRITABLE, position);
         self.ring.close(head, position);
         self.provided.set(position.wrapping_add(1));
     }
@@ -86,7 +84,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         let loan = Loan::writable(buffer, self.fence);
         let head = self.chains.first_free();
         let next = self.link(head, head, loan, false);
-        self.close(head, next, 1, 1, context);
+        self.close(head, next, 1, WRITABLE, context);
         Ok(())
     }
 
@@ -106,13 +104,13 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         if self.prefers_tables()
             && let Some(tables) = self.tables.get()
         {
-            self.lend_table(tables, [first, second].into_iter(), 2, context);
+            self.lend_table(tables, [first, second].into_iter(), READABLE, context);
             return Ok(());
         }
         let head = self.chains.first_free();
         let next = self.link(head, head, first, true);
         let next = self.link(head, next, second, false);
-        self.close(head, next, 2, 2, context);
+        self.close(head, next, 2, READABLE, context);
         Ok(())
     }
 
@@ -159,13 +157,13 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         &self,
         tables: IndirectTables<'_>,
         loans: impl Iterator<Item = Loan>,
-        buffers: u16,
+        kind: u16,
         context: usize,
     ) {
         let head = self.chains.first_free();
-        let table = tables.fill(head, loans, buffers, self.ring.links_by_index());
+        let table = tables.fill(head, loans, kind & BUFFERS, self.ring.links_by_index());
         let next = self.link(head, head, table, false);
-        self.close(head, next, 1, buffers, context);
+        self.close(head, next, 1, kind, context);
     }
 }
 

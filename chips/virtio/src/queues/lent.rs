@@ -55,6 +55,14 @@ impl Loan {
         Self::new(buffer, 0, buffer.len(), WRITE.into(), fence)
     }
 
+    /// As [`writable`](Self::writable), of a buffer that a driver got from a queue: no queue has buffers
+    /// that are not `'static`.
+    #[inline(always)]
+    pub(super) fn again(buffer: &mut [u8], fence: impl DmaFence) -> Self {
+        let buffer = ptr::from_mut(buffer);
+        Self::new(buffer, 0, buffer.len(), WRITE.into(), fence)
+    }
+
     /// Lends the first `len` bytes of a buffer, which it has, to be read.
     #[inline(always)]
     pub(super) fn readable(buffer: &'static mut [u8], len: usize, fence: impl DmaFence) -> Self {
@@ -175,57 +183,37 @@ impl Lent {
         writable
     }
 
-    /// Hands the buffer to the device once more.
-    #[inline(always)]
-    pub(super) fn release(&self, fence: impl DmaFence) {
-        fence.release(self.window());
-    }
-
-    /// The first `len` bytes of the window.
+    /// The whole buffer.
     ///
     /// # Safety
     ///
-    /// A buffer is recorded, the device has finished with it, and it is not taken back for `'l`.
-    pub(super) unsafe fn bytes<'l>(&self, len: usize) -> &'l [u8] {
-        let len = len.min(self.len.get() as usize);
-        // SAFETY: the window lies inside the buffer that was lent, to which nobody else has access for
-        // the time that the caller vouches for.
-        unsafe { core::slice::from_raw_parts(self.start.get(), len) }
-    }
-
-    /// The whole buffer, if it was lent by a unique reference.
-    ///
-    /// # Safety
-    ///
-    /// A buffer of the lifetime `'b` is recorded, the device has finished with it, and it was not taken
-    /// back since it was lent.
+    /// A buffer of the lifetime `'b` is recorded, and was lent by a unique reference. The device has
+    /// finished with it, and it was not taken back since it was lent.
     #[inline(always)]
-    pub(super) unsafe fn take_unique<'b>(&self) -> Option<&'b mut [u8]> {
-        if self.about.get() & SHARED != 0 {
-            return None;
-        }
+    pub(super) unsafe fn take_unique<'b>(&self) -> &'b mut [u8] {
         // SAFETY: the pointer came from a unique reference to as many bytes, which lending consumed and
         // which now comes back; as the caller says, once. Any bytes that the device wrote are valid.
-        Some(unsafe { core::slice::from_raw_parts_mut(self.whole(), self.whole_len()) })
+        unsafe { core::slice::from_raw_parts_mut(self.whole(), self.whole_len()) }
     }
 
     /// The buffer with its window.
     ///
     /// # Safety
     ///
-    /// As for [`take_unique`](Self::take_unique).
+    /// A buffer of the lifetime `'b` is recorded. The device has finished with it, and it was not taken
+    /// back since it was lent.
     pub(super) unsafe fn take<'b>(&self) -> VirtqueueBuffer<'b> {
         let start = self.before.get();
         let window = start..start.wrapping_add(self.len.get() as usize);
-        // SAFETY: passed on to the caller.
-        let Some(unique) = (unsafe { self.take_unique() }) else {
+        if self.about.get() & SHARED != 0 {
             // SAFETY: the pointer came from a shared reference to as many bytes.
             let whole = unsafe { core::slice::from_raw_parts(self.whole(), self.whole_len()) };
             let mut shared = SubSlice::new(whole);
             shared.slice(window);
             return VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Immutable(shared));
-        };
-        let mut unique = SubSliceMut::new(unique);
+        }
+        // SAFETY: passed on to the caller; what is not shared is unique.
+        let mut unique = SubSliceMut::new(unsafe { self.take_unique() });
         unique.slice(window);
         if self.about.get() & u32::from(WRITE) != 0 {
             VirtqueueBuffer::DeviceWriteable(unique)

@@ -17,7 +17,6 @@ mod memory;
 pub mod negotiated_queue;
 pub mod packed_queue;
 mod queue_core;
-mod returned_chain;
 mod ring;
 mod ring_queue;
 mod shared;
@@ -29,7 +28,6 @@ pub use error::{QueueError, Violation};
 pub use indirect_tables::IndirectMemory;
 pub use memory::QueueMemory;
 pub(crate) use memory::{RING_ALIGN, split_offsets};
-pub use returned_chain::ReturnedChain;
 pub use ring_queue::RingQueue;
 
 /// One virtqueue, as the transport sees it.

@@ -122,31 +122,54 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
 
     /// During a scan this waits for its end: what a scan finds is then bounded by what was
     /// outstanding when it began, however fast the device is.
-    #[inline]
     pub(super) fn publish(&self) {
         let state = self.state.get();
-        if state != READY {
-            if state != 0 {
-                self.state.set(state | HELD);
-            }
-            return;
-        }
-        let (before, now) = (self.published.get(), self.provided.get());
-        if now != before {
-            let taken = self.taken.get();
-            self.ring
-                .show(taken, before, now, self.delay.get(), self.barriers);
-            self.published.set(now);
+        if state == READY {
+            self.show();
+        } else if state != 0 {
+            self.state.set(state | HELD);
         }
     }
 
-    #[inline]
     pub(super) fn notify(&self) {
-        let now = self.published.get();
-        if self.notified.get() == now || self.state.get() == 0 {
+        if self.state.get() != 0 {
+            self.tell(self.published.get());
+        }
+    }
+
+    pub(super) fn announce(&self) {
+        if self.state.get() == READY {
+            self.tell(self.show());
+        } else {
+            self.publish();
+            self.notify();
+        }
+    }
+
+    /// Shows the device what was provided, and returns how much that is.
+    #[inline(always)]
+    fn show(&self) -> u32 {
+        let (before, now) = (self.published.get(), self.provided.get());
+        if now != before {
+            self.ring.show(
+                self.taken.get(),
+                before,
+                now,
+                self.delay.get(),
+                self.barriers,
+            );
+            self.published.set(now);
+        }
+        now
+    }
+
+    /// Tells the device that `now` chains were published, if it does not know and wants to.
+    #[inline(always)]
+    fn tell(&self, now: u32) {
+        let before = self.notified.replace(now);
+        if before == now {
             return;
         }
-        let before = self.notified.replace(now);
         // What was shown before the look at the device's wish, lest both sides wait (2.7.13.4).
         self.barriers.full();
         if !self.ring.wants_notification(before, now) {

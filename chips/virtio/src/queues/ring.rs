@@ -64,7 +64,7 @@ pub trait Ring {
     ///
     /// Where the device takes such wishes it is asked for a used buffer notification when it has used
     /// `delay` more of them, or all of them if they are fewer; with a delay of zero, at no other place
-    /// than before.
+    /// than before, and with one at the place where [`arm`](Self::arm) has asked to be.
     fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B);
 
     /// Whether the device wants to be told that `now` chains were shown, having been told of the first

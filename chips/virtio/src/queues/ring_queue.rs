@@ -196,6 +196,10 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         self.core.notify();
     }
 
+    fn announce(&self) {
+        self.core.announce();
+    }
+
     fn reap(&self) {
         if self.core.scan_used() {
             self.reaped.set(true);

@@ -114,7 +114,8 @@ impl Ring for SplitRing {
 
     #[inline(always)]
     fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B) {
-        if self.by_index.get() && delay != 0 {
+        // With a delay of one the event stands at the next chain, shown or not.
+        if delay > 1 && self.by_index.get() {
             let event = event_after(taken, now, delay);
             // Only to a chain that the device cannot have used yet. That it never misses, while an
             // earlier one it may have passed a moment ago, and does not look back.
@@ -176,6 +177,9 @@ impl Ring for SplitRing {
         if !self.by_index.get() {
             self.available.set_wanted(true);
             return true;
+        }
+        if delay == 1 {
+            return self.set_event(taken as u16) && shown != taken;
         }
         // With nothing outstanding there is nothing to wait for; `show` sets the next event.
         shown != taken && self.set_event(event_after(taken, shown, delay))
