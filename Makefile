@@ -9,13 +9,14 @@ NET ?= user
 RNG ?= on
 QEMU ?= qemu-system-riscv32
 PORT ?= 8080
+PING ?=
 GDB ?= 1234
 SEED ?= 1
 ROUNDS ?= 10
 RUNS ?= 1000
 
 # A misspelt option would be passed over in silence.
-OPTIONS := APPS TBF CREDENTIALS NET RNG QEMU QEMU_NEW PORT GDB SEED ROUNDS RUNS CARGO% RUST% MAKE%
+OPTIONS := APPS TBF CREDENTIALS NET RNG QEMU QEMU_NEW PORT PING GDB SEED ROUNDS RUNS CARGO% RUST% MAKE%
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(OPTIONS),$(GIVEN))
 $(if $(UNKNOWN),$(error there is no option $(UNKNOWN): make help lists the options))
@@ -24,6 +25,10 @@ TARGET := riscv32imac-unknown-none-elf
 # rustup's installer changes PATH only for shells that start later.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export QEMU
+# Only if it is given: an app that takes it is built anew when it changes.
+ifneq ($(PING),)
+export PING
+endif
 
 BOARD = cargo run --quiet --package board-runner --
 APP_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --credentials $(CREDENTIALS)
@@ -46,6 +51,7 @@ help: ## list the targets
 	@echo '  RNG=on|off                  entropy device (on)'
 	@echo '  PORT=8080                   port of this machine that leads to port 80 of the board;'
 	@echo '                              PORT=8007:7 leads to port 7'
+	@echo '  PING="name address"         whom the ping app pings first (nobody: it asks)'
 	@echo '  GDB=1234                    port at which debug waits for gdb'
 	@echo '  QEMU=path                   the QEMU program (qemu-system-riscv32)'
 	@echo

@@ -42,8 +42,12 @@ fn kernel() -> PathBuf {
 /// Builds `apps` and places them in this order; tests may damage the objects.
 #[must_use]
 pub fn app_objects(apps: &[&str]) -> Vec<PlacedObject> {
+    build(&Workspace::of_this_tool(), apps)
+}
+
+fn build(workspace: &Workspace, apps: &[&str]) -> Vec<PlacedObject> {
     let names: Vec<String> = apps.iter().map(|name| (*name).to_owned()).collect();
-    let bundle = Bundle::build(&Workspace::of_this_tool(), &names, &[]);
+    let bundle = Bundle::build(workspace, &names, &[]);
     bundle.unwrap_or_else(|error| panic!("{error}")).objects()
 }
 
@@ -86,6 +90,14 @@ impl<'a> Board<'a> {
     #[must_use]
     pub fn apps(self, apps: &[&str]) -> Board<'a> {
         let image = flash_image::build(app_objects(apps));
+        self.image(image.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Puts `apps` into flash, built with a setting that they take from the environment.
+    #[must_use]
+    pub fn apps_with(self, apps: &[&str], (name, value): (&str, &str)) -> Board<'a> {
+        let workspace = Workspace::of_this_tool().with_app_setting(name, value);
+        let image = flash_image::build(build(&workspace, apps));
         self.image(image.unwrap_or_else(|error| panic!("{error}")))
     }
 

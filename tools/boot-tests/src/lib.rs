@@ -9,6 +9,7 @@
 
 mod board;
 mod guest;
+mod host;
 mod http;
 mod peer;
 mod qmp;
@@ -16,6 +17,7 @@ mod transcript;
 
 pub use board::{Board, app_objects, each_qemu};
 pub use guest::Guest;
+pub use host::{HOST, HOST_MAC, Host};
 pub use http::{Response, connect, get, read_response, send, try_get};
 pub use peer::Peer;
 pub use qmp::Qmp;

@@ -55,6 +55,13 @@ impl Peer {
             .expect("QEMU takes the frame");
     }
 
+    /// Has a thread that waits for a frame receive an empty one.
+    pub(crate) fn wake(&self) {
+        let own = self.socket.local_addr().expect("an address");
+        let path = own.as_pathname().expect("an address in the file system");
+        self.socket.send_to(&[], path).expect("a wake-up");
+    }
+
     /// Waits for the next frame from the board.
     #[track_caller]
     pub fn receive(&self) -> Vec<u8> {

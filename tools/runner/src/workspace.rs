@@ -19,6 +19,7 @@ pub const TARGET: &str = "riscv32imac-unknown-none-elf";
 #[derive(Clone, Debug)]
 pub struct Workspace {
     root: PathBuf,
+    app_settings: Vec<(String, String)>,
 }
 
 /// An executable of a package, as cargo knows it.
@@ -38,7 +39,16 @@ impl Workspace {
         let root = manifest.ancestors().nth(2).unwrap_or(manifest);
         Workspace {
             root: root.to_owned(),
+            app_settings: Vec::new(),
         }
+    }
+
+    /// The same tree, whose apps are built with a variable of the environment set: some apps take
+    /// constants from there.
+    #[must_use]
+    pub fn with_app_setting(mut self, name: &str, value: &str) -> Workspace {
+        self.app_settings.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The directory with the apps' own cargo workspace.
@@ -163,6 +173,8 @@ impl Workspace {
     pub fn build_app(&self, app: &Binary, linker: &[OsString]) -> Result<PathBuf, Error> {
         let mut cargo = cargo_in(&self.userland());
         cargo.args(["rustc", "--package", &app.package, "--bin", &app.name]);
+        let settings = self.app_settings.iter();
+        cargo.envs(settings.map(|(name, value)| (name, value)));
         build(cargo, &format!("app {}", app.name), linker)
     }
 }

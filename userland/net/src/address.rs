@@ -12,7 +12,9 @@ pub struct Fallback {
     pub address: Ipv4Cidr,
     /// Router to all other networks.
     pub router: Option<Ipv4Address>,
-    /// How long DHCP may take.
+    /// Who knows the addresses of names.
+    pub name_server: Option<Ipv4Address>,
+    /// How long DHCP may take; with zero it is not asked at all.
     pub after: Duration,
 }
 
@@ -21,8 +23,31 @@ impl Fallback {
     pub const QEMU_USER: Self = Self {
         address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
         router: Some(Ipv4Address::new(10, 0, 2, 2)),
+        name_server: Some(Ipv4Address::new(10, 0, 2, 3)),
         after: Duration::from_secs(3),
     };
+
+    /// The same with another host number, for apps beside the one that has the first.
+    pub const fn host(self, number: u8) -> Self {
+        let [a, b, c, _] = self.address.address().octets();
+        Self {
+            address: Ipv4Cidr::new(Ipv4Address::new(a, b, c, number), self.address.prefix_len()),
+            ..self
+        }
+    }
+
+    /// The same, without a try at DHCP.
+    pub const fn fixed(self) -> Self {
+        Self {
+            after: Duration::ZERO,
+            ..self
+        }
+    }
+
+    /// Tells whether DHCP is to be asked.
+    pub(crate) fn leaves_time_for_dhcp(&self) -> bool {
+        self.after != Duration::ZERO
+    }
 }
 
 /// A new address for the interface.
@@ -32,6 +57,16 @@ pub struct AddressChange {
     pub address: Option<Ipv4Cidr>,
     /// Router to all other networks.
     pub router: Option<Ipv4Address>,
+    /// Who knows the addresses of names.
+    pub name_server: Option<Ipv4Address>,
+}
+
+impl AddressChange {
+    const LOST: Self = Self {
+        address: None,
+        router: None,
+        name_server: None,
+    };
 }
 
 /// Decides between DHCP and the fallback.
@@ -51,32 +86,39 @@ impl AddressPolicy {
     }
 
     /// Notes the address that DHCP gave.
-    pub fn leased(&mut self, address: Ipv4Cidr, router: Option<Ipv4Address>) -> AddressChange {
+    pub fn leased(
+        &mut self,
+        address: Ipv4Cidr,
+        router: Option<Ipv4Address>,
+        name_server: Option<Ipv4Address>,
+    ) -> AddressChange {
         self.due = None;
         AddressChange {
             address: Some(address),
             router,
+            name_server,
         }
     }
 
     /// Notes that the lease is gone. The fallback gets its turn after its time.
     pub fn lost(&mut self, now: Instant) -> AddressChange {
         self.due = Some(now + self.fallback.after);
-        AddressChange {
-            address: None,
-            router: None,
-        }
+        AddressChange::LOST
     }
 
     /// Returns the fallback once its time has come.
     pub fn poll(&mut self, now: Instant) -> Option<AddressChange> {
         self.due.take_if(|due| now >= *due)?;
         let Fallback {
-            address, router, ..
+            address,
+            router,
+            name_server,
+            ..
         } = self.fallback;
         Some(AddressChange {
             address: Some(address),
             router,
+            name_server,
         })
     }
 
@@ -112,9 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn a_fixed_address_is_there_at_once() {
+        let fixed = FALLBACK.host(40).fixed();
+        assert!(FALLBACK.leaves_time_for_dhcp() && !fixed.leaves_time_for_dhcp());
+        let change = AddressPolicy::new(fixed, at(5)).poll(at(5)).unwrap();
+        let address = Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 40), 24);
+        assert_eq!(change.address, Some(address));
+    }
+
+    #[test]
     fn a_lease_keeps_the_fallback_away() {
         let mut policy = AddressPolicy::new(FALLBACK, at(0));
-        assert_eq!(policy.leased(LEASE, None).address, Some(LEASE));
+        assert_eq!(policy.leased(LEASE, None, None).address, Some(LEASE));
         assert_eq!(policy.poll(at(60_000)), None);
     }
 
@@ -122,14 +173,14 @@ mod tests {
     fn a_late_lease_replaces_the_fallback() {
         let mut policy = AddressPolicy::new(FALLBACK, at(0));
         policy.poll(at(3000)).unwrap();
-        assert_eq!(policy.leased(LEASE, None).address, Some(LEASE));
+        assert_eq!(policy.leased(LEASE, None, None).address, Some(LEASE));
         assert_eq!(policy.poll(at(60_000)), None);
     }
 
     #[test]
     fn after_a_lost_lease_the_fallback_waits_anew() {
         let mut policy = AddressPolicy::new(FALLBACK, at(0));
-        policy.leased(LEASE, None);
+        policy.leased(LEASE, None, None);
         assert_eq!(policy.lost(at(10_000)).address, None);
         assert_eq!(policy.poll(at(12_999)), None);
         assert_eq!(

@@ -6,13 +6,14 @@ use crate::address::{AddressChange, AddressPolicy, Fallback};
 use crate::backlog::{self, Backlog};
 use crate::device::TapDevice;
 use smoltcp::iface::{
-    Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet, SocketStorage,
+    Config, Context, Interface, PollIngressSingleResult, SocketHandle, SocketSet, SocketStorage,
 };
-use smoltcp::socket::{Socket, dhcpv4, tcp};
+use smoltcp::socket::{AnySocket, Socket, dhcpv4, tcp, udp};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint, Ipv4Address};
 use tock_app::alarm::Clock;
-use tock_app::ethernet::{self, Buffers, Link, Tap};
+use tock_app::ethernet::{self, Buffers, Link, TRANSMIT_MINIMUM, Tap};
+use tock_app::upcall::Upcall;
 use tock_app::{ErrorCode, rng};
 
 /// Frames taken in before sockets and timers get their turn, so that a flood starves nobody.
@@ -27,17 +28,30 @@ const DEFAULT_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 /// MTU of Ethernet, for the same kernels.
 const DEFAULT_MTU: u16 = 1500;
 
-/// The memory of a [`Network`]: `RECEIVE` bytes for each of two receive buffers, and places for `SOCKETS`
-/// sockets, one of which DHCP takes.
+/// Longest wait for the entropy device at the start.
+const SEED_WAIT_MS: u32 = 200;
+
+/// First of the ports that connections from here start at (RFC 6335).
+const FIRST_EPHEMERAL_PORT: u16 = 49152;
+
+/// The memory of a [`Network`]: places for `SOCKETS` sockets, one of which DHCP takes, `RECEIVE` bytes for
+/// each of two receive buffers, and `TRANSMIT` bytes for frames that leave together
+/// ([`transmit_bytes`](ethernet::transmit_bytes)).
 ///
 /// Keep it in a [`Singleton`](tock_app::Singleton).
-pub struct Memory<const SOCKETS: usize, const RECEIVE: usize> {
-    tap: Buffers<RECEIVE>,
+pub struct Memory<
+    const SOCKETS: usize,
+    const RECEIVE: usize,
+    const TRANSMIT: usize = TRANSMIT_MINIMUM,
+> {
+    tap: Buffers<RECEIVE, TRANSMIT>,
     sockets: [SocketStorage<'static>; SOCKETS],
     backlog: Backlog,
 }
 
-impl<const SOCKETS: usize, const RECEIVE: usize> Memory<SOCKETS, RECEIVE> {
+impl<const SOCKETS: usize, const RECEIVE: usize, const TRANSMIT: usize>
+    Memory<SOCKETS, RECEIVE, TRANSMIT>
+{
     /// Makes empty memory.
     #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
@@ -55,25 +69,30 @@ pub struct Network {
     device: TapDevice,
     interface: Interface,
     sockets: SocketSet<'static>,
-    dhcp: SocketHandle,
+    dhcp: Option<SocketHandle>,
     policy: AddressPolicy,
     clock: Clock,
     backlog: &'static mut Backlog,
     mac: [u8; 6],
+    card_mac: [u8; 6],
+    router: Option<Ipv4Address>,
+    name_server: Option<Ipv4Address>,
+    next_port: u16,
     more_frames: bool,
 }
 
 // The large functions stay out of the app's frame: their locals would take up its stack for good.
 impl Network {
-    /// Brings the interface up.
+    /// Brings the interface up, with a hardware address of its own where the kernel gives them out, so
+    /// that several apps can share the card; else with the card's.
     ///
     /// # Errors
     ///
     /// [`ErrorCode::NoDevice`] without a network card or without an alarm driver,
     /// [`ErrorCode::NoMemory`] without room for the drivers' state.
     #[inline(never)]
-    pub fn start<const SOCKETS: usize, const RECEIVE: usize>(
-        memory: &'static mut Memory<SOCKETS, RECEIVE>,
+    pub fn start<const SOCKETS: usize, const RECEIVE: usize, const TRANSMIT: usize>(
+        memory: &'static mut Memory<SOCKETS, RECEIVE, TRANSMIT>,
         fallback: Fallback,
     ) -> Result<Self, ErrorCode> {
         let tap = Tap::open(&mut memory.tap)?;
@@ -84,12 +103,16 @@ impl Network {
         });
         let mut clock = Clock::start()?;
         let now = now(&mut clock);
+        let mac = ethernet::claim_mac().unwrap_or(link.mac);
         let mut device = TapDevice::new(tap, link.mtu);
-        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(link.mac)));
+        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(mac)));
         config.random_seed = seed();
+        let next_port = FIRST_EPHEMERAL_PORT | config.random_seed as u16;
         let interface = Interface::new(config, &mut device, now);
         let mut sockets = SocketSet::new(&mut memory.sockets[..]);
-        let dhcp = sockets.add(dhcpv4::Socket::new());
+        let dhcp = fallback
+            .leaves_time_for_dhcp()
+            .then(|| sockets.add(dhcpv4::Socket::new()));
         Ok(Self {
             device,
             interface,
@@ -98,7 +121,11 @@ impl Network {
             policy: AddressPolicy::new(fallback, now),
             clock,
             backlog: &mut memory.backlog,
-            mac: link.mac,
+            mac,
+            card_mac: link.mac,
+            router: None,
+            name_server: None,
+            next_port,
             more_frames: false,
         })
     }
@@ -157,8 +184,21 @@ impl Network {
     /// # Errors
     ///
     /// [`ErrorCode::NoDevice`] without an alarm driver.
-    #[inline(never)]
     pub fn wait(&mut self, limit: Option<Duration>) -> Result<(), ErrorCode> {
+        self.wait_for(&[], limit)
+    }
+
+    /// As [`wait`](Self::wait), and sleeps no longer when one of `events` is pending.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait`](Self::wait).
+    #[inline(never)]
+    pub fn wait_for(
+        &mut self,
+        events: &[&Upcall],
+        limit: Option<Duration>,
+    ) -> Result<(), ErrorCode> {
         let now = now(&mut self.clock);
         let Self {
             interface,
@@ -184,7 +224,8 @@ impl Network {
         .fold(LONGEST_WAIT, Duration::min);
         if delay != Duration::ZERO {
             let millis = delay.total_micros().div_ceil(1000);
-            self.device.tap.receiver.wait_timeout(millis as u32)?;
+            let receiver = &self.device.tap.receiver;
+            receiver.wait_any(events, Some(millis as u32))?;
         }
         Ok(())
     }
@@ -207,6 +248,51 @@ impl Network {
         self.sockets.add(tcp::Socket::new(receive, transmit))
     }
 
+    /// Starts to connect a TCP socket to a port of another host.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::Already`] when the socket has a connection, [`ErrorCode::Invalid`] for an address or
+    /// port of zero.
+    #[inline(never)]
+    pub fn connect(
+        &mut self,
+        handle: SocketHandle,
+        remote: (Ipv4Address, u16),
+    ) -> Result<(), ErrorCode> {
+        let port = self.next_port;
+        self.next_port = port.wrapping_add(1) | FIRST_EPHEMERAL_PORT;
+        let (socket, context) = self.socket_in_context::<tcp::Socket>(handle);
+        socket
+            .connect(context, remote, port)
+            .map_err(|error| match error {
+                tcp::ConnectError::InvalidState => ErrorCode::Already,
+                tcp::ConnectError::Unaddressable => ErrorCode::Invalid,
+            })
+    }
+
+    /// Adds a UDP socket with the given buffers.
+    ///
+    /// # Panics
+    ///
+    /// As for [`add_tcp`](Self::add_tcp).
+    #[inline(never)]
+    pub fn add_udp(
+        &mut self,
+        receive: udp::PacketBuffer<'static>,
+        transmit: udp::PacketBuffer<'static>,
+    ) -> SocketHandle {
+        self.sockets.add(udp::Socket::new(receive, transmit))
+    }
+
+    /// Returns a socket with the context that some of its calls want.
+    pub(crate) fn socket_in_context<S: AnySocket<'static>>(
+        &mut self,
+        handle: SocketHandle,
+    ) -> (&mut S, &mut Context) {
+        (self.sockets.get_mut::<S>(handle), self.interface.context())
+    }
+
     /// Gives access to the sockets.
     pub fn sockets(&mut self) -> &mut SocketSet<'static> {
         &mut self.sockets
@@ -222,9 +308,24 @@ impl Network {
         self.interface.ipv4_addr()
     }
 
-    /// Returns the hardware address of the interface.
+    /// Returns the router to all other networks.
+    pub fn router(&self) -> Option<Ipv4Address> {
+        self.router
+    }
+
+    /// Returns who knows the addresses of names.
+    pub fn name_server(&self) -> Option<Ipv4Address> {
+        self.name_server
+    }
+
+    /// Returns the hardware address of the interface: the process's own, or the card's.
     pub fn mac(&self) -> [u8; 6] {
         self.mac
+    }
+
+    /// Returns the hardware address of the card.
+    pub fn card_mac(&self) -> [u8; 6] {
+        self.card_mac
     }
 
     /// Returns how many frames were received; wraps.
@@ -238,10 +339,15 @@ impl Network {
     }
 
     fn follow_dhcp(&mut self, now: Instant) -> Option<AddressChange> {
-        match self.sockets.get_mut::<dhcpv4::Socket>(self.dhcp).poll() {
-            Some(dhcpv4::Event::Configured(config)) => {
-                Some(self.policy.leased(config.address, config.router))
-            }
+        let event = self
+            .dhcp
+            .and_then(|dhcp| self.sockets.get_mut::<dhcpv4::Socket>(dhcp).poll());
+        match event {
+            Some(dhcpv4::Event::Configured(config)) => Some(self.policy.leased(
+                config.address,
+                config.router,
+                config.dns_servers.first().copied(),
+            )),
             Some(dhcpv4::Event::Deconfigured) if self.policy.due().is_none() => {
                 Some(self.policy.lost(now))
             }
@@ -258,6 +364,7 @@ impl Network {
                 let _ = addresses.push(IpCidr::Ipv4(address));
             }
         });
+        (self.router, self.name_server) = (change.router, change.name_server);
         let routes = self.interface.routes_mut();
         routes.remove_default_ipv4_route();
         if let Some(router) = change.router {
@@ -316,11 +423,11 @@ fn remaining(due: Instant, now: Instant) -> Duration {
     if due > now { due - now } else { Duration::ZERO }
 }
 
-/// Draws what port and sequence numbers start from. Without an entropy device they are guessable, as
-/// the counter is all that differs between two runs.
+/// Draws what port and sequence numbers start from. Without an entropy device, or with a mute one, they
+/// are guessable, as the counter is all that differs between two runs.
 fn seed() -> u64 {
     let mut seed = [0; 8];
-    match rng::fill(&mut seed) {
+    match rng::fill_within(&mut seed, SEED_WAIT_MS) {
         Ok(()) => u64::from_le_bytes(seed),
         Err(_) => u64::from(tock_app::alarm::now().unwrap_or(0)),
     }

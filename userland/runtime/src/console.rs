@@ -5,6 +5,10 @@
 //! Nothing is translated in either direction, and nothing is echoed. The kernel keeps one write of a
 //! process together; use [`println!`](crate::println) to put a whole line into one write.
 
+mod input;
+
+pub use input::{Input, InputMemory, LINE_LIMIT, TYPED};
+
 use crate::alarm;
 use crate::error::ErrorCode;
 use crate::share;

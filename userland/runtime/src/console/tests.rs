@@ -9,12 +9,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+/// What the test and the console both look at.
 #[derive(Default)]
-struct Line {
+pub struct Line {
     written: Vec<Vec<u8>>,
     /// Most bytes one write takes; zero for a console that takes nothing.
     portion: usize,
-    input: Vec<u8>,
+    /// What is typed and not read yet.
+    pub input: Vec<u8>,
     reading: Option<usize>,
     alarm: Option<u32>,
     aborts: usize,
@@ -103,6 +105,7 @@ impl host::Kernel for LineKernel {
         match line.reading {
             Some(length) if line.input.len() >= length => {
                 self.copy_input(&line.input[..length]);
+                line.input.drain(..length);
                 line.reading = None;
                 events.push_back(event(DRIVER, UPCALL_READ, [0, length as u32, 0]));
             }
@@ -124,7 +127,8 @@ impl LineKernel {
     }
 }
 
-fn with_line(portion: usize, input: &[u8], test: impl FnOnce(&RefCell<Line>)) {
+/// Runs a test on a line.
+pub fn with_line<R>(portion: usize, input: &[u8], test: impl FnOnce(&RefCell<Line>) -> R) -> R {
     let _turn = host::take_turn();
     READ_DONE.disable();
     alarm::FIRED.disable();
@@ -138,7 +142,7 @@ fn with_line(portion: usize, input: &[u8], test: impl FnOnce(&RefCell<Line>)) {
         output: None,
         input: None,
     });
-    test(&line);
+    test(&line)
 }
 
 #[test]

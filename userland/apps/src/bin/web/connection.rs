@@ -10,7 +10,7 @@ use tock_net::smoltcp::time::{Duration, Instant};
 use tock_net::{Network, SocketHandle, tcp};
 
 /// Transmit buffer of a socket: any response goes in at once.
-pub const TRANSMIT_BYTES: usize = RESPONSE_LIMIT;
+pub const RESPONSE_BYTES: usize = RESPONSE_LIMIT;
 
 const PORT: u16 = 80;
 
@@ -25,6 +25,12 @@ const CLOSING_TIME: Duration = Duration::from_secs(10);
 
 /// How long a client is safe from having to make room for another.
 const GRACE_TIME: Duration = Duration::from_secs(1);
+
+/// How long random bits may take.
+const ENTROPY_WAIT_MS: u32 = 200;
+
+/// How long a source that gave none is left alone.
+const ENTROPY_PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -179,6 +185,7 @@ pub fn make_room(connections: &[Connection], network: &mut Network) -> Option<Du
 /// Writes responses, one at a time, to a buffer that all connections share.
 pub struct Responder {
     buffer: [u8; RESPONSE_LIMIT],
+    entropy: Entropy,
 }
 
 impl Responder {
@@ -186,6 +193,7 @@ impl Responder {
     pub const fn new() -> Self {
         Self {
             buffer: [0; RESPONSE_LIMIT],
+            entropy: Entropy { silent_until: None },
         }
     }
 
@@ -194,19 +202,35 @@ impl Responder {
         let status = Status {
             board: BOARD,
             uptime_ms: network.now().total_millis().unsigned_abs(),
-            mac: network.mac(),
+            mac: network.card_mac(),
             ip: network.address().map_or([0; 4], |address| address.octets()),
             rx_frames: network.received_frames(),
             tx_frames: network.transmitted_frames(),
-            random: answer.shows_status().then(draw).flatten(),
+            random: answer
+                .shows_status()
+                .then(|| self.entropy.draw(network.now()))
+                .flatten(),
         };
         // The buffer holds any response; without one, the connection closes unanswered.
         respond(&mut self.buffer, answer, with_body, &status).unwrap_or_default()
     }
 }
 
-/// Draws 256 bits; `None` if the board has no entropy device, or the device fails.
-fn draw() -> Option<[u8; 32]> {
-    let mut bits = [0; 32];
-    rng::fill(&mut bits).ok().map(|()| bits)
+/// The source of random bits, which must not keep clients waiting when it is mute.
+struct Entropy {
+    /// Not asked before.
+    silent_until: Option<Instant>,
+}
+
+impl Entropy {
+    /// Draws 256 bits; `None` if the board has no entropy device, or the device fails.
+    fn draw(&mut self, now: Instant) -> Option<[u8; 32]> {
+        if self.silent_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        let mut bits = [0; 32];
+        let drawn = rng::fill_within(&mut bits, ENTROPY_WAIT_MS);
+        self.silent_until = drawn.is_err().then(|| now + ENTROPY_PAUSE);
+        drawn.ok().map(|()| bits)
+    }
 }

@@ -8,7 +8,7 @@
 
 mod connection;
 
-use connection::{Connection, Responder, TRANSMIT_BYTES};
+use connection::{Connection, RESPONSE_BYTES, Responder};
 use tock_app::{ErrorCode, Singleton, ethernet, println};
 use tock_http::inbox::HEAD_LIMIT;
 use tock_net::{Fallback, Memory, Network};
@@ -21,12 +21,15 @@ const CONNECTIONS: usize = 6;
 /// Room for several frames of any size.
 const RECEIVE_BYTES: usize = 8 * 1024;
 
-static MEMORY: Singleton<Memory<{ CONNECTIONS + 1 }, RECEIVE_BYTES>> =
+/// Any response leaves as one batch of frames.
+const TRANSMIT_BYTES: usize = ethernet::transmit_bytes(3);
+
+static MEMORY: Singleton<Memory<{ CONNECTIONS + 1 }, RECEIVE_BYTES, TRANSMIT_BYTES>> =
     Singleton::new(Memory::new());
 static RECEIVE: Singleton<[[u8; HEAD_LIMIT]; CONNECTIONS]> =
     Singleton::new([[0; HEAD_LIMIT]; CONNECTIONS]);
-static TRANSMIT: Singleton<[[u8; TRANSMIT_BYTES]; CONNECTIONS]> =
-    Singleton::new([[0; TRANSMIT_BYTES]; CONNECTIONS]);
+static TRANSMIT: Singleton<[[u8; RESPONSE_BYTES]; CONNECTIONS]> =
+    Singleton::new([[0; RESPONSE_BYTES]; CONNECTIONS]);
 static SERVED: Singleton<[Connection; CONNECTIONS]> =
     Singleton::new([const { Connection::new() }; CONNECTIONS]);
 static RESPONDER: Singleton<Responder> = Singleton::new(Responder::new());
