@@ -51,7 +51,7 @@ struct Frames {
 
 impl Frames {
     fn payload(self) -> u64 {
-        (self.end - self.count as usize * LENGTH_BYTES) as u64
+        self.end.saturating_sub(self.count as usize * LENGTH_BYTES) as u64
     }
 }
 
@@ -265,17 +265,21 @@ impl Transmitter {
         if sent.count == 0 {
             return Ok(());
         }
-        let [status, done, bytes] = wait_for(report_of(sent));
+        let [status, count, end] = wait_for(report_of(sent));
         let outcome = ErrorCode::check_status(status);
         // A report on a single frame has other numbers behind its status.
-        let (done, bytes) = match (sent.count, outcome) {
-            (1, Ok(())) => (1, sent.payload()),
-            (1, Err(_)) => (0, 0),
-            _ => (done.min(sent.count), u64::from(bytes).min(sent.payload())),
+        let done = match (sent.count, outcome) {
+            (1, Ok(())) => sent,
+            (1, Err(_)) => Frames::default(),
+            _ if count <= sent.count => Frames {
+                count,
+                end: (end as usize).min(sent.end),
+            },
+            _ => sent,
         };
-        self.frames = self.frames.wrapping_add(done);
-        self.bytes = self.bytes.wrapping_add(bytes);
-        self.failed = self.failed.wrapping_add(sent.count - done);
+        self.frames = self.frames.wrapping_add(done.count);
+        self.bytes = self.bytes.wrapping_add(done.payload());
+        self.failed = self.failed.wrapping_add(sent.count - done.count);
         outcome
     }
 

@@ -152,7 +152,7 @@ impl TapKernel {
         }
         let mut wire = self.wire.borrow_mut();
         frames.truncate(wire.batch_stops_after.unwrap_or(frames.len()));
-        let bytes: usize = frames.iter().map(Vec::len).sum();
+        let bytes: usize = frames.iter().map(|frame| 2 + frame.len()).sum();
         let status = wire.status;
         wire.report(3, [status, frames.len() as u32, bytes as u32]);
         wire.sent.extend(frames);
