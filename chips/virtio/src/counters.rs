@@ -137,6 +137,8 @@ counters! {
         received,
         /// Times that the client had no room for a frame, which was kept for it.
         held,
+        /// Received frames whose checksum was left open, and was filled in.
+        checksums_completed,
         /// Frames that the device has sent.
         transmitted,
         /// Received: too short for the device's header and an Ethernet header.
@@ -145,6 +147,8 @@ counters! {
         dropped_overlong,
         /// Received: asks for something that was not agreed on.
         dropped_malformed,
+        /// Received: spread over more buffers than the device had.
+        dropped_scattered,
         /// Received while nobody wanted frames.
         dropped_unwanted,
         /// Frames not accepted for sending.

@@ -99,6 +99,11 @@ pub trait VirtIODeviceDriver {
     /// device did not complete its reset; then it comes back when it does.
     fn device_stopped(&self) {}
 
+    /// Takes what the device has used and the driver wants no interrupt for.
+    ///
+    /// Called every half second before [`check_progress`](Self::check_progress) is.
+    fn collect(&self) {}
+
     /// Asks how the requests are doing that the driver had
     /// [watched](crate::transports::VirtIOTransport::watch).
     ///

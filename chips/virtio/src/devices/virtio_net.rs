@@ -9,14 +9,17 @@
 
 #[cfg(feature = "ethernet-adapter")]
 mod adapter;
+mod checksum;
 mod client;
 mod configuration;
 mod datapath;
+mod features;
 mod header;
-mod held_frames;
+mod irregular;
 mod receive;
-mod receive_buffer;
+mod received;
 mod transmit;
+mod waiting_frames;
 
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -29,63 +32,98 @@ use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::cells::OptionalCell;
 
 use self::client::Client;
-use self::configuration::{
-    ETHERNET_MTU, FEATURE_MAC, FEATURE_MTU, FEATURE_STATUS, NetConfiguration,
-};
-use self::header::{HEADER_LEN, LEGACY_HEADER_LEN, RECEIVE_OVERHEAD, longest_frame};
-use self::held_frames::HeldFrames;
-use self::receive_buffer::ReceiveBuffer;
+use self::configuration::{ETHERNET_MTU, NetConfiguration};
+use self::header::{FRAME_OVERHEAD, HEADER_LEN, HeaderFormat, longest_frame};
+use self::waiting_frames::WaitingFrames;
 use super::buffer_stack::BufferStack;
 use super::chain_watch::ChainWatch;
 use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{NetCounters, NetEvents};
-use crate::features;
-use crate::queues::BufferQueue;
+use crate::features::{ANY_LAYOUT, VERSION_1};
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
+use crate::queues::{BufferQueue, ReturnedChain};
 use crate::transports::configuration::Configuration;
 
 /// The number of the queue of received frames (5.1.2).
 const RECEIVE_QUEUE: u32 = 0;
 
-/// The length of a receive buffer: the header, and the longest frame, rounded up to whole words.
+/// What a receive buffer has at least if the device cannot use several for a frame (5.1.6.3.1).
+const SMALLEST_SINGLE_BUFFER: usize = 1526;
+
+/// The length of a receive buffer for every frame of Ethernet: the header, and the longest frame,
+/// rounded up to whole words.
 pub const RECEIVE_BUFFER_LEN: usize =
-    (RECEIVE_OVERHEAD + ETHERNET_MTU as usize).next_multiple_of(4);
+    (HEADER_LEN + FRAME_OVERHEAD + ETHERNET_MTU as usize).next_multiple_of(4);
+
+/// The largest MTU, in whole words, of which each frame has room in `len` bytes.
+const fn largest_mtu(len: usize) -> u16 {
+    let mtu = len.saturating_sub(FRAME_OVERHEAD) & !3;
+    if mtu > u16::MAX as usize {
+        u16::MAX
+    } else {
+        mtu as u16
+    }
+}
 
 /// The driver of a network device, with up to `DEPTH` receive buffers.
 pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     receive_queue: &'a dyn BufferQueue<'static>,
     transmit_queue: &'a dyn BufferQueue<'static>,
     client: OptionalCell<Client<'a>>,
-    /// Receive buffers that neither the device has nor the client waits for.
+
+    // Received frames.
+    receiving: Cell<bool>,
+    /// Receive buffers that neither the device has nor a frame waits in.
     spare: BufferStack<'static, DEPTH>,
     /// The first bytes of each receive buffer, if the device wants the header in a buffer of its own.
     spare_headers: BufferStack<'static, DEPTH>,
     headers_apart: Cell<bool>,
-    header_len: Cell<usize>,
-    /// Frames that the client is to be offered again.
-    held: HeldFrames<DEPTH>,
-    /// Whether the client asked for them.
-    resume: Cell<bool>,
+    format: Cell<HeaderFormat>,
+    /// The length of a receive buffer.
+    buffer_len: usize,
+    /// The longest frame that is sent or received, in bytes.
+    longest_frame: Cell<usize>,
     /// Whether the client was offered a frame since it was last told that there are no more.
     offering: Cell<bool>,
+    /// Buffers with frames that the client is to be offered.
+    waiting: WaitingFrames<DEPTH>,
+    /// Whether the client had no room for the first one of these.
+    refused: Cell<bool>,
+    /// Whether the client has room again.
+    resume: Cell<bool>,
+    /// Of a frame that comes in several buffers: how many are yet to come, how many wait, and how many
+    /// bytes have come. If none wait, the frame is dropped.
+    missing: Cell<u16>,
+    parts: Cell<u16>,
+    total: Cell<usize>,
+    /// Where such a frame is put together, and how much room is there.
+    assembly: Cell<Option<&'static mut [u8]>>,
+    assembly_len: Cell<usize>,
+
+    // Frames to send.
+    /// The longest frame that is accepted now.
+    longest_to_send: Cell<usize>,
     /// Whether the device is to be notified of frames from a deferred call.
     flush_is_due: Cell<bool>,
-    /// The longest frame that may be sent or is expected, in bytes.
-    longest_frame: Cell<usize>,
-    /// The address used if the device has none to give.
-    own_mac: [u8; 6],
+    /// Whether the client waits for a buffer.
+    awaited: Cell<bool>,
+    /// Whether the transport asks about progress by itself.
+    watched: Cell<bool>,
+    /// How long frames have been on their way.
+    transmit_watch: ChainWatch,
+
+    // The device.
+    running: Cell<bool>,
     accepted: Cell<u64>,
     mtu_is_usable: Cell<bool>,
     configuration: Cell<NetConfiguration>,
+    /// The address used if the device has none to give.
+    own_mac: [u8; 6],
     /// What the client knows of the link.
     #[cfg(feature = "ethernet-adapter")]
     told_link: Cell<Option<Link>>,
-    running: Cell<bool>,
-    receiving: Cell<bool>,
-    /// How long frames have been on their way.
-    transmit_watch: ChainWatch,
-    /// Runs after frames were handed in one by one, and after a client asked for frames it had no room
-    /// for.
+
+    /// Runs after frames were handed in one by one, and when the client has room again.
     deferred_call: DeferredCall,
     events: NetEvents,
     fence: PhantomData<F>,
@@ -94,15 +132,20 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
 impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     /// Makes a driver for the device whose queues 0 and 1 are those given.
     ///
+    /// The length of the receive buffers limits the MTU. Those shorter than [`RECEIVE_BUFFER_LEN`] only
+    /// do for a device that merges buffers, and with [an area](Self::set_assembly_area) to put frames
+    /// together in.
+    ///
     /// `own_mac` is used if the device supplies no valid address: one that is locally administered,
     /// and that stays the same over restarts. The driver has to be set as client of both queues, and
     /// its deferred call to be registered, before the device is initialized.
-    pub fn new(
+    pub fn new<const BUFFER_LEN: usize>(
         receive_queue: &'a dyn BufferQueue<'static>,
         transmit_queue: &'a dyn BufferQueue<'static>,
-        receive_buffers: [&'static mut [u8; RECEIVE_BUFFER_LEN]; DEPTH],
+        receive_buffers: [&'static mut [u8; BUFFER_LEN]; DEPTH],
         own_mac: [u8; 6],
     ) -> Self {
+        const { assert!(BUFFER_LEN > HEADER_LEN && BUFFER_LEN <= u16::MAX as usize) };
         let spare = BufferStack::new();
         receive_buffers
             .into_iter()
@@ -111,32 +154,50 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             receive_queue,
             transmit_queue,
             client: OptionalCell::empty(),
+            receiving: Cell::new(false),
             spare,
             spare_headers: BufferStack::new(),
             headers_apart: Cell::new(false),
-            header_len: Cell::new(HEADER_LEN),
-            held: HeldFrames::new(),
-            resume: Cell::new(false),
-            offering: Cell::new(false),
-            flush_is_due: Cell::new(false),
+            format: Cell::new(HeaderFormat::new(VERSION_1)),
+            buffer_len: BUFFER_LEN,
             longest_frame: Cell::new(longest_frame(ETHERNET_MTU)),
-            own_mac,
+            offering: Cell::new(false),
+            waiting: WaitingFrames::new(),
+            refused: Cell::new(false),
+            resume: Cell::new(false),
+            missing: Cell::new(0),
+            parts: Cell::new(0),
+            total: Cell::new(0),
+            assembly: Cell::new(None),
+            assembly_len: Cell::new(0),
+            longest_to_send: Cell::new(0),
+            flush_is_due: Cell::new(false),
+            awaited: Cell::new(false),
+            watched: Cell::new(false),
+            transmit_watch: ChainWatch::new(),
+            running: Cell::new(false),
             accepted: Cell::new(0),
             mtu_is_usable: Cell::new(false),
             configuration: Cell::new(NetConfiguration {
                 mac: None,
                 link_up: false,
-                mtu: ETHERNET_MTU,
+                announce: false,
+                mtu: None,
             }),
+            own_mac,
             #[cfg(feature = "ethernet-adapter")]
             told_link: Cell::new(None),
-            running: Cell::new(false),
-            receiving: Cell::new(false),
-            transmit_watch: ChainWatch::new(),
             deferred_call: DeferredCall::new(),
             events: NetEvents::new(),
             fence: PhantomData,
         }
+    }
+
+    /// Gives the driver memory to put frames together that the device spread over several buffers, as
+    /// long as the longest frame may be. Without it such frames are dropped.
+    pub fn set_assembly_area(&self, area: &'static mut [u8]) {
+        self.assembly_len.set(area.len());
+        self.assembly.set(Some(area));
     }
 
     /// The card's address: the device's if it supplied a valid one, else the driver's own.
@@ -144,9 +205,12 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
         self.configuration.get().mac.unwrap_or(self.own_mac)
     }
 
-    /// The largest payload of a frame, in bytes.
+    /// The largest payload of a frame, in bytes: that of the device if it supplied one that the buffers
+    /// can hold, else that of Ethernet, or what the buffers can hold.
     pub fn mtu(&self) -> u16 {
-        self.configuration.get().mtu
+        let largest = self.largest_mtu();
+        let configuration = self.configuration.get();
+        configuration.mtu.unwrap_or(largest.min(ETHERNET_MTU))
     }
 
     /// Whether the device runs and its link is up, or it does not tell.
@@ -159,70 +223,80 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
         self.events.snapshot()
     }
 
+    /// The largest MTU that the buffers can hold.
+    fn largest_mtu(&self) -> u16 {
+        let in_one_buffer = largest_mtu(self.buffer_len.saturating_sub(HEADER_LEN));
+        in_one_buffer.max(largest_mtu(self.assembly_len.get()))
+    }
+
+    fn set_any_client(&self, client: Client<'a>) {
+        self.client.set(client);
+        self.choose_transmit_interrupts();
+        // What the client before had no room for is this one's.
+        self.offer_waiting_later();
+    }
+
+    /// Has frames that wait offered soon.
+    fn offer_waiting_later(&self) {
+        if !self.waiting.is_empty() {
+            self.resume.set(true);
+            self.deferred_call.set();
+        }
+    }
+
     /// Has the device notified soon of frames that were published.
     fn flush_later(&self) {
         self.flush_is_due.set(true);
         self.deferred_call.set();
     }
 
-    #[cfg(not(feature = "ethernet-adapter"))]
-    fn tell_link(&self) {}
+    /// Tells the client what has become of the link.
+    fn link_may_have_changed(&self) {
+        self.update_longest_to_send();
+        #[cfg(feature = "ethernet-adapter")]
+        self.tell_link();
+    }
 }
 
 impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONet<'_, F, DEPTH> {
+    /// Never called: chains come back through [`chain_returned`](Self::chain_returned).
     fn buffer_chain_ready(
         &self,
-        queue_number: u32,
-        buffer_chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
-        bytes_used: usize,
+        _queue_number: u32,
+        _buffer_chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        _bytes_used: usize,
     ) {
-        self.chain_used(queue_number, 0, buffer_chain, bytes_used);
     }
 
-    fn chain_used(
-        &self,
-        queue_number: u32,
-        context: usize,
-        buffer_chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
-        bytes_used: usize,
-    ) {
-        if queue_number != RECEIVE_QUEUE {
-            self.events.transmitted.bump();
-            self.give_back(buffer_chain, context, Ok(()));
-        } else if let Some(buffer) = ReceiveBuffer::from_returned(buffer_chain) {
-            self.receive(buffer, bytes_used);
+    fn chain_returned(&self, queue_number: u32, chain: &mut ReturnedChain<'_, 'static>) {
+        if queue_number == RECEIVE_QUEUE {
+            self.receive(chain);
+        } else {
+            self.give_back(chain);
         }
     }
 
     fn chains_served(&self, queue_number: u32) {
         if queue_number == RECEIVE_QUEUE {
             self.end_of_offers();
-        }
-    }
-
-    fn chain_reclaimed(
-        &self,
-        queue_number: u32,
-        context: usize,
-        buffer_chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
-    ) {
-        if queue_number != RECEIVE_QUEUE {
-            self.events.lost.bump();
-            self.give_back(buffer_chain, context, Err(ErrorCode::FAIL));
         } else {
-            self.keep(ReceiveBuffer::from_returned(buffer_chain));
+            self.end_of_collection();
         }
     }
 }
 
 impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DEPTH> {
+    /// Buffers too small for a frame need a device that merges them.
     fn negotiate_features(&self, offered_features: u64) -> Option<u64> {
-        let mut wanted = FEATURE_MAC | FEATURE_STATUS;
-        if self.mtu_is_usable.get() {
-            wanted |= FEATURE_MTU;
+        let mut chosen = features::choose(offered_features, false);
+        if !self.mtu_is_usable.get() {
+            chosen &= !features::MTU;
         }
-        self.accepted.set(offered_features & wanted);
-        Some(self.accepted.get())
+        if chosen & features::MRG_RXBUF == 0 && self.buffer_len < SMALLEST_SINGLE_BUFFER {
+            return None;
+        }
+        self.accepted.set(chosen);
+        Some(chosen)
     }
 
     fn device_type(&self) -> VirtIODeviceType {
@@ -231,32 +305,33 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     /// An MTU is accepted only if the receive buffers can hold what it promises (5.1.4.2).
     fn examine(&self, offered_features: u64, configuration: &Configuration<'_>) {
-        let offered = offered_features & FEATURE_MTU != 0;
+        let largest = if offered_features & features::MRG_RXBUF != 0 {
+            self.largest_mtu()
+        } else {
+            largest_mtu(self.buffer_len.saturating_sub(HEADER_LEN))
+        };
+        let offered = offered_features & features::MTU != 0;
         self.mtu_is_usable
-            .set(offered && NetConfiguration::mtu_is_usable(configuration));
+            .set(offered && NetConfiguration::mtu_is_usable(configuration, largest));
     }
 
-    /// A legacy device has a shorter header, and may want it in a buffer of its own (2.7.4.3, 5.1.6).
+    /// A legacy device may want the header in a buffer of its own (2.7.4.3).
     fn features_agreed(&self, agreed: u64) {
-        let legacy = agreed & features::VERSION_1 == 0;
-        self.header_len.set(if legacy {
-            LEGACY_HEADER_LEN
-        } else {
-            HEADER_LEN
-        });
-        if legacy && agreed & features::ANY_LAYOUT == 0 {
+        self.format.set(HeaderFormat::new(agreed));
+        if agreed & (VERSION_1 | ANY_LAYOUT) == 0 {
             self.set_headers_apart();
         }
     }
 
     fn configure(&self, configuration: &Configuration<'_>) -> Result<(), ErrorCode> {
-        match NetConfiguration::read(configuration, self.accepted.get()) {
+        let accepted = self.accepted.get();
+        match NetConfiguration::read(configuration, accepted, self.largest_mtu()) {
             Ok(read) => {
                 if read.mac.is_none() {
                     self.events.bad_configuration.bump();
                 }
                 self.configuration.set(read);
-                self.longest_frame.set(longest_frame(read.mtu));
+                self.longest_frame.set(longest_frame(self.mtu()));
                 Ok(())
             }
             Err(_) => {
@@ -268,30 +343,32 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
         self.transmit_watch.restart();
-        self.transmit_queue.delay_interrupts(u16::MAX);
+        self.choose_transmit_interrupts();
         self.post_spare();
         Ok(())
     }
 
     fn device_initialized(&self) -> Result<(), ErrorCode> {
         self.running.set(true);
-        self.tell_link();
+        self.link_may_have_changed();
         Ok(())
     }
 
     fn configuration_changed(&self, configuration: &Configuration<'_>) {
-        match NetConfiguration::read(configuration, self.accepted.get()) {
+        let accepted = self.accepted.get();
+        match NetConfiguration::read(configuration, accepted, self.largest_mtu()) {
             Ok(read) => {
                 let before = self.configuration.get();
                 if read.link_up != before.link_up {
                     self.events.link_changes.bump();
                 }
-                // Only the link is to change in service (5.1.4).
+                // Only the status is to change in service (5.1.4).
                 self.configuration.set(NetConfiguration {
                     link_up: read.link_up,
+                    announce: read.announce,
                     ..before
                 });
-                self.tell_link();
+                self.link_may_have_changed();
             }
             Err(_) => self.events.bad_configuration.bump(),
         }
@@ -299,12 +376,20 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_stopped(&self) {
         self.running.set(false);
-        self.tell_link();
+        self.watched.set(false);
+        self.abandon_frame();
+        self.link_may_have_changed();
+    }
+
+    fn collect(&self) {
+        self.transmit_queue.reap();
     }
 
     /// Only frames to send: nobody knows when one will be received.
     fn check_progress(&self) -> Progress {
-        self.transmit_watch.check(self.transmit_queue)
+        let progress = self.transmit_watch.check(self.transmit_queue);
+        self.watched.set(progress == Progress::Waiting);
+        progress
     }
 }
 
@@ -313,11 +398,11 @@ impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIONet<'_, F, DE
         if self.flush_is_due.take() {
             // What was sent meanwhile may make room for more.
             self.transmit_queue.reap();
-            self.transmit_queue.notify();
-            self.transmit_queue.watch();
+            self.send_enqueued();
         }
         if self.resume.take() {
-            self.offer_held();
+            self.offer_waiting();
+            self.end_of_offers();
         }
     }
 

@@ -201,7 +201,8 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
     }
 
     fn reap(&self) {
-        if self.core.scan_used() {
+        let expects_interrupts = self.core.delay.get() != 0;
+        if self.core.scan_used() && expects_interrupts {
             self.reaped.set(true);
         }
     }

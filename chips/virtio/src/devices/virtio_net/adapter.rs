@@ -34,7 +34,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
 impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, F, DEPTH> {
     fn set_adapter_client(&self, client: &'a dyn EthernetAdapterClient) {
         self.told_link.set(Some(self.current_link()));
-        self.client.set(Client::Adapter(client));
+        self.set_any_client(Client::Adapter(client));
     }
 
     fn link(&self) -> Link {
@@ -47,7 +47,8 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, 
             malformed: counters
                 .dropped_runt
                 .wrapping_add(counters.dropped_overlong)
-                .wrapping_add(counters.dropped_malformed),
+                .wrapping_add(counters.dropped_malformed)
+                .wrapping_add(counters.dropped_scattered),
             unwanted: counters.dropped_unwanted,
             lost: counters.lost,
         }
@@ -62,10 +63,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, 
     }
 
     fn resume_receive(&self) {
-        if !self.held.is_empty() {
-            self.resume.set(true);
-            self.deferred_call.set();
-        }
+        self.offer_waiting_later();
     }
 
     fn set_receive_filter(&self, _filter: &ReceiveFilter<'_>) -> Result<(), ErrorCode> {
@@ -90,12 +88,17 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, 
     }
 
     fn flush(&self) {
-        self.transmit_queue.publish();
-        self.transmit_queue.notify();
-        self.transmit_queue.watch();
+        self.send_enqueued();
     }
 
     fn reclaim(&self) {
-        self.transmit_queue.reap();
+        let queue = self.transmit_queue;
+        let free = queue.free();
+        queue.reap();
+        if queue.free() == free && free != queue.size() {
+            // None was out: the next one is announced by an interrupt.
+            self.awaited.set(true);
+            queue.delay_interrupts(1);
+        }
     }
 }

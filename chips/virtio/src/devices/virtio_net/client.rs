@@ -6,7 +6,6 @@ use kernel::ErrorCode;
 use kernel::hil::ethernet::EthernetAdapterDatapathClient;
 #[cfg(feature = "ethernet-adapter")]
 use kernel::hil::ethernet_adapter::{EthernetAdapterClient, Offer};
-use kernel::utilities::leasable_buffer::SubSliceMut;
 
 /// The client, which is the one that was named last.
 #[derive(Clone, Copy)]
@@ -42,22 +41,35 @@ impl Client<'_> {
         }
     }
 
+    /// After how many sent frames the device should interrupt, as
+    /// [`delay_interrupts`](crate::queues::BufferQueue::delay_interrupts) has it.
+    pub(super) fn transmit_delay(self) -> u16 {
+        match self {
+            // Whoever hands in frames waits for them: the last one tells of all.
+            Self::Datapath(_) => u16::MAX,
+            // It asks when it needs buffers.
+            #[cfg(feature = "ethernet-adapter")]
+            Self::Adapter(_) => 0,
+        }
+    }
+
     /// Returns the buffer of a frame for sending.
     #[inline]
     pub(super) fn transmitted(
         self,
         outcome: Result<(), ErrorCode>,
-        frame: SubSliceMut<'static, u8>,
+        frame: &'static mut [u8],
+        len: usize,
         identifier: usize,
     ) {
         match self {
             Self::Datapath(client) => {
                 // Lossless: the length came as 16 bits.
-                let len = frame.len() as u16;
-                client.transmit_frame_done(outcome, frame.take(), len, identifier, None);
+                let len = len as u16;
+                client.transmit_frame_done(outcome, frame, len, identifier, None);
             }
             #[cfg(feature = "ethernet-adapter")]
-            Self::Adapter(client) => client.transmitted(outcome, frame.take(), identifier, None),
+            Self::Adapter(client) => client.transmitted(outcome, frame, identifier, None),
         }
     }
 }

@@ -2,27 +2,22 @@
 
 //! The configuration space of a network device (VirtIO 1.2, 5.1.4), judged before it is believed.
 
+use super::features;
 use crate::transports::configuration::{Configuration, ConfigurationError, Field};
 
-/// The device supplies an MTU.
-pub(super) const FEATURE_MTU: u64 = 1 << 3;
-
-/// The device supplies a MAC address.
-pub(super) const FEATURE_MAC: u64 = 1 << 5;
-
-/// The device supplies the state of the link.
-pub(super) const FEATURE_STATUS: u64 = 1 << 16;
-
-const MAC: Field = Field::with(FEATURE_MAC, 0);
-const STATUS: Field = Field::with(FEATURE_STATUS, 6);
-const MTU: Field = Field::with(FEATURE_MTU, 10);
+const MAC: Field = Field::with(features::MAC, 0);
+const STATUS: Field = Field::with(features::STATUS, 6);
+const MTU: Field = Field::with(features::MTU, 10);
 
 const STATUS_LINK_UP: u16 = 1;
+
+/// Only with GUEST_ANNOUNCE.
+const STATUS_ANNOUNCE: u16 = 2;
 
 /// The smallest MTU that a device may supply (5.1.4.1).
 const SMALLEST_MTU: u16 = 68;
 
-/// The MTU of Ethernet, and the largest that the driver's buffers are made for.
+/// The MTU of Ethernet.
 pub(super) const ETHERNET_MTU: u16 = 1500;
 
 /// What the device says of itself, as far as it makes sense.
@@ -32,44 +27,48 @@ pub(super) struct NetConfiguration {
     pub(super) mac: Option<[u8; 6]>,
     /// True if the device does not tell (5.1.4.2).
     pub(super) link_up: bool,
-    /// That of Ethernet if the device does not tell.
-    pub(super) mtu: u16,
+    /// Whether the device waits for an announcement, and for word that it was made.
+    pub(super) announce: bool,
+    /// `None` if the device supplies none, or one that the driver cannot live up to.
+    pub(super) mtu: Option<u16>,
 }
 
 impl NetConfiguration {
     /// Reads the fields that exist with the features in `accepted`, and no others.
+    ///
+    /// `largest_mtu` is what the buffers of the driver can hold.
     pub(super) fn read(
         space: &Configuration<'_>,
         accepted: u64,
+        largest_mtu: u16,
     ) -> Result<Self, ConfigurationError> {
         space.consistently(|space| {
             let mut mac = [0; 6];
-            if accepted & FEATURE_MAC != 0 {
+            if accepted & features::MAC != 0 {
                 space.read_bytes(MAC, &mut mac)?;
             }
             let mut status = STATUS_LINK_UP;
-            if accepted & FEATURE_STATUS != 0 {
+            if accepted & features::STATUS != 0 {
                 status = space.read_u16(STATUS)?;
             }
-            let mut mtu = ETHERNET_MTU;
-            if accepted & FEATURE_MTU != 0 {
-                mtu = space.read_u16(MTU)?;
+            let mut mtu = None;
+            if accepted & features::MTU != 0 {
+                mtu = Some(space.read_u16(MTU)?);
             }
             Ok(Self {
                 mac: is_card_address(mac).then_some(mac),
                 link_up: status & STATUS_LINK_UP != 0,
-                mtu: if is_usable_mtu(mtu) {
-                    mtu
-                } else {
-                    ETHERNET_MTU
-                },
+                announce: accepted & features::GUEST_ANNOUNCE != 0 && status & STATUS_ANNOUNCE != 0,
+                mtu: mtu.filter(|mtu| is_usable_mtu(*mtu, largest_mtu)),
             })
         })
     }
 
     /// Whether the MTU on offer is one the driver can live up to; if not, the feature is declined.
-    pub(super) fn mtu_is_usable(space: &Configuration<'_>) -> bool {
-        space.read_u16(MTU).is_ok_and(is_usable_mtu)
+    pub(super) fn mtu_is_usable(space: &Configuration<'_>, largest_mtu: u16) -> bool {
+        space
+            .read_u16(MTU)
+            .is_ok_and(|mtu| is_usable_mtu(mtu, largest_mtu))
     }
 }
 
@@ -79,8 +78,8 @@ fn is_card_address(mac: [u8; 6]) -> bool {
     first & 1 == 0 && mac != [0; 6]
 }
 
-fn is_usable_mtu(mtu: u16) -> bool {
-    (SMALLEST_MTU..=ETHERNET_MTU).contains(&mtu)
+fn is_usable_mtu(mtu: u16, largest_mtu: u16) -> bool {
+    (SMALLEST_MTU..=largest_mtu).contains(&mtu)
 }
 
 #[cfg(test)]
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
     use crate::testing::configuration::Bytes;
 
-    const ALL: u64 = FEATURE_MAC | FEATURE_STATUS | FEATURE_MTU;
+    const ALL: u64 = features::MAC | features::STATUS | features::MTU | features::GUEST_ANNOUNCE;
     const ADDRESS: [u8; 6] = [0x52, 0x54, 0, 1, 2, 3];
 
     fn space(mac: [u8; 6], status: u16, mtu: u16) -> Bytes {
@@ -100,7 +99,7 @@ mod tests {
     }
 
     fn read(space: &Bytes, accepted: u64) -> NetConfiguration {
-        NetConfiguration::read(&Configuration::new(space, accepted), accepted).unwrap()
+        NetConfiguration::read(&Configuration::new(space, accepted), accepted, 1500).unwrap()
     }
 
     #[test]
@@ -110,7 +109,8 @@ mod tests {
             NetConfiguration {
                 mac: Some(ADDRESS),
                 link_up: false,
-                mtu: 1400
+                announce: true,
+                mtu: Some(1400),
             }
         );
     }
@@ -122,9 +122,19 @@ mod tests {
             NetConfiguration {
                 mac: None,
                 link_up: true,
-                mtu: 1500
+                announce: false,
+                mtu: None,
             }
         );
+    }
+
+    #[test]
+    fn announcements_are_asked_for_only_if_that_was_agreed_on() {
+        for (status, asked) in [(1, false), (2, true), (3, true), (0xFFFD, false)] {
+            let space = space(ADDRESS, status, 1500);
+            assert_eq!(read(&space, ALL).announce, asked);
+            assert!(!read(&space, ALL & !features::GUEST_ANNOUNCE).announce);
+        }
     }
 
     #[test]
@@ -135,19 +145,22 @@ mod tests {
     }
 
     #[test]
-    fn an_mtu_out_of_range_is_not_believed() {
-        for (mtu, usable) in [
-            (0, false),
-            (67, false),
-            (68, true),
-            (1500, true),
-            (1501, false),
-        ] {
-            let space = space(ADDRESS, 1, mtu);
-            let space = Configuration::new(&space, ALL);
-            assert_eq!(NetConfiguration::mtu_is_usable(&space), usable);
-            let believed = NetConfiguration::read(&space, ALL).unwrap().mtu;
-            assert_eq!(believed, if usable { mtu } else { 1500 });
+    fn an_mtu_that_is_too_small_or_larger_than_the_buffers_is_not_believed() {
+        for largest in [1000, 1500, 9000] {
+            for (mtu, usable) in [
+                (0, false),
+                (67, false),
+                (68, true),
+                (largest, true),
+                (largest + 1, false),
+                (u16::MAX, false),
+            ] {
+                let space = space(ADDRESS, 1, mtu);
+                let space = Configuration::new(&space, ALL);
+                assert_eq!(NetConfiguration::mtu_is_usable(&space, largest), usable);
+                let believed = NetConfiguration::read(&space, ALL, largest).unwrap().mtu;
+                assert_eq!(believed, usable.then_some(mtu));
+            }
         }
     }
 
@@ -155,8 +168,9 @@ mod tests {
     fn a_space_too_short_for_the_fields_is_an_error() {
         let short = Bytes::new(&[2; 8]);
         let short = Configuration::new(&short, ALL);
-        assert!(NetConfiguration::read(&short, ALL).is_err());
-        assert!(!NetConfiguration::mtu_is_usable(&short));
-        assert!(NetConfiguration::read(&short, FEATURE_MAC | FEATURE_STATUS).is_ok());
+        assert!(NetConfiguration::read(&short, ALL, 1500).is_err());
+        assert!(!NetConfiguration::mtu_is_usable(&short, 1500));
+        let present = features::MAC | features::STATUS;
+        assert!(NetConfiguration::read(&short, present, 1500).is_ok());
     }
 }

@@ -15,7 +15,7 @@ use super::client::Client;
 
 impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapterDatapath<'a> for VirtIONet<'a, F, DEPTH> {
     fn set_client(&self, client: &'a dyn EthernetAdapterDatapathClient) {
-        self.client.set(Client::Datapath(client));
+        self.set_any_client(Client::Datapath(client));
     }
 
     fn enable_receive(&self) {

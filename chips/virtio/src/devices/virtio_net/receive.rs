@@ -2,18 +2,102 @@
 
 //! From the receive queue to the client, and back with the buffers.
 //!
-//! A buffer is with the queue, spare, in the hands of a client that is being called, or held with a
-//! frame that the client has no room for.
+//! A frame that lies in one buffer and asks for nothing is offered where it is, and its buffer goes
+//! round in the queue. Whatever else comes is for `irregular`.
 
 use kernel::platform::dma_fence::DmaFence;
 
 use super::VirtIONet;
-use super::header::Flaw;
-use super::held_frames::HeldFrame;
-use super::receive_buffer::ReceiveBuffer;
+use super::client::Client;
+use super::header::ETHERNET_HEADER_LEN;
+use super::received::ReceiveBuffer;
 use crate::devices::buffer_stack::BufferStack;
+use crate::queues::ReturnedChain;
 
-impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
+impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
+    /// Deals with a buffer that the device has written to, or was reset before it did.
+    #[inline]
+    pub(super) fn receive(&self, chain: &mut ReturnedChain<'_, 'static>) {
+        if !chain.is_used() {
+            if let Some(buffer) = ReceiveBuffer::take_from(chain) {
+                self.keep(buffer);
+            }
+            return;
+        }
+        let written = chain.written();
+        let taken = match (self.plain_frame(chain), self.next_client()) {
+            (Some(frame), Some(client)) => self.offer(client, frame),
+            _ => false,
+        };
+        if taken && chain.lend_again() {
+            return;
+        }
+        if let Some(buffer) = ReceiveBuffer::take_from(chain) {
+            if taken {
+                self.post(buffer);
+            } else {
+                self.receive_irregular(buffer, written);
+            }
+        }
+    }
+
+    /// The frame in a chain, if it is all there and nothing is special about it.
+    #[inline]
+    fn plain_frame<'c>(&self, chain: &'c ReturnedChain<'_, 'static>) -> Option<&'c [u8]> {
+        if self.missing.get() != 0 || self.headers_apart.get() {
+            return None;
+        }
+        let format = self.format.get();
+        let (header, frame) = chain.bytes(0)?.split_at_checked(format.len)?;
+        let fits = frame.len() >= ETHERNET_HEADER_LEN && frame.len() <= self.longest_frame.get();
+        (fits && format.is_plain(header)).then_some(frame)
+    }
+
+    /// The client, if it wants the next frame, and none waits for it.
+    #[inline]
+    fn next_client(&self) -> Option<Client<'a>> {
+        if self.waiting.is_empty() {
+            self.receiver()
+        } else {
+            None
+        }
+    }
+
+    /// The client, if it wants frames.
+    #[inline]
+    pub(super) fn receiver(&self) -> Option<Client<'a>> {
+        if self.receiving.get() {
+            self.client.get()
+        } else {
+            None
+        }
+    }
+
+    /// Shows a frame to the client, and says whether the client is done with it.
+    #[inline]
+    pub(super) fn offer(&self, client: Client<'a>, frame: &[u8]) -> bool {
+        self.offering.set(true);
+        let taken = client.offer(frame);
+        if taken {
+            self.events.received.bump();
+        } else {
+            self.events.held.bump();
+            self.refused.set(true);
+        }
+        taken
+    }
+
+    /// Ends a run of received frames.
+    #[inline]
+    pub(super) fn end_of_offers(&self) {
+        self.receive_queue.announce();
+        if self.offering.take()
+            && let Some(client) = self.client.get()
+        {
+            client.offers_done();
+        }
+    }
+
     /// Gives the device every spare receive buffer that the queue has room for.
     pub(super) fn post_spare(&self) {
         while let Some(rest) = self.spare.pop() {
@@ -22,33 +106,28 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
                 break;
             }
         }
-        self.show_receive_buffers();
-    }
-
-    pub(super) fn show_receive_buffers(&self) {
-        self.receive_queue.publish();
-        self.receive_queue.notify();
+        self.receive_queue.announce();
     }
 
     /// Gives the device one receive buffer, or keeps it as a spare; says whether it was given.
-    #[inline]
-    fn post(&self, buffer: ReceiveBuffer) -> bool {
-        let mut chain = buffer.into_chain();
-        let provided = self.receive_queue.provide(&mut chain, 0);
-        if provided.is_err() {
-            let left = chain.into_iter().flatten();
-            self.keep(ReceiveBuffer::from_chain(left));
-        }
-        provided.is_ok()
+    pub(super) fn post(&self, buffer: ReceiveBuffer) -> bool {
+        let left = match buffer.header {
+            None => {
+                let provided = self.receive_queue.provide_writable(buffer.rest, 0);
+                provided.map_err(|(_, rest)| ReceiveBuffer { header: None, rest })
+            }
+            Some(header) => ReceiveBuffer::lend_pieces(header, buffer.rest, |chain| {
+                self.receive_queue.provide(chain, 0)
+            }),
+        };
+        left.map_err(|buffer| self.keep(buffer)).is_ok()
     }
 
-    pub(super) fn keep(&self, buffer: Option<ReceiveBuffer>) {
-        if let Some(buffer) = buffer {
-            if let Some(header) = buffer.header {
-                self.spare_headers.push(header);
-            }
-            self.spare.push(buffer.rest);
+    pub(super) fn keep(&self, buffer: ReceiveBuffer) {
+        if let Some(header) = buffer.header {
+            self.spare_headers.push(header);
         }
+        self.spare.push(buffer.rest);
     }
 
     /// Cuts the header off each receive buffer, for good: all are spares now, and any device takes
@@ -62,87 +141,10 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
             whole.push(buffer);
         }
         while let Some(buffer) = whole.pop() {
-            if let Some((header, rest)) = buffer.split_at_mut_checked(self.header_len.get()) {
+            if let Some((header, rest)) = buffer.split_at_mut_checked(self.format.get().len) {
                 self.spare_headers.push(header);
                 self.spare.push(rest);
             }
         }
-    }
-
-    /// Deals with a buffer of which the device says it has written the first `used` bytes.
-    #[inline]
-    pub(super) fn receive(&self, buffer: ReceiveBuffer, used: usize) {
-        match buffer.find_frame(used, self.header_len.get(), self.longest_frame.get()) {
-            Ok(place) => self.arrived(HeldFrame::new(buffer, place)),
-            Err(flaw) => {
-                match flaw {
-                    Flaw::Runt => self.events.dropped_runt.bump(),
-                    Flaw::Overlong => self.events.dropped_overlong.bump(),
-                    Flaw::Malformed => self.events.dropped_malformed.bump(),
-                }
-                self.post(buffer);
-            }
-        }
-    }
-
-    /// Offers a frame, unless others wait to be offered before it.
-    #[inline]
-    fn arrived(&self, frame: HeldFrame) {
-        if !self.held.is_empty() {
-            self.held.push(frame);
-        } else if let Some(frame) = self.offer(frame) {
-            self.events.held.bump();
-            self.held.push(frame);
-        }
-    }
-
-    /// Offers a frame, and returns it if the client has no room.
-    #[inline]
-    fn offer(&self, frame: HeldFrame) -> Option<HeldFrame> {
-        match self.client.get() {
-            Some(client) if self.receiving.get() => {
-                self.offering.set(true);
-                // A client may stop reception from inside the call.
-                if !client.offer(frame.frame()) && self.receiving.get() {
-                    return Some(frame);
-                }
-                self.events.received.bump();
-            }
-            _ => self.events.dropped_unwanted.bump(),
-        }
-        self.post(frame.into_buffer());
-        None
-    }
-
-    /// Offers the frames that were held, until one is held again.
-    pub(super) fn offer_held(&self) {
-        while let Some(frame) = self.held.pop() {
-            if let Some(frame) = self.offer(frame) {
-                self.held.put_back(frame);
-                break;
-            }
-        }
-        self.end_of_offers();
-    }
-
-    /// Ends a run of received frames.
-    #[inline]
-    pub(super) fn end_of_offers(&self) {
-        self.show_receive_buffers();
-        if self.offering.take()
-            && let Some(client) = self.client.get()
-        {
-            client.offers_done();
-        }
-    }
-
-    /// Stops offering frames, and gives the buffers of those that wait back to the device.
-    pub(super) fn stop_offers(&self) {
-        self.receiving.set(false);
-        while let Some(frame) = self.held.pop() {
-            self.events.dropped_unwanted.bump();
-            self.post(frame.into_buffer());
-        }
-        self.show_receive_buffers();
     }
 }

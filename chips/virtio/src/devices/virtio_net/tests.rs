@@ -81,7 +81,7 @@ impl Rig {
         let device = MmioDevice::new(1);
         device
             .offered
-            .set(1 << 32 | FEATURE_MAC | FEATURE_STATUS | FEATURE_MTU);
+            .set(1 << 32 | features::MAC | features::STATUS | features::MTU);
         device.configuration.borrow_mut()[..6].copy_from_slice(&CARD_MAC);
         device.configuration.borrow_mut()[6] = 1;
         device.configuration.borrow_mut()[10..12].copy_from_slice(&1500u16.to_le_bytes());
@@ -356,7 +356,7 @@ fn only_features_that_are_used_are_accepted() {
     rig.initialize();
     assert_eq!(
         rig.device.accepted.get() & 0x00FF_FFFF,
-        FEATURE_MAC | FEATURE_STATUS | FEATURE_MTU
+        features::choose(u64::MAX, false)
     );
     assert_eq!(rig.device.accepted.get() >> 50, 0);
 }
@@ -384,7 +384,7 @@ fn an_mtu_the_buffers_cannot_hold_is_declined() {
         let rig = Rig::cold();
         rig.device.configuration.borrow_mut()[10..12].copy_from_slice(&mtu.to_le_bytes());
         rig.initialize();
-        assert_eq!(rig.device.accepted.get() & FEATURE_MTU != 0, accepted);
+        assert_eq!(rig.device.accepted.get() & features::MTU != 0, accepted);
         assert_eq!(rig.driver.mtu(), used);
         let longest = usize::from(used) + 18;
         assert!(rig.send(longest, 0).is_ok());

@@ -6,85 +6,101 @@
 
 use kernel::ErrorCode;
 use kernel::platform::dma_fence::DmaFence;
-use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 
 use super::VirtIONet;
 use super::header::{ETHERNET_HEADER_LEN, TRANSMIT_HEADER};
-use crate::queues::split_queue::{VirtqueueBuffer, VirtqueueReturnBuffer};
+use crate::queues::ReturnedChain;
 
 impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     /// Puts a frame into the queue, where the device does not see it yet.
     #[inline]
     pub(super) fn enqueue(
         &self,
-        buffer: &'static mut [u8],
+        frame: &'static mut [u8],
         len: usize,
         identifier: usize,
     ) -> Result<(), (ErrorCode, &'static mut [u8])> {
-        if let Err(code) = self.check_transmit(buffer, len) {
+        let longest = self.longest_to_send.get();
+        if !(ETHERNET_HEADER_LEN..=longest).contains(&len) || len > frame.len() {
             self.events.refused.bump();
-            return Err((code, buffer));
+            return Err((self.reason_to_refuse(), frame));
         }
-        let mut frame = SubSliceMut::new(buffer);
-        frame.slice(..len);
         let header = TRANSMIT_HEADER
-            .get(..self.header_len.get())
+            .get(..self.format.get().len)
             .unwrap_or(&TRANSMIT_HEADER);
-        let mut chain = [
-            Some(VirtqueueBuffer::DeviceReadable(header.into())),
-            Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(
-                frame,
-            ))),
-        ];
-        let provided = self.transmit_queue.provide(&mut chain, identifier);
-        let [_, left] = chain;
-        match (provided, left) {
-            (Ok(()), _) => Ok(()),
-            (
-                Err(error),
-                Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(frame))),
-            ) => {
-                self.events.refused.bump();
-                Err((error.into(), frame.take()))
-            }
-            // A queue that refuses a chain leaves it where it is, so this is never reached.
-            (Err(error), _) => Err((error.into(), &mut [])),
+        let provided = self
+            .transmit_queue
+            .provide_readable(header, frame, len, identifier);
+        provided.map_err(|(error, frame)| {
+            self.events.refused.bump();
+            (error.into(), frame)
+        })
+    }
+
+    /// Says why a frame of any length, or of one that is out of range, is not accepted.
+    #[cold]
+    fn reason_to_refuse(&self) -> ErrorCode {
+        if !self.running.get() {
+            ErrorCode::OFF
+        } else if !self.link_is_up() {
+            ErrorCode::NODEVICE
+        } else {
+            ErrorCode::SIZE
         }
     }
 
-    #[inline]
-    fn check_transmit(&self, buffer: &[u8], len: usize) -> Result<(), ErrorCode> {
-        if !self.link_is_up() {
-            Err(if self.running.get() {
-                ErrorCode::NODEVICE
-            } else {
-                ErrorCode::OFF
-            })
-        } else if len > buffer.len()
-            || !(ETHERNET_HEADER_LEN..=self.longest_frame.get()).contains(&len)
-        {
-            Err(ErrorCode::SIZE)
+    /// Notes how long frames to send may be, after anything that decides on that has changed: while
+    /// nothing can be sent, no length will do.
+    pub(super) fn update_longest_to_send(&self) {
+        let longest = if self.link_is_up() {
+            self.longest_frame.get()
         } else {
-            Ok(())
+            0
+        };
+        self.longest_to_send.set(longest);
+    }
+
+    /// Shows the device all frames that were put into the queue, and sees to it that they come back.
+    #[inline]
+    pub(super) fn send_enqueued(&self) {
+        self.transmit_queue.announce();
+        if self.running.get() && !self.watched.replace(true) {
+            self.transmit_queue.watch();
+        }
+    }
+
+    /// Ends a run of frames that were sent.
+    #[inline]
+    pub(super) fn end_of_collection(&self) {
+        if self.awaited.take() {
+            self.choose_transmit_interrupts();
+        }
+    }
+
+    /// Asks for the interrupts that the client's interface takes.
+    pub(super) fn choose_transmit_interrupts(&self) {
+        self.awaited.set(false);
+        if let Some(client) = self.client.get() {
+            let delay = client.transmit_delay();
+            self.transmit_queue.delay_interrupts(delay);
         }
     }
 
     /// Returns the frame of a transmit chain to the client.
     #[inline]
-    pub(super) fn give_back(
-        &self,
-        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
-        identifier: usize,
-        outcome: Result<(), ErrorCode>,
-    ) {
-        let frame = chain.get_mut(1).and_then(Option::take);
-        if let Some(VirtqueueReturnBuffer {
-            virtqueue_buffer: VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(frame)),
-            ..
-        }) = frame
+    pub(super) fn give_back(&self, chain: &mut ReturnedChain<'_, 'static>) {
+        let outcome = if chain.is_used() {
+            self.events.transmitted.bump();
+            Ok(())
+        } else {
+            self.events.lost.bump();
+            Err(ErrorCode::FAIL)
+        };
+        let identifier = chain.context();
+        if let Some((frame, len)) = chain.next_unique()
             && let Some(client) = self.client.get()
         {
-            client.transmitted(outcome, frame, identifier);
+            client.transmitted(outcome, frame, len, identifier);
         }
     }
 }

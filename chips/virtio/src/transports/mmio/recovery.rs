@@ -57,6 +57,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         let Some(driver) = self.driver.get() else {
             return false;
         };
+        driver.collect();
         // What the driver waits for may be there, and only the interrupt missing.
         if self.scan_queues() {
             self.events.found_late.bump();

@@ -12,7 +12,7 @@ impl Rig {
     fn legacy(features: u64) -> (Self, SplitDevice, SplitDevice) {
         let mut rig = Self::cold();
         rig.device.version.set(1);
-        rig.device.offered.set(FEATURE_MAC | features);
+        rig.device.offered.set(features::MAC | features);
         rig.queues = leak([
             low_queue(rig.receive_queue, rig.device),
             low_queue(rig.transmit_queue, rig.device),
@@ -25,7 +25,7 @@ impl Rig {
 }
 
 fn with_short_header(len: usize) -> Vec<u8> {
-    with_header(len)[HEADER_LEN - LEGACY_HEADER_LEN..].to_vec()
+    with_header(len)[HEADER_LEN - header::LEGACY_HEADER_LEN..].to_vec()
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn headers_that_ask_for_what_was_not_agreed_are_refused_in_either_place() {
 fn buffers_survive_recovery_in_either_arrangement_and_a_change_between_them() {
     let (rig, ..) = Rig::legacy(ANY_LAYOUT);
     for features in [0, ANY_LAYOUT, 0] {
-        rig.device.offered.set(FEATURE_MAC | features);
+        rig.device.offered.set(features::MAC | features);
         rig.device.queue(RECEIVE).return_used(u32::MAX, 0);
         rig.interrupt(1);
         assert_eq!(rig.driver.spare.len(), DEPTH);
@@ -107,7 +107,7 @@ fn buffers_survive_recovery_in_either_arrangement_and_a_change_between_them() {
         assert_eq!(rig.client.frames.take().len(), 10);
     }
     rig.device.version.set(2);
-    rig.device.offered.set(1 << 32 | FEATURE_MAC);
+    rig.device.offered.set(1 << 32 | features::MAC);
     let queues = leak([
         rig.receive_queue as &'static dyn Virtqueue,
         rig.transmit_queue as &'static dyn Virtqueue,
