@@ -34,14 +34,15 @@ use kernel::utilities::cells::OptionalCell;
 use self::client::Client;
 use self::configuration::{ETHERNET_MTU, NetConfiguration};
 use self::header::{FRAME_OVERHEAD, HEADER_LEN, HeaderFormat, longest_frame};
+use self::received::ReceiveBuffer;
 use self::waiting_frames::WaitingFrames;
 use super::buffer_stack::BufferStack;
 use super::chain_watch::ChainWatch;
 use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{NetCounters, NetEvents};
 use crate::features::{ANY_LAYOUT, VERSION_1};
+use crate::queues::BufferQueue;
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
-use crate::queues::{BufferQueue, ReturnedChain};
 use crate::transports::configuration::Configuration;
 
 /// The number of the queue of received frames (5.1.2).
@@ -259,7 +260,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
 }
 
 impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONet<'_, F, DEPTH> {
-    /// Never called: chains come back through [`chain_returned`](Self::chain_returned).
+    /// Never called: the queue knows contexts.
     fn buffer_chain_ready(
         &self,
         _queue_number: u32,
@@ -268,11 +269,55 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
     ) {
     }
 
-    fn chain_returned(&self, queue_number: u32, chain: &mut ReturnedChain<'_, 'static>) {
+    fn buffer_written(
+        &self,
+        _queue_number: u32,
+        _context: usize,
+        buffer: &'static mut [u8],
+        written: usize,
+    ) -> Option<&'static mut [u8]> {
+        self.receive(buffer, written)
+    }
+
+    fn buffer_read(&self, _queue: u32, context: usize, frame: &'static mut [u8], len: usize) {
+        self.give_back(Ok(()), frame, len, context);
+    }
+
+    fn buffer_reclaimed(
+        &self,
+        queue_number: u32,
+        context: usize,
+        buffer: &'static mut [u8],
+        len: usize,
+    ) {
         if queue_number == RECEIVE_QUEUE {
-            self.receive(chain);
+            self.spare.push(buffer);
         } else {
-            self.give_back(chain);
+            self.give_back(Err(ErrorCode::FAIL), buffer, len, context);
+        }
+    }
+
+    /// Only receive buffers whose header is apart come back like this.
+    fn chain_used(
+        &self,
+        _queue_number: u32,
+        _context: usize,
+        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        bytes_used: usize,
+    ) {
+        if let Some(buffer) = ReceiveBuffer::take_from(chain) {
+            self.receive_irregular(buffer, bytes_used);
+        }
+    }
+
+    fn chain_reclaimed(
+        &self,
+        _queue_number: u32,
+        _context: usize,
+        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+    ) {
+        if let Some(buffer) = ReceiveBuffer::take_from(chain) {
+            self.keep(buffer);
         }
     }
 

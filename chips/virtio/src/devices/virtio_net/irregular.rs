@@ -136,7 +136,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     fn outstanding(&self) -> u16 {
         let queue = self.receive_queue;
         let others = queue.size().saturating_sub(queue.free());
-        u16::try_from(others).map_or(u16::MAX, |others| others.saturating_add(1))
+        u16::try_from(others).unwrap_or(u16::MAX)
     }
 
     /// Offers the frames that wait and are complete, until one is refused.

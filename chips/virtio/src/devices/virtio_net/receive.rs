@@ -12,43 +12,38 @@ use super::client::Client;
 use super::header::ETHERNET_HEADER_LEN;
 use super::received::ReceiveBuffer;
 use crate::devices::buffer_stack::BufferStack;
-use crate::queues::ReturnedChain;
 
 impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
-    /// Deals with a buffer that the device has written to, or was reset before it did.
+    /// Deals with a buffer of which the device says it has written the first `written` bytes, and
+    /// returns it, or another one, to be lent in its place.
     #[inline]
-    pub(super) fn receive(&self, chain: &mut ReturnedChain<'_, 'static>) {
-        if !chain.is_used() {
-            if let Some(buffer) = ReceiveBuffer::take_from(chain) {
-                self.keep(buffer);
-            }
-            return;
+    pub(super) fn receive(
+        &self,
+        buffer: &'static mut [u8],
+        written: usize,
+    ) -> Option<&'static mut [u8]> {
+        if let Some(frame) = self.plain_frame(buffer, written)
+            && let Some(client) = self.next_client()
+            && self.offer(client, frame)
+        {
+            return Some(buffer);
         }
-        let written = chain.written();
-        let taken = match (self.plain_frame(chain), self.next_client()) {
-            (Some(frame), Some(client)) => self.offer(client, frame),
-            _ => false,
+        let buffer = ReceiveBuffer {
+            header: None,
+            rest: buffer,
         };
-        if taken && chain.lend_again() {
-            return;
-        }
-        if let Some(buffer) = ReceiveBuffer::take_from(chain) {
-            if taken {
-                self.post(buffer);
-            } else {
-                self.receive_irregular(buffer, written);
-            }
-        }
+        self.receive_irregular(buffer, written);
+        self.spare.pop()
     }
 
-    /// The frame in a chain, if it is all there and nothing is special about it.
+    /// The frame in a buffer, if it is all there and nothing is special about it.
     #[inline]
-    fn plain_frame<'c>(&self, chain: &'c ReturnedChain<'_, 'static>) -> Option<&'c [u8]> {
-        if self.missing.get() != 0 || self.headers_apart.get() {
+    fn plain_frame<'f>(&self, buffer: &'f [u8], written: usize) -> Option<&'f [u8]> {
+        if self.missing.get() != 0 {
             return None;
         }
         let format = self.format.get();
-        let (header, frame) = chain.bytes(0)?.split_at_checked(format.len)?;
+        let (header, frame) = buffer.get(..written)?.split_at_checked(format.len)?;
         let fits = frame.len() >= ETHERNET_HEADER_LEN && frame.len() <= self.longest_frame.get();
         (fits && format.is_plain(header)).then_some(frame)
     }
@@ -110,6 +105,9 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     }
 
     /// Gives the device one receive buffer, or keeps it as a spare; says whether it was given.
+    ///
+    /// While the device's buffer is in hand that was received last, its place is taken: the last one
+    /// posted becomes a spare then, and goes there.
     pub(super) fn post(&self, buffer: ReceiveBuffer) -> bool {
         let left = match buffer.header {
             None => {

@@ -3,8 +3,8 @@
 //! Memory for a received frame, and what the device has written to it.
 
 use super::header::{HEADER_LEN, HeaderFormat};
-use crate::queues::split_queue::VirtqueueBuffer;
-use crate::queues::{QueueError, ReturnedChain};
+use crate::queues::QueueError;
+use crate::queues::split_queue::{VirtqueueBuffer, VirtqueueReturnBuffer};
 use kernel::utilities::leasable_buffer::SubSliceMut;
 
 /// Memory for a header and a frame: in one piece, or with the header in a piece of its own.
@@ -14,18 +14,17 @@ pub(super) struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// Takes the buffer out of a chain, in the pieces in which it was lent.
-    pub(super) fn take_from(chain: &mut ReturnedChain<'_, 'static>) -> Option<Self> {
-        let (first, _) = chain.next_unique()?;
-        Some(match chain.next_unique() {
-            None => Self {
-                header: None,
-                rest: first,
-            },
-            Some((rest, _)) => Self {
-                header: Some(first),
-                rest,
-            },
+    /// Takes the buffer out of a chain, in the two pieces in which it was lent.
+    pub(super) fn take_from(chain: &mut [Option<VirtqueueReturnBuffer<'static>>]) -> Option<Self> {
+        let mut pieces = chain.iter_mut().filter_map(Option::take).map(|returned| {
+            match returned.virtqueue_buffer {
+                VirtqueueBuffer::DeviceWriteable(window) => window.take(),
+                VirtqueueBuffer::DeviceReadable(_) => &mut [],
+            }
+        });
+        Some(Self {
+            header: pieces.next(),
+            rest: pieces.next()?,
         })
     }
 

@@ -9,7 +9,6 @@ use kernel::platform::dma_fence::DmaFence;
 
 use super::VirtIONet;
 use super::header::{ETHERNET_HEADER_LEN, TRANSMIT_HEADER};
-use crate::queues::ReturnedChain;
 
 impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     /// Puts a frame into the queue, where the device does not see it yet.
@@ -86,20 +85,20 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
         }
     }
 
-    /// Returns the frame of a transmit chain to the client.
+    /// Returns a frame to the client.
     #[inline]
-    pub(super) fn give_back(&self, chain: &mut ReturnedChain<'_, 'static>) {
-        let outcome = if chain.is_used() {
-            self.events.transmitted.bump();
-            Ok(())
-        } else {
-            self.events.lost.bump();
-            Err(ErrorCode::FAIL)
-        };
-        let identifier = chain.context();
-        if let Some((frame, len)) = chain.next_unique()
-            && let Some(client) = self.client.get()
-        {
+    pub(super) fn give_back(
+        &self,
+        outcome: Result<(), ErrorCode>,
+        frame: &'static mut [u8],
+        len: usize,
+        identifier: usize,
+    ) {
+        match outcome {
+            Ok(()) => self.events.transmitted.bump(),
+            Err(_) => self.events.lost.bump(),
+        }
+        if let Some(client) = self.client.get() {
             client.transmitted(outcome, frame, len, identifier);
         }
     }
