@@ -7,7 +7,7 @@
 use core::ptr::NonNull;
 
 use super::layout::{GrantLayout, GrantMemory};
-use crate::process::{Error, Process};
+use crate::process::{Error, GrantEntry, Process, ProcessId};
 
 /// Which grant this is, and what its memory looks like.
 #[derive(Clone, Copy)]
@@ -23,6 +23,8 @@ pub(super) struct Entered<'a, P: Process + ?Sized = dyn Process + 'a> {
     process: &'a P,
     grant_num: usize,
     start: NonNull<u8>,
+    /// Through which to leave the grant, if not through the process.
+    entry: Option<&'a GrantEntry>,
 }
 
 impl<'a, P: Process + ?Sized> Entered<'a, P> {
@@ -38,64 +40,8 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
             process,
             grant_num,
             start,
+            entry: None,
         })
-    }
-
-    /// Enters a grant, which gets memory in `process` first if it has none.
-    ///
-    /// Fresh memory has null entries, and `write_default` is called with the place where the
-    /// driver's value goes.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Process::enter_grant`], and [`Error::OutOfMemory`] when there is no room.
-    ///
-    /// # Safety
-    ///
-    /// `layout` is the same for each use of this grant, and `write_default` writes no more than
-    /// the value that `layout` has room for.
-    #[inline(always)]
-    pub(super) unsafe fn existing_or_new(
-        process: &'a P,
-        kind: GrantKind,
-        layout: &GrantLayout,
-        write_default: unsafe fn(NonNull<u8>),
-    ) -> Result<Self, Error> {
-        match Self::existing(process, kind.grant_num) {
-            Ok(entered) => Ok(entered),
-            // SAFETY: the caller vouches for the same.
-            Err(error) => unsafe { Self::create(process, kind, layout, write_default, error) },
-        }
-    }
-
-    /// Gives a grant memory, after an attempt to enter it failed with `error`.
-    ///
-    /// # Safety
-    ///
-    /// As for [`existing_or_new`](Self::existing_or_new).
-    #[cold]
-    unsafe fn create(
-        process: &'a P,
-        kind: GrantKind,
-        layout: &GrantLayout,
-        write_default: unsafe fn(NonNull<u8>),
-        error: Error,
-    ) -> Result<Self, Error> {
-        // Anything but missing memory is not mended by giving it memory.
-        if process.grant_is_allocated(kind.grant_num) != Some(false) {
-            return Err(error);
-        }
-        process
-            .allocate_grant(kind.grant_num, kind.driver_num, layout.size, layout.align)
-            .map_err(|()| Error::OutOfMemory)?;
-        let entered = Self::existing(process, kind.grant_num)?;
-        // SAFETY: the memory has just been allocated with the size and alignment of the layout,
-        // and since the grant is entered, nobody else gets at it.
-        unsafe {
-            GrantMemory::initialize(entered.start, layout);
-            write_default(entered.start.byte_add(layout.value_offset));
-        }
-        Ok(entered)
     }
 
     /// Returns the process that the grant is entered for.
@@ -124,10 +70,111 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
     }
 }
 
+impl Entered<'static> {
+    /// Enters a grant that has memory in this run of a process; `None` if that is not possible.
+    pub(super) fn existing_in(
+        process: &'static dyn Process,
+        process_id: ProcessId,
+        grant_num: usize,
+    ) -> Option<Self> {
+        let entry = process.enter_grant_in(process_id, grant_num);
+        if let Some(start) = entry.and_then(GrantEntry::memory) {
+            return Some(Self {
+                process,
+                grant_num,
+                start,
+                entry,
+            });
+        }
+        if process.processid() != process_id {
+            return None;
+        }
+        Self::existing(process, grant_num).ok()
+    }
+
+    /// Enters a grant, which gets memory in the process first if it has none.
+    ///
+    /// Fresh memory has null entries, and `write_default` is called with the place where the
+    /// driver's value goes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Process::enter_grant`], [`Error::OutOfMemory`] when there is no room, and
+    /// [`Error::NoSuchApp`] when this run of the process is over.
+    ///
+    /// # Safety
+    ///
+    /// `layout` is the same for each use of this grant, and `write_default` writes no more than
+    /// the value that `layout` has room for.
+    #[inline(always)]
+    pub(super) unsafe fn existing_or_new(
+        process_id: ProcessId,
+        kind: GrantKind,
+        layout: &GrantLayout,
+        write_default: unsafe fn(NonNull<u8>),
+    ) -> Result<Self, Error> {
+        let process = process_id.slot_process().ok_or(Error::NoSuchApp)?;
+        let entry = process.enter_grant_in(process_id, kind.grant_num);
+        let start = match entry.and_then(GrantEntry::memory) {
+            Some(start) => start,
+            // SAFETY: the caller vouches for the same.
+            None => unsafe { Self::enter_slowly(process_id, kind, layout, write_default) }?,
+        };
+        Ok(Self {
+            process,
+            grant_num: kind.grant_num,
+            start,
+            entry,
+        })
+    }
+
+    /// Enters a grant through its process, which is given memory for it if need be.
+    ///
+    /// # Safety
+    ///
+    /// As for [`existing_or_new`](Self::existing_or_new).
+    #[cold]
+    unsafe fn enter_slowly(
+        process_id: ProcessId,
+        kind: GrantKind,
+        layout: &GrantLayout,
+        write_default: unsafe fn(NonNull<u8>),
+    ) -> Result<NonNull<u8>, Error> {
+        let process = process_id.resolve().ok_or(Error::NoSuchApp)?;
+        let error = match process.enter_grant(kind.grant_num) {
+            Ok(start) => return Ok(start),
+            Err(error) => error,
+        };
+        // Anything but missing memory is not mended by giving it memory.
+        if process.grant_is_allocated(kind.grant_num) != Some(false) {
+            return Err(error);
+        }
+        process
+            .allocate_grant(kind.grant_num, kind.driver_num, layout.size, layout.align)
+            .map_err(|()| Error::OutOfMemory)?;
+        // If the default panics, the grant is left.
+        let entered = Self::existing(process, kind.grant_num)?;
+        let start = entered.start;
+        // SAFETY: the memory has just been allocated with the size and alignment of the layout,
+        // and since the grant is entered, nobody else gets at it.
+        unsafe {
+            GrantMemory::initialize(start, layout);
+            write_default(start.byte_add(layout.value_offset));
+        }
+        core::mem::forget(entered);
+        Ok(start)
+    }
+}
+
 impl<P: Process + ?Sized> Drop for Entered<'_, P> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: whatever refers to the memory borrows from this value, so it is gone by now.
-        unsafe { self.process.leave_grant(self.grant_num) }
+        unsafe {
+            match self.entry {
+                Some(entry) => entry.leave(),
+                None => self.process.leave_grant(self.grant_num),
+            }
+        }
     }
 }

@@ -134,10 +134,9 @@ impl<T: Default, Upcalls: UpcallSize, AllowROs: AllowRoSize, AllowRWs: AllowRwSi
 
     #[inline]
     fn enter_or_create(&self, processid: ProcessId) -> Result<Entered<'static>, Error> {
-        let process = self.kernel.get_process(processid).ok_or(Error::NoSuchApp)?;
         // SAFETY: grant numbers are unique, so everyone who enters this grant does so with the
         // layout that belongs to its type, and that has room for a `T`.
-        unsafe { Entered::existing_or_new(process, self.kind, &Self::LAYOUT, write_default::<T>) }
+        unsafe { Entered::existing_or_new(processid, self.kind, &Self::LAYOUT, write_default::<T>) }
     }
 
     /// Calls `fun` with what the grant holds.
@@ -225,10 +224,7 @@ impl<T: Default, Upcalls: UpcallSize, AllowROs: AllowRoSize, AllowRWs: AllowRwSi
     }
 
     fn entered(&self) -> Option<Entered<'static>> {
-        if self.process.processid() != self.processid {
-            return None;
-        }
-        Entered::existing(self.process, self.grant.kind.grant_num).ok()
+        Entered::existing_in(self.process, self.processid, self.grant.kind.grant_num)
     }
 }
 

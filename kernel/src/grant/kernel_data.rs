@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 
 use super::entry::Entered;
 use super::layout::GrantMemory;
-use crate::process::{Error, FunctionCall, FunctionCallSource, Process, ReturnArguments, Task};
+use crate::process::{Error, Process, Task};
 use crate::processbuffer::{ReadOnlyProcessBufferRef, ReadWriteProcessBufferRef};
 use crate::upcall::{UpcallError, UpcallId};
 
@@ -49,24 +49,16 @@ impl<'a> GrantKernelData<'a> {
             .get();
         let upcall_id = self.upcall_id(subscribe_num);
         let (argument0, argument1, argument2) = arguments;
-        let task = if subscribed.function.addr() == 0 {
-            Task::ReturnValue(ReturnArguments {
+        self.process
+            .enqueue_upcall(
                 upcall_id,
                 argument0,
                 argument1,
                 argument2,
-            })
-        } else {
-            Task::FunctionCall(FunctionCall {
-                source: FunctionCallSource::Driver(upcall_id),
-                argument0,
-                argument1,
-                argument2,
-                argument3: subscribed.appdata,
-                pc: subscribed.function,
-            })
-        };
-        self.process.enqueue_task(task).map_err(UpcallError::from)
+                subscribed.function,
+                subscribed.appdata,
+            )
+            .map_err(UpcallError::from)
     }
 
     /// Takes the first queued upcall `subscribe_num` back. Returns `None` when none is queued.
@@ -134,7 +126,7 @@ impl<'a> GrantKernelData<'a> {
 mod tests {
     use super::*;
     use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
-    use crate::process::State;
+    use crate::process::{FunctionCallSource, ReturnArguments, State};
     use crate::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
     use crate::testing::{FakeProcess, QUEUE_LENGTH, kernel_with_process};
 

@@ -85,7 +85,7 @@ impl Kernel {
         }
         match scheduler.next() {
             SchedulingDecision::RunProcess((id, slice)) => {
-                let (reason, used) = match self.get_process(id) {
+                let (reason, used) = match id.slot_process() {
                     Some(process) => Board {
                         resources,
                         chip,

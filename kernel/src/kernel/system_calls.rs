@@ -23,7 +23,8 @@ mod exit {
 }
 
 impl Turn<'_> {
-    /// Serves a system call. Breaks if it ended this run of the process.
+    /// Serves a system call. Breaks if nothing is left to do: it ended this run of the process, or
+    /// the process waits for an event that has not come.
     #[inline(always)]
     pub(super) fn system_call<P: Process + ?Sized>(
         &self,
@@ -32,10 +33,7 @@ impl Turn<'_> {
     ) -> ControlFlow<()> {
         process.debug_syscall_called(call);
         let answer = match call {
-            Syscall::Yield { yield_type } => {
-                yield_process(process, yield_type);
-                return ControlFlow::Continue(());
-            }
+            Syscall::Yield { yield_type } => return yield_process(process, yield_type),
             Syscall::Exit {
                 which,
                 completion_code,
@@ -179,7 +177,7 @@ impl Partner for Named<'_> {
 }
 
 #[inline(always)]
-fn yield_process<P: Process + ?Sized>(process: &P, variant: YieldVariant) {
+fn yield_process<P: Process + ?Sized>(process: &P, variant: YieldVariant) -> ControlFlow<()> {
     match variant {
         YieldVariant::NoWait { ptr } => {
             // An event without a function would not end a wait, so it does not count here.
@@ -195,11 +193,24 @@ fn yield_process<P: Process + ?Sized>(process: &P, variant: YieldVariant) {
         YieldVariant::WaitFor {
             driver_number,
             subdriver_number,
-        } => process.set_yielded_for_state(UpcallId {
-            driver_num: driver_number,
-            subscribe_num: subdriver_number,
-        }),
+        } => {
+            let event = UpcallId {
+                driver_num: driver_number,
+                subscribe_num: subdriver_number,
+            };
+            match process.take_event(event) {
+                // No need to wait.
+                Some([argument0, argument1, argument2]) => process.set_syscall_return_value(
+                    SyscallReturn::YieldWaitFor(argument0, argument1, argument2),
+                ),
+                None => {
+                    process.set_yielded_for_state(event);
+                    return ControlFlow::Break(());
+                }
+            }
+        }
     }
+    ControlFlow::Continue(())
 }
 
 /// Ends or restarts the process; continues with an answer for any other wish.

@@ -81,8 +81,12 @@ impl<'a> Turn<'a> {
 
     /// Runs the process that the turn was given to until something ends the turn.
     pub(crate) fn run<P: Process + ?Sized>(&self, process: &P) -> StoppedExecutingReason {
+        // A scheduler may name a run that is over.
+        if process.processid() != self.id {
+            return StoppedExecutingReason::NoWorkLeft;
+        }
         loop {
-            if !process.is_running() {
+            if !process.is_running() && !process.answer_wait() {
                 if !self.host.may_go_on() {
                     return self.preempted(process);
                 }
@@ -161,14 +165,8 @@ impl<'a> Turn<'a> {
                 Ok(())
             }
             State::YieldedFor(event) => {
-                let (argument0, argument1, argument2) = match process.remove_upcall(event) {
-                    Some(Task::FunctionCall(call)) => {
-                        (call.argument0, call.argument1, call.argument2)
-                    }
-                    Some(Task::ReturnValue(values)) => {
-                        (values.argument0, values.argument1, values.argument2)
-                    }
-                    Some(Task::IPC(_)) | None => return Err(StoppedExecutingReason::NoWorkLeft),
+                let Some([argument0, argument1, argument2]) = process.take_event(event) else {
+                    return Err(StoppedExecutingReason::NoWorkLeft);
                 };
                 process.set_syscall_return_value(SyscallReturn::YieldWaitFor(
                     argument0, argument1, argument2,

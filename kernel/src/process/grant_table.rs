@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 use super::error::Error;
 
 /// One grant of one process.
-pub(super) struct GrantEntry {
+pub struct GrantEntry {
     /// Start of the grant's memory, `None` until it is allocated.
     memory: Cell<Option<NonNull<u8>>>,
     /// Number of the driver that the grant belongs to, once it has memory.
@@ -24,6 +24,22 @@ impl GrantEntry {
             driver_num: Cell::new(0),
             entered: Cell::new(false),
         }
+    }
+
+    /// The grant's memory, unless it has none.
+    #[inline(always)]
+    pub(crate) fn memory(&self) -> Option<NonNull<u8>> {
+        self.memory.get()
+    }
+
+    /// Ends what [`GrantTable::enter`] or [`GrantTable::try_enter`] began.
+    ///
+    /// # Safety
+    ///
+    /// No reference into the grant's memory may outlive this call.
+    #[inline(always)]
+    pub(crate) unsafe fn leave(&self) {
+        self.entered.set(false);
     }
 }
 
@@ -91,6 +107,16 @@ impl<'a> GrantTable<'a> {
         Ok(memory)
     }
 
+    /// Marks a grant as entered, if it has memory and is not entered already.
+    #[inline(always)]
+    pub(super) fn try_enter(&self, grant_num: usize) -> Option<&'a GrantEntry> {
+        let entry = self.entries.get(grant_num)?;
+        if entry.memory.get().is_none() || entry.entered.replace(true) {
+            return None;
+        }
+        Some(entry)
+    }
+
     pub(super) fn leave(&self, grant_num: usize) {
         if let Some(entry) = self.entries.get(grant_num) {
             entry.entered.set(false);
@@ -154,6 +180,23 @@ mod tests {
         assert_eq!(table.enter(0), Err(Error::AlreadyInUse));
         table.leave(0);
         assert_eq!(table.enter(0), Ok(memory()));
+    }
+
+    #[test]
+    fn a_grant_entered_through_its_entry_is_left_there() {
+        let entries = [GrantEntry::new()];
+        let table = GrantTable::new(&entries);
+        assert!(table.try_enter(0).is_none() && table.try_enter(1).is_none());
+        assert!(!table.any_entered());
+        table.set(0, 7, memory());
+        let entry = table.try_enter(0).unwrap();
+        assert_eq!(entry.memory(), Some(memory()));
+        assert!(table.try_enter(0).is_none());
+        assert_eq!(table.enter(0), Err(Error::AlreadyInUse));
+        // SAFETY: nobody refers to the memory, which there is none of.
+        unsafe { entry.leave() };
+        assert_eq!(table.enter(0), Ok(memory()));
+        assert!(table.try_enter(0).is_none());
     }
 
     #[test]

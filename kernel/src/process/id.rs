@@ -85,6 +85,12 @@ impl ProcessId {
         (process.processid() == *self).then_some(process)
     }
 
+    /// Finds the process in the slot, whichever run it is in.
+    #[inline(always)]
+    pub(crate) fn slot_process(&self) -> Option<&'static dyn Process> {
+        self.slot.get()
+    }
+
     /// Returns the slot of the process in the process table.
     pub(crate) fn slot_index(&self) -> usize {
         self.slot.index()

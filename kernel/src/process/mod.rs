@@ -42,6 +42,7 @@ pub use addresses::{ProcessAddresses, ProcessSizes};
 pub use binary::ProcessBinary;
 pub use debug_info::{ProcessStandardDebug, ProcessStandardDebugFull};
 pub use error::Error;
+pub use grant_table::GrantEntry;
 pub use id::{BinaryVersion, ProcessId, ShortId};
 pub use load_error::{ProcessBinaryError, ProcessLoadError};
 pub use loader::{

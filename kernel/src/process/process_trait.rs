@@ -13,9 +13,10 @@ use tock_tbf::types::CommandPermissions;
 
 use super::addresses::{ProcessAddresses, ProcessSizes};
 use super::error::Error;
+use super::grant_table::GrantEntry;
 use super::id::{BinaryVersion, ProcessId, ShortId};
 use super::state::{State, StoppedExecutingReason};
-use super::task::{FunctionCall, Task};
+use super::task::{FunctionCall, FunctionCallSource, ReturnArguments, Task};
 use crate::capabilities::ProcessStartCapability;
 use crate::errorcode::ErrorCode;
 use crate::kernel::Turn;
@@ -26,6 +27,7 @@ use crate::storage_permissions::StoragePermissions;
 use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
+use crate::utilities::machine_register::MachineRegister;
 
 /// Names one custom grant of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,11 @@ pub trait Process {
     /// without a completion code, as by a fault.
     fn get_completion_code(&self) -> Option<Option<u32>>;
 
+    /// Tells whether this is the run `id`, and active.
+    fn goes_on(&self, id: ProcessId) -> bool {
+        self.processid() == id && self.get_state().is_active()
+    }
+
     // ---- queue of tasks -------------------------------------------------
 
     /// Tells whether anything is queued.
@@ -85,11 +92,59 @@ pub trait Process {
     /// - `NODEVICE`: the process is not active.
     fn enqueue_task(&self, task: Task) -> Result<(), ErrorCode>;
 
+    /// Appends what becomes of an event: the call of `function`, with `appdata` as its last
+    /// argument, or the values alone if that is null.
+    ///
+    /// It is what [`enqueue_task`](Self::enqueue_task) does with such a task, which need not be put
+    /// together for it.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn enqueue_upcall(
+        &self,
+        upcall_id: UpcallId,
+        argument0: usize,
+        argument1: usize,
+        argument2: usize,
+        function: CapabilityPtr,
+        appdata: MachineRegister,
+    ) -> Result<(), ErrorCode> {
+        self.enqueue_task(if function.addr() == 0 {
+            Task::ReturnValue(ReturnArguments {
+                upcall_id,
+                argument0,
+                argument1,
+                argument2,
+            })
+        } else {
+            Task::FunctionCall(FunctionCall {
+                source: FunctionCallSource::Driver(upcall_id),
+                argument0,
+                argument1,
+                argument2,
+                argument3: appdata,
+                pc: function,
+            })
+        })
+    }
+
     /// Removes and returns the oldest task.
     fn dequeue_task(&self) -> Option<Task>;
 
     /// Removes and returns the oldest task that this event queued.
     fn remove_upcall(&self, upcall_id: UpcallId) -> Option<Task>;
+
+    /// Removes the oldest task that this event queued, and returns the values of the event.
+    fn take_event(&self, upcall_id: UpcallId) -> Option<[usize; 3]> {
+        match self.remove_upcall(upcall_id)? {
+            Task::FunctionCall(call) => Some([call.argument0, call.argument1, call.argument2]),
+            Task::ReturnValue(values) => {
+                Some([values.argument0, values.argument1, values.argument2])
+            }
+            Task::IPC(_) => None,
+        }
+    }
 
     /// Removes all tasks that this event queued, and counts them.
     fn remove_pending_upcalls(&self, upcall_id: UpcallId) -> usize;
@@ -276,6 +331,14 @@ pub trait Process {
     /// - [`Error::AlreadyInUse`]: entered already.
     fn enter_grant(&self, grant_num: usize) -> Result<NonNull<u8>, Error>;
 
+    /// Does what [`enter_grant`](Self::enter_grant) does, if this is the run `id`, and returns an
+    /// entry through which the grant can also be left. `None` for any reason not to, which
+    /// [`enter_grant`](Self::enter_grant) then tells.
+    fn enter_grant_in(&self, id: ProcessId, grant_num: usize) -> Option<&GrantEntry> {
+        let _ = (id, grant_num);
+        None
+    }
+
     /// Returns a custom grant's memory.
     ///
     /// # Errors
@@ -322,6 +385,20 @@ pub trait Process {
     /// A process that waits in a wait-for call runs again. One that cannot take the result
     /// faults.
     fn set_syscall_return_value(&self, return_value: SyscallReturn);
+
+    /// Lets a process run again that waits for one event which has come, with its values as the
+    /// result. Returns whether it did.
+    fn answer_wait(&self) -> bool {
+        if let State::YieldedFor(event) = self.get_state()
+            && let Some([argument0, argument1, argument2]) = self.take_event(event)
+        {
+            self.set_syscall_return_value(SyscallReturn::YieldWaitFor(
+                argument0, argument1, argument2,
+            ));
+            return self.is_running();
+        }
+        false
+    }
 
     /// Makes the process run a function when it is entered next, and sets it running. One whose
     /// memory does not allow it faults.

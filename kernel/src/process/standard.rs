@@ -10,6 +10,7 @@ mod create;
 mod diagnostics;
 mod grants;
 mod lifecycle;
+mod loan_cell;
 mod memory;
 mod process_impl;
 #[cfg(test)]
@@ -33,16 +34,12 @@ use crate::platform::mpu::MPU;
 use crate::process_checker::AcceptedCredential;
 use crate::storage_permissions::StoragePermissions;
 use crate::syscall::UserspaceKernelBoundary;
-use crate::utilities::cells::MapCell;
+use loan_cell::LoanCell;
 
 pub(super) use create::Common;
 
-/// Tasks that can wait for one process.
+/// Tasks that can wait for one process, besides the event that it waits for.
 const QUEUE_LENGTH: usize = 10;
-
-/// One place more, for the event that the process waits for: when others fill the queue, nothing else
-/// could wake it.
-const QUEUE_PLACES: usize = QUEUE_LENGTH + 1;
 
 type StoredState<C> =
     <<C as Chip>::UserspaceKernelBoundary as UserspaceKernelBoundary>::StoredState;
@@ -58,10 +55,10 @@ pub struct ProcessStandard<'a, C: Chip, D: ProcessStandardDebug> {
     process_id: Cell<ProcessId>,
     state: Cell<State>,
     /// The registers, and whatever else the architecture keeps of a process.
-    stored_state: MapCell<StoredState<C>>,
-    mpu_config: MapCell<MpuConfig<C>>,
+    stored_state: LoanCell<StoredState<C>>,
+    mpu_config: LoanCell<MpuConfig<C>>,
     ram: Ram,
-    tasks: TaskQueue<QUEUE_PLACES>,
+    tasks: TaskQueue<QUEUE_LENGTH>,
     grants: GrantTable<'a>,
     /// References into custom grants that exist now.
     custom_grants_entered: Cell<usize>,

@@ -4,154 +4,37 @@
 //!
 //! First in, first out, with room for a fixed number, since the process decides when it takes
 //! them. Events can also be taken by name, which wait-for calls and new subscriptions do.
+//!
+//! While a process waits for one event, that event has a place of its own: it is told from the
+//! others when it comes and not looked for afterwards, and others that fill the queue do not keep
+//! it out.
+
+mod place;
 
 use core::cell::Cell;
 use core::ops::Range;
 
-use super::id::ProcessId;
-use super::task::{FunctionCall, FunctionCallSource, ReturnArguments, Task};
-use crate::ipc::IPCUpcallType;
+use super::task::{FunctionCall, FunctionCallSource, Task};
 use crate::platform::mpu::Region;
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
+use place::Place;
 
-/// A place for one task, kept as its words.
-///
-/// Tasks come and go with every upcall; moving words takes a few instructions where copying the
-/// enum is a call of `memcpy`, and an event is found without moving anything.
-struct Place {
-    kind: Cell<Kind>,
-    /// The event behind the task, for kinds that have one.
-    driver_num: Cell<usize>,
-    subscribe_num: Cell<usize>,
-    argument0: Cell<usize>,
-    argument1: Cell<usize>,
-    argument2: Cell<usize>,
-    argument3: Cell<MachineRegister>,
-    pc: Cell<CapabilityPtr>,
-    sender: Cell<Option<ProcessId>>,
-}
-
-/// What the words of a [`Place`] mean.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A function call that an event asked for.
-    Upcall,
-    /// A function call that the kernel asked for.
-    KernelCall,
-    /// The values of an event without a function.
-    Values,
-    /// An inter-process upcall.
-    Ipc(IPCUpcallType),
-}
-
-impl Place {
-    fn new() -> Place {
-        Place {
-            kind: Cell::new(Kind::Values),
-            driver_num: Cell::new(0),
-            subscribe_num: Cell::new(0),
-            argument0: Cell::new(0),
-            argument1: Cell::new(0),
-            argument2: Cell::new(0),
-            argument3: Cell::new(MachineRegister::default()),
-            pc: Cell::new(CapabilityPtr::default()),
-            sender: Cell::new(None),
-        }
-    }
-
-    #[inline(always)]
-    fn put(&self, task: Task) {
-        match task {
-            Task::FunctionCall(call) => {
-                match call.source {
-                    FunctionCallSource::Driver(event) => {
-                        self.kind.set(Kind::Upcall);
-                        self.put_event(event);
-                    }
-                    FunctionCallSource::Kernel => self.kind.set(Kind::KernelCall),
-                }
-                self.put_arguments(call.argument0, call.argument1, call.argument2);
-                self.argument3.set(call.argument3);
-                self.pc.set(call.pc);
-            }
-            Task::ReturnValue(values) => {
-                self.kind.set(Kind::Values);
-                self.put_event(values.upcall_id);
-                self.put_arguments(values.argument0, values.argument1, values.argument2);
-            }
-            Task::IPC((sender, kind)) => {
-                self.kind.set(Kind::Ipc(kind));
-                self.sender.set(Some(sender));
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn put_event(&self, event: UpcallId) {
-        self.driver_num.set(event.driver_num);
-        self.subscribe_num.set(event.subscribe_num);
-    }
-
-    #[inline(always)]
-    fn put_arguments(&self, argument0: usize, argument1: usize, argument2: usize) {
-        self.argument0.set(argument0);
-        self.argument1.set(argument1);
-        self.argument2.set(argument2);
-    }
-
-    /// The task; `None` never comes of a place that [`put`](Self::put) has filled.
-    #[inline(always)]
-    fn task(&self) -> Option<Task> {
-        let upcall_id = UpcallId {
-            driver_num: self.driver_num.get(),
-            subscribe_num: self.subscribe_num.get(),
-        };
-        let source = match self.kind.get() {
-            Kind::Upcall => FunctionCallSource::Driver(upcall_id),
-            Kind::KernelCall => FunctionCallSource::Kernel,
-            Kind::Values => {
-                return Some(Task::ReturnValue(ReturnArguments {
-                    upcall_id,
-                    argument0: self.argument0.get(),
-                    argument1: self.argument1.get(),
-                    argument2: self.argument2.get(),
-                }));
-            }
-            Kind::Ipc(kind) => return Some(Task::IPC((self.sender.get()?, kind))),
-        };
-        Some(Task::FunctionCall(FunctionCall {
-            source,
-            argument0: self.argument0.get(),
-            argument1: self.argument1.get(),
-            argument2: self.argument2.get(),
-            argument3: self.argument3.get(),
-            pc: self.pc.get(),
-        }))
-    }
-
-    fn copy_from(&self, other: &Place) {
-        if let Some(task) = other.task() {
-            self.put(task);
-        }
-    }
-
-    /// Tells whether the task comes from this event.
-    #[inline(always)]
-    fn is_from(&self, event: UpcallId) -> bool {
-        self.driver_num.get() == event.driver_num
-            && self.subscribe_num.get() == event.subscribe_num
-            && matches!(self.kind.get(), Kind::Upcall | Kind::Values)
-    }
-}
-
-/// A queue of at most `CAPACITY` tasks.
+/// A queue of at most `CAPACITY` tasks, besides an event that the process waits for.
 pub(super) struct TaskQueue<const CAPACITY: usize> {
     places: [Place; CAPACITY],
     /// Index of the oldest task, below `CAPACITY`.
     first: Cell<usize>,
+    /// Number of tasks in `places`.
     len: Cell<usize>,
+    /// The event that the process waits for, and its task once it is there.
+    awaited: Place,
+    /// Whether the process waits for the event named by `awaited`, which is then nowhere else,
+    /// unless it came more than once.
+    waits: Cell<bool>,
+    /// Whether `awaited` has a task.
+    came: Cell<bool>,
 }
 
 impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
@@ -161,16 +44,19 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
             places: core::array::from_fn(|_| Place::new()),
             first: Cell::new(0),
             len: Cell::new(0),
+            awaited: Place::new(),
+            waits: Cell::new(false),
+            came: Cell::new(false),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len.get()
+        self.len.get() + usize::from(self.came.get())
     }
 
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        self.len.get() == 0
+        self.len.get() == 0 && !self.came.get()
     }
 
     /// The place `age` behind the oldest.
@@ -184,31 +70,124 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
         })
     }
 
-    /// The places in use, from the oldest to the newest.
+    /// The tasks, from the oldest to the newest.
     #[inline]
     fn iter(&self) -> impl Iterator<Item = &Place> {
-        (0..self.len.get()).filter_map(|age| self.place(age))
+        (0..self.len.get())
+            .filter_map(|age| self.place(age))
+            .chain(self.came.get().then_some(&self.awaited))
+    }
+
+    /// Keeps a place for an event from now on, because the process waits for it.
+    #[inline(always)]
+    pub(super) fn wait_for(&self, event: UpcallId) {
+        if self.is_empty() {
+            self.awaited.put_event(event);
+            self.waits.set(true);
+        } else {
+            self.wait_for_one_of_many(event);
+        }
+    }
+
+    #[inline(never)]
+    fn wait_for_one_of_many(&self, event: UpcallId) {
+        if !self.came.get() {
+            match self.position(event) {
+                Some(position) => {
+                    if let Some(place) = self.place(position) {
+                        self.awaited.copy_from(place);
+                    }
+                    self.close_gap(position);
+                    self.came.set(true);
+                }
+                None => self.awaited.put_event(event),
+            }
+        }
+        // What came for an earlier wait stays in its place until it is taken.
+        self.waits.set(self.awaited.names(event));
+    }
+
+    /// Keeps no place any more: the process has stopped waiting.
+    #[inline(always)]
+    pub(super) fn end_wait(&self) {
+        self.waits.set(false);
+    }
+
+    /// Whether the event that the process waits for is there.
+    #[inline(always)]
+    pub(super) fn has_awaited(&self, event: UpcallId) -> bool {
+        if self.waits.get() {
+            self.came.get()
+        } else {
+            self.contains(event)
+        }
+    }
+
+    /// Takes the event that the process waits for, if it has come, and ends the wait.
+    #[inline(always)]
+    pub(super) fn take_awaited(&self) -> Option<[usize; 3]> {
+        if !(self.waits.get() && self.came.get()) {
+            return None;
+        }
+        self.waits.set(false);
+        self.came.set(false);
+        Some(self.awaited.values())
+    }
+
+    /// The place for a task, of this event if it has one, which goes into use.
+    #[inline(always)]
+    fn next_place(&self, event: Option<UpcallId>) -> Option<&Place> {
+        if self.waits.get()
+            && !self.came.get()
+            && event.is_some_and(|event| self.awaited.names(event))
+        {
+            self.came.set(true);
+            return Some(&self.awaited);
+        }
+        let len = self.len.get();
+        if len >= CAPACITY {
+            return None;
+        }
+        self.len.set(len + 1);
+        self.place(len)
     }
 
     /// Appends a task; returns whether there was room.
-    #[inline(always)]
     pub(super) fn push(&self, task: Task) -> bool {
-        let len = self.len.get();
-        if len >= CAPACITY {
-            return false;
-        }
-        let Some(place) = self.place(len) else {
-            return false;
+        let event = match &task {
+            Task::FunctionCall(FunctionCall {
+                source: FunctionCallSource::Driver(event),
+                ..
+            }) => Some(*event),
+            Task::ReturnValue(values) => Some(values.upcall_id),
+            Task::FunctionCall(_) | Task::IPC(_) => None,
         };
-        place.put(task);
-        self.len.set(len + 1);
-        true
+        let place = self.next_place(event);
+        place.map(|place| place.put(task)).is_some()
+    }
+
+    /// Appends what becomes of an event: a call of `function`, or its values alone if that is null.
+    /// Returns whether there was room.
+    #[inline(always)]
+    pub(super) fn push_upcall(
+        &self,
+        event: UpcallId,
+        arguments: [usize; 3],
+        function: CapabilityPtr,
+        appdata: MachineRegister,
+    ) -> bool {
+        let place = self.next_place(Some(event));
+        place
+            .map(|place| place.put_upcall(event, arguments, function, appdata))
+            .is_some()
     }
 
     /// Removes the oldest task.
     #[inline]
     pub(super) fn pop(&self) -> Option<Task> {
-        let len = self.len.get().checked_sub(1)?;
+        let Some(len) = self.len.get().checked_sub(1) else {
+            return self.came.take().then(|| self.awaited.task()).flatten();
+        };
         let task = self.place(0)?.task();
         self.drop_first(len);
         task
@@ -224,27 +203,57 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
     pub(super) fn clear(&self) {
         self.len.set(0);
+        self.came.set(false);
+        self.waits.set(false);
     }
 
     /// Tells whether any task runs code in the process.
     #[inline]
     pub(super) fn has_callable(&self) -> bool {
-        self.iter().any(|place| place.kind.get() != Kind::Values)
+        self.iter().any(Place::is_callable)
     }
 
     /// Tells whether any task comes from this event.
     #[inline]
-    pub(super) fn contains(&self, event: UpcallId) -> bool {
+    fn contains(&self, event: UpcallId) -> bool {
         self.iter().any(|place| place.is_from(event))
     }
 
+    /// How far behind the oldest task the first one of this event is.
+    #[inline(always)]
+    fn position(&self, event: UpcallId) -> Option<usize> {
+        (0..self.len.get()).find(|age| self.place(*age).is_some_and(|place| place.is_from(event)))
+    }
+
+    /// Whether what has a place of its own comes from this event.
+    #[inline(always)]
+    fn came(&self, event: UpcallId) -> bool {
+        self.came.get() && self.awaited.is_from(event)
+    }
+
     /// Removes the oldest task that comes from this event.
-    #[inline]
     pub(super) fn remove_first(&self, event: UpcallId) -> Option<Task> {
-        let position = self.iter().position(|place| place.is_from(event))?;
+        if self.came(event) {
+            self.came.set(false);
+            return self.awaited.task();
+        }
+        let position = self.position(event)?;
         let found = self.place(position)?.task();
         self.close_gap(position);
         found
+    }
+
+    /// Removes the oldest task that comes from this event, and returns its values.
+    #[inline(always)]
+    pub(super) fn take_values(&self, event: UpcallId) -> Option<[usize; 3]> {
+        if self.came(event) {
+            self.came.set(false);
+            return Some(self.awaited.values());
+        }
+        let position = self.position(event)?;
+        let found = self.place(position)?.values();
+        self.close_gap(position);
+        Some(found)
     }
 
     /// Removes every task that comes from this event, and counts them.
@@ -258,9 +267,12 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
     #[inline(never)]
     fn remove_some(&self, event: UpcallId) -> usize {
-        let before = self.len.get();
+        let before = self.len();
+        if self.came(event) {
+            self.came.set(false);
+        }
         let mut kept = 0;
-        for age in 0..before {
+        for age in 0..self.len.get() {
             let Some(place) = self.place(age) else {
                 continue;
             };
@@ -274,7 +286,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
             }
         }
         self.len.set(kept);
-        before - kept
+        before - self.len()
     }
 
     /// Takes buffers in `memory`, but for `kept`, out of the events of the driver, whose second and
@@ -282,17 +294,12 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     #[cold]
     pub(super) fn withdraw(&self, driver_num: usize, memory: &Range<usize>, kept: Option<Region>) {
         for place in self.iter() {
-            let (length, address) = (place.argument1.get(), place.argument2.get());
+            let (length, address) = place.shared();
             let is_kept = kept.is_some_and(|kept| {
                 (kept.start_address().addr(), kept.size()) == (address, length)
             });
-            if matches!(place.kind.get(), Kind::Upcall | Kind::Values)
-                && place.driver_num.get() == driver_num
-                && memory.contains(&address)
-                && !is_kept
-            {
-                place.argument1.set(0);
-                place.argument2.set(0);
+            if place.is_of(driver_num) && memory.contains(&address) && !is_kept {
+                place.unshare();
             }
         }
     }
@@ -322,6 +329,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::task::ReturnArguments;
     use super::*;
     use std::vec::Vec;
 
@@ -422,6 +430,106 @@ mod tests {
         assert!(queue.remove_first(B).is_none());
         assert!(!queue.contains(B));
         assert_eq!(drain(&queue), [0, 3]);
+    }
+
+    #[test]
+    fn an_awaited_event_has_a_place_of_its_own() {
+        let queue = wrapped();
+        queue.wait_for(B);
+        for number in 0..4 {
+            assert!(queue.push(null(A, number)));
+        }
+        assert!(!queue.push(null(A, 9)) && !queue.has_awaited(B));
+        assert!(queue.push(null(B, 4)));
+        assert!(queue.has_awaited(B));
+        // That was the one, so the next is like any other.
+        assert!(!queue.push(null(B, 9)));
+        assert_eq!(queue.len(), 5);
+        assert_eq!(queue.take_values(B), Some([4, 0, 0]));
+        assert!(!queue.has_awaited(B));
+        assert_eq!(queue.take_values(B), None);
+        assert_eq!(drain(&queue), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn an_event_that_is_there_already_is_the_awaited_one() {
+        let queue = wrapped();
+        for (event, number) in [(A, 0), (B, 1), (A, 2), (B, 3)] {
+            queue.push(null(event, number));
+        }
+        queue.wait_for(B);
+        assert!(queue.has_awaited(B));
+        assert_eq!(queue.len(), 4);
+        queue.push(null(B, 4));
+        assert_eq!(queue.remove_first(B).map(value), Some(1));
+        queue.end_wait();
+        assert_eq!(queue.take_values(B), Some([3, 0, 0]));
+        assert_eq!(queue.take_values(B), Some([4, 0, 0]));
+        assert_eq!(drain(&queue), [0, 2]);
+    }
+
+    #[test]
+    fn an_awaited_event_that_is_withdrawn_can_come_again() {
+        let queue = wrapped();
+        queue.wait_for(B);
+        queue.push(null(B, 1));
+        queue.push(null(B, 2));
+        assert_eq!(queue.remove_all(B), 2);
+        assert!(!queue.has_awaited(B) && queue.is_empty());
+        queue.push(null(B, 3));
+        assert!(queue.has_awaited(B));
+        assert_eq!(drain(&queue), [3]);
+    }
+
+    #[test]
+    fn what_came_for_one_wait_is_kept_through_another() {
+        let queue = wrapped();
+        queue.wait_for(B);
+        queue.push(null(B, 1));
+        queue.end_wait();
+        queue.wait_for(A);
+        assert!(!queue.has_awaited(A));
+        queue.push(null(A, 2));
+        assert!(queue.has_awaited(A));
+        assert_eq!(queue.take_values(A), Some([2, 0, 0]));
+        queue.wait_for(B);
+        assert!(queue.has_awaited(B));
+        assert_eq!(queue.take_values(B), Some([1, 0, 0]));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn clearing_ends_a_wait() {
+        let queue = wrapped();
+        queue.wait_for(B);
+        queue.push(null(B, 1));
+        queue.clear();
+        assert!(queue.is_empty() && !queue.has_awaited(B));
+        queue.push(null(A, 2));
+        queue.push(null(B, 3));
+        assert_eq!(drain(&queue), [2, 3]);
+    }
+
+    #[test]
+    fn an_upcall_is_queued_as_its_task_would_be() {
+        let queue = wrapped();
+        let function = CapabilityPtr::from(0x100usize);
+        assert!(queue.push_upcall(A, [1, 2, 3], function, 4usize.into()));
+        assert!(queue.push_upcall(B, [5, 6, 7], CapabilityPtr::default(), 8usize.into()));
+        let Some(Task::FunctionCall(call)) = queue.pop() else {
+            panic!("not a call")
+        };
+        assert_eq!((call.argument0, call.argument1, call.argument2), (1, 2, 3));
+        assert_eq!((call.argument3.as_usize(), call.pc.addr()), (4, 0x100));
+        assert!(matches!(call.source, FunctionCallSource::Driver(A)));
+        let Some(Task::ReturnValue(values)) = queue.pop() else {
+            panic!("not values")
+        };
+        assert_eq!(values.upcall_id, B);
+        assert_eq!(
+            [values.argument0, values.argument1, values.argument2],
+            [5, 6, 7]
+        );
     }
 
     #[test]

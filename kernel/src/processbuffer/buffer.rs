@@ -10,7 +10,7 @@ use core::ptr;
 use super::readable_slice::ReadableProcessSlice;
 use super::writeable_slice::WriteableProcessSlice;
 use crate::capabilities::ExternalProcessCapability;
-use crate::process::{Error, ProcessId};
+use crate::process::{Error, Process, ProcessId};
 
 /// A buffer of a process that can be read.
 pub trait ReadableProcessBuffer {
@@ -54,11 +54,22 @@ pub trait WriteableProcessBuffer: ReadableProcessBuffer {
 
 /// Succeeds while the run of the process that shared a buffer goes on.
 fn check_owner(owner: Option<ProcessId>) -> Result<(), Error> {
-    let process = owner.and_then(|id| id.resolve()).ok_or(Error::NoSuchApp)?;
-    if process.get_state().is_active() {
+    let id = owner.ok_or(Error::NoSuchApp)?;
+    let process = id.slot_process().ok_or(Error::NoSuchApp)?;
+    if process.goes_on(id) {
         Ok(())
     } else {
-        Err(Error::InactiveApp)
+        Err(why_not(process, id))
+    }
+}
+
+/// Why a run does not go on.
+#[cold]
+fn why_not(process: &dyn Process, id: ProcessId) -> Error {
+    if process.processid() == id {
+        Error::InactiveApp
+    } else {
+        Error::NoSuchApp
     }
 }
 

@@ -34,12 +34,27 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         match stored {
             Some(Ok(())) => {
                 if let State::YieldedFor(_) = self.state.get() {
+                    self.tasks.end_wait();
                     self.state.set(State::Running);
                 }
             }
             Some(Err(())) => self.fault(),
             None => {}
         }
+    }
+
+    /// Lets the process run again if it waits for one event and that has come.
+    #[inline(always)]
+    pub(super) fn take_up(&self) -> bool {
+        if !matches!(self.state.get(), State::YieldedFor(_)) {
+            return false;
+        }
+        let Some([argument0, argument1, argument2]) = self.tasks.take_awaited() else {
+            return false;
+        };
+        self.state.set(State::Running);
+        self.store_return_value(SyscallReturn::YieldWaitFor(argument0, argument1, argument2));
+        self.state.get() == State::Running
     }
 
     pub(super) fn store_function(&self, callback: FunctionCall) {
@@ -53,7 +68,10 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
             }
         });
         match stored {
-            Some(Ok(())) => self.state.set(State::Running),
+            Some(Ok(())) => {
+                self.tasks.end_wait();
+                self.state.set(State::Running);
+            }
             Some(Err(())) => self.fault(),
             None => {}
         }

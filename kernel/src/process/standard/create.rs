@@ -6,6 +6,7 @@ use core::alloc::Layout;
 use core::cell::Cell;
 use core::ptr::NonNull;
 
+use super::loan_cell::LoanCell;
 use super::{MpuConfig, ProcessStandard, ProcessStandardStoragePermissionsPolicy};
 use crate::kernel::Kernel;
 use crate::platform::chip::Chip;
@@ -22,7 +23,6 @@ use crate::process::shared_regions::SharedRegions;
 use crate::process::state::State;
 use crate::process::task_queue::TaskQueue;
 use crate::syscall::UserspaceKernelBoundary;
-use crate::utilities::cells::MapCell;
 
 /// What all processes of a board have in common.
 pub(in crate::process) struct Common<C: Chip + 'static, D: ProcessStandardDebug + 'static> {
@@ -155,8 +155,8 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
                 chip: common.chip,
                 process_id: Cell::new(ProcessId::new(common.kernel, identifier, index)),
                 state: Cell::new(State::Terminated),
-                stored_state: MapCell::new(Default::default()),
-                mpu_config: MapCell::new(config),
+                stored_state: LoanCell::new(Default::default()),
+                mpu_config: LoanCell::new(config),
                 ram,
                 tasks: TaskQueue::new(),
                 grants: GrantTable::new(entries),

@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{ProcessStandard, QUEUE_PLACES};
+use super::{ProcessStandard, QUEUE_LENGTH};
 use crate::platform::chip::Chip;
 use crate::process::addresses::{ProcessAddresses, ProcessSizes};
 use crate::process::debug_info::ProcessStandardDebug;
@@ -12,7 +12,7 @@ use crate::process::task_queue::TaskQueue;
 use crate::syscall::UserspaceKernelBoundary;
 
 /// Bytes of the control block that are the queue of tasks.
-const QUEUE_SIZE: usize = size_of::<TaskQueue<QUEUE_PLACES>>();
+const QUEUE_SIZE: usize = size_of::<TaskQueue<QUEUE_LENGTH>>();
 
 impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     #[inline(always)]
@@ -64,7 +64,8 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
             )?;
         }
         self.mpu_config
-            .map_or(Ok(()), |config| write!(writer, "{config}"))?;
+            .map(|config| write!(writer, "{config}"))
+            .unwrap_or(Ok(()))?;
         writer.write_str("\r\n")
     }
 

@@ -3,6 +3,7 @@
 //! Starting, suspending, ending and restarting a process.
 
 use super::ProcessStandard;
+use crate::errorcode::ErrorCode;
 use crate::platform::chip::Chip;
 use crate::process::debug_info::ProcessStandardDebug;
 use crate::process::load_error::ProcessLoadError;
@@ -152,17 +153,18 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         match self.state.get() {
             State::Running => true,
             State::Yielded => !self.tasks.is_empty(),
-            // Looked up rather than remembered, so that no order of events loses the wake-up.
-            State::YieldedFor(event) => self.tasks.contains(event),
+            State::YieldedFor(event) => self.tasks.has_awaited(event),
             State::Stopped(_) | State::Faulted | State::Terminated => false,
         }
     }
 
-    /// Tells whether this task would end the wait of a process that nothing queued ends.
-    #[cold]
-    pub(super) fn is_waiting_for(&self, task: &Task) -> bool {
-        let ends_wait =
-            |event| self.state.get() == State::YieldedFor(event) && !self.tasks.contains(event);
-        task.upcall_id().is_some_and(ends_wait)
+    /// Answers for a task that did or did not find room in the queue.
+    #[inline(always)]
+    pub(super) fn note_place(&self, had_place: bool) -> Result<(), ErrorCode> {
+        if had_place {
+            return Ok(());
+        }
+        self.debug.note_dropped_upcall();
+        Err(ErrorCode::NOMEM)
     }
 }

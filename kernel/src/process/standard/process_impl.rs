@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use tock_tbf::types::CommandPermissions;
 
-use super::{ProcessStandard, QUEUE_LENGTH};
+use super::ProcessStandard;
 use crate::capabilities::ProcessStartCapability;
 use crate::errorcode::ErrorCode;
 use crate::platform::chip::Chip;
@@ -17,6 +17,7 @@ use crate::platform::mpu;
 use crate::process::addresses::{ProcessAddresses, ProcessSizes};
 use crate::process::debug_info::ProcessStandardDebug;
 use crate::process::error::Error;
+use crate::process::grant_table::GrantEntry;
 use crate::process::id::{BinaryVersion, ProcessId, ShortId};
 use crate::process::process_trait::{Process, ProcessCustomGrantIdentifier};
 use crate::process::state::State;
@@ -27,6 +28,7 @@ use crate::storage_permissions::StoragePermissions;
 use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
+use crate::utilities::machine_register::MachineRegister;
 
 impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
     #[inline(always)]
@@ -75,21 +77,39 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         if !self.is_active() {
             return Err(ErrorCode::NODEVICE);
         }
-        let has_place = self.tasks.len() < QUEUE_LENGTH || self.is_waiting_for(&task);
-        if !has_place || !self.tasks.push(task) {
-            self.debug.note_dropped_upcall();
-            return Err(ErrorCode::NOMEM);
+        self.note_place(self.tasks.push(task))
+    }
+
+    fn enqueue_upcall(
+        &self,
+        upcall_id: UpcallId,
+        argument0: usize,
+        argument1: usize,
+        argument2: usize,
+        function: CapabilityPtr,
+        appdata: MachineRegister,
+    ) -> Result<(), ErrorCode> {
+        if !self.is_active() {
+            return Err(ErrorCode::NODEVICE);
         }
-        Ok(())
+        let arguments = [argument0, argument1, argument2];
+        let had_place = self
+            .tasks
+            .push_upcall(upcall_id, arguments, function, appdata);
+        self.note_place(had_place)
     }
 
     fn dequeue_task(&self) -> Option<Task> {
         self.tasks.pop()
     }
 
-    #[inline(always)]
     fn remove_upcall(&self, upcall_id: UpcallId) -> Option<Task> {
         self.tasks.remove_first(upcall_id)
+    }
+
+    #[inline(always)]
+    fn take_event(&self, upcall_id: UpcallId) -> Option<[usize; 3]> {
+        self.tasks.take_values(upcall_id)
     }
 
     #[inline(always)]
@@ -124,6 +144,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
     #[inline(always)]
     fn set_yielded_for_state(&self, upcall_id: UpcallId) {
         if self.is_running() {
+            self.tasks.wait_for(upcall_id);
             self.state.set(State::YieldedFor(upcall_id));
             if self.shared.any_ending() {
                 self.close_ended();
@@ -277,6 +298,13 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.grants.enter(grant_num)
     }
 
+    fn enter_grant_in(&self, id: ProcessId, grant_num: usize) -> Option<&GrantEntry> {
+        if self.process_id.get() != id || !self.is_active() {
+            return None;
+        }
+        self.grants.try_enter(grant_num)
+    }
+
     fn enter_custom_grant(
         &self,
         identifier: ProcessCustomGrantIdentifier,
@@ -319,6 +347,11 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
     #[inline(always)]
     fn set_syscall_return_value(&self, return_value: SyscallReturn) {
         self.store_return_value(return_value);
+    }
+
+    #[inline(always)]
+    fn answer_wait(&self) -> bool {
+        self.take_up()
     }
 
     fn set_process_function(&self, callback: FunctionCall) {
