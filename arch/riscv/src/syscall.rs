@@ -16,6 +16,8 @@ use kernel::utilities::arch_helpers::{
     TRD104SyscallReturn, encode_syscall_return_trd104, syscall_from_register_arguments_trd104,
     undecodable_syscall,
 };
+use kernel::utilities::registers::interfaces::Readable;
+use riscv_csr::Mtval;
 
 /// Places in [`StoredState::registers`], which starts with `x1`.
 const RA: usize = 0;
@@ -36,7 +38,7 @@ pub struct StoredState {
     pub(crate) pc: u32,
     /// Why it ended its last run.
     pub(crate) mcause: u32,
-    /// The address or instruction that belongs to `mcause`.
+    /// The address or instruction that belongs to `mcause`, if that was a fault.
     pub(crate) mtval: u32,
     /// The kernel's ra, sp, s0 and s1 during a run; for `trap.rs` alone.
     pub(crate) kernel_registers: [u32; 4],
@@ -163,6 +165,8 @@ impl UserspaceKernelBoundary for SysCall {
         } else if mcause & cause::INTERRUPT != 0 {
             ContextSwitchReason::Interrupted
         } else {
+            // SAFETY: the register is only read, and nothing has trapped since.
+            state.mtval = unsafe { Mtval::new() }.get();
             ContextSwitchReason::Fault
         };
         let stack = core::ptr::with_exposed_provenance(state.registers[SP] as usize);

@@ -31,7 +31,6 @@ mod entry {
         assert!(offset_of!(StoredState, registers) == 0);
         assert!(offset_of!(StoredState, pc) == 124);
         assert!(offset_of!(StoredState, mcause) == 128);
-        assert!(offset_of!(StoredState, mtval) == 132);
         assert!(offset_of!(StoredState, kernel_registers) == 136);
     };
 
@@ -148,11 +147,9 @@ mod entry {
         csrrw t0, mscratch, zero
         csrr t1, mepc
         csrr t2, mcause
-        csrr t3, mtval
         sw   t0, 36(a0)
         sw   t1, 124(a0)
         sw   t2, 128(a0)
-        sw   t3, 132(a0)
         lw   ra, 136(a0)
         lw   sp, 140(a0)
         lw   s0, 144(a0)

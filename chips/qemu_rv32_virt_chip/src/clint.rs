@@ -7,6 +7,7 @@
 //! accesses are slow and time slices come and go with every turn of a process.
 
 use crate::deadlines::{Deadlines, NEVER, alarm_time};
+use crate::memory_map::CLINT_REGISTERS;
 use core::cell::Cell;
 use core::num::NonZeroU32;
 use kernel::ErrorCode;
@@ -15,9 +16,11 @@ use kernel::platform::scheduler_timer::SchedulerTimer;
 use kernel::utilities::cells::OptionalCell;
 use kernel::utilities::registers::interfaces::{Readable, Writeable};
 use kernel::utilities::registers::{ReadOnly, ReadWrite, register_structs};
-use kernel::utilities::static_ref::StaticRef;
 
 const TICKS_PER_US: u32 = 10;
+
+/// The longest time slice whose ticks fit 32 bits, in microseconds.
+const LONGEST_SHORT_US: u32 = u32::MAX / TICKS_PER_US;
 
 register_structs! {
     /// Registers for hart 0; each takes whole words.
@@ -42,38 +45,56 @@ register_structs! {
 pub trait TimerAccess {
     /// Reads the time.
     fn now(&self) -> u64;
+    /// Reads the low half of the time, which is faster.
+    fn now_low(&self) -> u32;
     /// Moves the comparator, which holds `old`.
     fn set_compare(&self, old: u64, at: u64);
 }
 
-impl TimerAccess for StaticRef<ClintRegisters> {
+/// The registers of the machine: where they are is known when this is compiled.
+#[derive(Clone, Copy)]
+pub struct HartTimer;
+
+impl TimerAccess for HartTimer {
+    #[inline(always)]
     fn now(&self) -> u64 {
         loop {
-            let (high, low) = (self.time_high.get(), self.time_low.get());
+            let (high, low) = (CLINT_REGISTERS.time_high.get(), self.now_low());
             // The low half has not wrapped in between.
-            if high == self.time_high.get() {
+            if high == CLINT_REGISTERS.time_high.get() {
                 return u64::from(high) << 32 | u64::from(low);
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    fn now_low(&self) -> u32 {
+        CLINT_REGISTERS.time_low.get()
+    }
+
+    #[inline(always)]
     fn set_compare(&self, old: u64, at: u64) {
         let high = (at >> 32) as u32;
         if high != (old >> 32) as u32 {
             // With the low half at its largest, no mix of old and new lies before both.
-            self.compare_low.set(u32::MAX);
-            self.compare_high.set(high);
+            CLINT_REGISTERS.compare_low.set(u32::MAX);
+            CLINT_REGISTERS.compare_high.set(high);
         }
-        self.compare_low.set(at as u32);
+        CLINT_REGISTERS.compare_low.set(at as u32);
     }
 }
 
 /// The machine timer.
-pub struct Clint<'a, A: TimerAccess = StaticRef<ClintRegisters>> {
+pub struct Clint<'a, A: TimerAccess = HartTimer> {
     registers: A,
     client: OptionalCell<&'a dyn AlarmClient>,
     deadlines: Deadlines,
+    /// Length of the time slice in ticks, zero if that is more than fits here, or if there is none.
+    ///
+    /// The low half of the time is enough to measure such a slice. A process that came back from
+    /// one only after the low half has wrapped, because the machine stood still for minutes, may
+    /// get the rest of its slice again.
+    short_slice: Cell<u32>,
     /// What the comparator holds.
     programmed: Cell<u64>,
     /// The alarm's time given last, fired or not.
@@ -89,6 +110,7 @@ impl<'a, A: TimerAccess> Clint<'a, A> {
             registers,
             client: OptionalCell::empty(),
             deadlines: Deadlines::none(),
+            short_slice: Cell::new(0),
             programmed: Cell::new(NEVER),
             last_alarm: Cell::new(0),
         }
@@ -101,7 +123,7 @@ impl<'a, A: TimerAccess> Clint<'a, A> {
     pub fn handle_interrupt(&self) {
         let now = self.registers.now();
         let deadlines = &self.deadlines;
-        if deadlines.slice.get() <= now {
+        if deadlines.slice_armed.get() && deadlines.slice.get() <= now {
             deadlines.slice_armed.set(false);
         }
         if deadlines.alarm.get() <= now {
@@ -110,8 +132,34 @@ impl<'a, A: TimerAccess> Clint<'a, A> {
         }
         // With nothing to come it fires when the low half of the time has wrapped, to no effect:
         // that spares writing the high half now and again for the next deadline.
-        let idle = now.saturating_add(1) | u64::from(u32::MAX);
+        let wraps = now.wrapping_add(1) >> 32;
+        let idle = wraps << 32 | u64::from(u32::MAX);
         self.program(deadlines.next().min(idle));
+    }
+
+    #[inline(always)]
+    fn begin_slice(&self, length: u64) {
+        let end = self.registers.now().wrapping_add(length);
+        self.deadlines.slice.set(end);
+        self.deadlines.slice_armed.set(false);
+    }
+
+    /// Begins a slice of more than seven minutes.
+    #[cold]
+    fn start_long(&self, us: NonZeroU32) {
+        self.begin_slice(u64::from(us.get()) * u64::from(TICKS_PER_US));
+        self.short_slice.set(0);
+    }
+
+    /// What is left of a slice of more than seven minutes. Of none, nothing is.
+    #[cold]
+    fn remaining_of_long_slice(&self) -> Option<NonZeroU32> {
+        let slice = self.deadlines.slice.get();
+        if slice == NEVER {
+            return None;
+        }
+        let us = slice.checked_sub(self.registers.now())? / u64::from(TICKS_PER_US);
+        NonZeroU32::new(u32::try_from(us).unwrap_or(u32::MAX))
     }
 
     fn program(&self, at: u64) {
@@ -172,16 +220,21 @@ impl<'a, A: TimerAccess> Alarm<'a> for Clint<'a, A> {
 }
 
 impl<A: TimerAccess> SchedulerTimer for Clint<'_, A> {
+    #[inline(always)]
     fn start(&self, us: NonZeroU32) {
-        let length = u64::from(us.get()) * u64::from(TICKS_PER_US);
-        let slice = self.registers.now().wrapping_add(length);
-        self.deadlines.slice.set(slice);
-        self.deadlines.slice_armed.set(false);
+        if us.get() > LONGEST_SHORT_US {
+            return self.start_long(us);
+        }
+        let length = us.get().wrapping_mul(TICKS_PER_US);
+        self.begin_slice(u64::from(length));
+        self.short_slice.set(length);
     }
 
+    #[inline(always)]
     fn reset(&self) {
         self.deadlines.slice.set(NEVER);
         self.deadlines.slice_armed.set(false);
+        self.short_slice.set(0);
     }
 
     #[inline]
@@ -197,17 +250,16 @@ impl<A: TimerAccess> SchedulerTimer for Clint<'_, A> {
 
     #[inline]
     fn get_remaining_us(&self) -> Option<NonZeroU32> {
-        let slice = self.deadlines.slice.get();
-        if slice == NEVER {
+        let length = self.short_slice.get();
+        if length == 0 {
+            return self.remaining_of_long_slice();
+        }
+        let left = (self.deadlines.slice.get() as u32).wrapping_sub(self.registers.now_low());
+        // Behind the end it has wrapped, far beyond the length.
+        if left > length {
             return None;
         }
-        let ticks = slice.checked_sub(self.registers.now())?;
-        // Slices above seven minutes are rare enough for a 64-bit division.
-        let us = match u32::try_from(ticks) {
-            Ok(ticks) => ticks / TICKS_PER_US,
-            Err(_) => u32::try_from(ticks / u64::from(TICKS_PER_US)).unwrap_or(u32::MAX),
-        };
-        NonZeroU32::new(us)
+        NonZeroU32::new(left / TICKS_PER_US)
     }
 }
 

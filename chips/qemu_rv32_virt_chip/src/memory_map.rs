@@ -2,7 +2,7 @@
 
 //! Addresses and interrupt numbers of the machine (QEMU 7.2 to 10.0).
 
-use crate::clint::ClintRegisters;
+use crate::clint::{ClintRegisters, HartTimer};
 use crate::plic::PlicRegisters;
 use crate::sifive_test::SifiveTestRegisters;
 use crate::uart::Ns16550Registers;
@@ -26,7 +26,11 @@ pub const SIFIVE_TEST: StaticRef<SifiveTestRegisters> =
 
 /// Timer of hart 0.
 // SAFETY: as above.
-pub const CLINT: StaticRef<ClintRegisters> = unsafe { StaticRef::new(0x0200_0000 as *const _) };
+pub(crate) const CLINT_REGISTERS: StaticRef<ClintRegisters> =
+    unsafe { StaticRef::new(0x0200_0000 as *const _) };
+
+/// The same, for its driver.
+pub const CLINT: HartTimer = HartTimer;
 
 /// Interrupt controller.
 // SAFETY: as above.

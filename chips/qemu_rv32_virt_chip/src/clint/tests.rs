@@ -32,6 +32,10 @@ impl TimerAccess for &FakeTimer {
         self.now.get()
     }
 
+    fn now_low(&self) -> u32 {
+        self.now.get() as u32
+    }
+
     fn set_compare(&self, old: u64, at: u64) {
         let created = self.writes.get() == 0;
         assert!(created || old == self.compare.get());
@@ -185,11 +189,35 @@ fn a_client_may_set_the_alarm_again_from_its_callback() {
 }
 
 #[test]
+fn a_slice_is_measured_across_the_wrap_of_the_low_half() {
+    for start in [0, 0xFFFF_FFFF, 0x3_FFFF_F000, 1 << 40] {
+        let timer = FakeTimer::new(start);
+        let clint = Clint::new(&timer);
+        clint.start(us(1_000));
+        for used in [0, 1, 499, 998, 999] {
+            timer.now.set(start + used * 10);
+            assert_eq!(
+                clint.get_remaining_us().map(NonZeroU32::get),
+                Some(1_000 - used as u32)
+            );
+        }
+        for ticks in [9_991, 10_000, 10_001, 4_000_000_000] {
+            timer.now.set(start + ticks);
+            assert_eq!(clint.get_remaining_us(), None, "{ticks}");
+        }
+    }
+}
+
+#[test]
 fn long_slices_are_measured_too() {
     let timer = FakeTimer::new(0);
     let clint = Clint::new(&timer);
     clint.start(us(u32::MAX));
     assert_eq!(clint.get_remaining_us(), NonZeroU32::new(u32::MAX));
+    timer.advance(u64::from(u32::MAX) * 10 - 19);
+    assert_eq!(clint.get_remaining_us(), NonZeroU32::new(1));
+    timer.advance(1 << 40);
+    assert_eq!(clint.get_remaining_us(), None);
     clint.reset();
     assert_eq!(clint.get_remaining_us(), None);
 }
