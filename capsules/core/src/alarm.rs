@@ -4,7 +4,7 @@
 //!
 //! Processes see 32 bits of the clock; `process_time` translates. The kernel alarm always holds
 //! the nearest deadline of all processes, or an earlier one that was given up. Most of the time
-//! one process waits; the driver knows which, and looks at no other then.
+//! one process waits; the driver knows which, and neither looks at others nor compares then.
 //!
 //! ```text
 //! let grant = kernel.create_grant(alarm::DRIVER_NUM, &memory_cap);
@@ -36,21 +36,24 @@ mod upcall {
 
 /// A process's alarm.
 pub struct AlarmData<T: Ticks> {
-    armed: Option<Armed<T>>,
-}
-
-impl<T: Ticks> Default for AlarmData<T> {
-    fn default() -> Self {
-        AlarmData { armed: None }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Armed<T: Ticks> {
+    armed: bool,
     /// When to look at it: the process's deadline, or the next try to deliver it.
     wake: Deadline<T>,
     /// The process's deadline as the process gave it.
     expiration: u32,
+}
+
+impl<T: Ticks> Default for AlarmData<T> {
+    fn default() -> Self {
+        AlarmData {
+            armed: false,
+            wake: Deadline {
+                reference: T::from(0u32),
+                dt: T::from(0u32),
+            },
+            expiration: 0,
+        }
+    }
 }
 
 /// The grant of an [`AlarmDriver`].
@@ -62,8 +65,6 @@ pub struct AlarmDriver<'a, A: Alarm<'a>> {
     alarm: &'a A,
     apps: AlarmGrant<A::Ticks>,
     waiting: Cell<Waiting>,
-    /// What the kernel alarm is set to.
-    programmed: Cell<Option<Deadline<A::Ticks>>>,
 }
 
 /// Whose alarms may be armed.
@@ -73,6 +74,16 @@ enum Waiting {
     One(ProcessId),
     /// Any process's, and no more is known.
     Several,
+}
+
+/// What is left to do when a process's alarm is set.
+enum Next {
+    /// To wait for the kernel alarm.
+    Wake,
+    /// Nothing: it has fired.
+    Nothing,
+    /// To find the nearest of several.
+    CheckAll,
 }
 
 impl Waiting {
@@ -93,118 +104,116 @@ impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {
             alarm,
             apps: grant,
             waiting: Cell::new(Waiting::Nobody),
-            programmed: Cell::new(None),
         }
     }
 
     fn program(&self, deadline: Deadline<A::Ticks>) {
-        self.programmed.set(Some(deadline));
         self.alarm.set_alarm(deadline.reference, deadline.dt);
     }
 
     /// Stops the kernel alarm if it was there for this process alone.
     ///
     /// With others waiting it may fire early, which sorts itself out.
+    #[cold]
     fn given_up(&self, process_id: ProcessId) {
         if let Waiting::One(other) = self.waiting.get()
             && other == process_id
         {
             self.waiting.set(Waiting::Nobody);
-            self.programmed.set(None);
             // If it fires all the same, it finds nobody waiting.
             let _ = self.alarm.disarm();
         }
     }
 
-    /// Fires the process's alarm if it is due. Returns when to look at it again.
+    /// Fires the process's alarm if it is due. Returns whether it is still armed then.
     #[inline(always)]
     fn check(
         &self,
         app: &mut AlarmData<A::Ticks>,
         kernel_data: &GrantKernelData,
         now: A::Ticks,
-    ) -> Option<Deadline<A::Ticks>> {
-        let armed = app.armed?;
-        if armed.wake.is_due(now) {
-            self.fire(app, kernel_data, now, armed.expiration)
-        } else {
-            Some(armed.wake)
+    ) -> bool {
+        if app.armed && app.wake.is_due(now) {
+            app.armed = self.fails_to_tell(app, kernel_data, now);
         }
+        app.armed
     }
 
-    /// Looks at the alarms of all processes, and returns the nearest deadline that is left.
+    /// Tells a process that its alarm fired. If that fails, it is to be tried again at `app.wake`.
+    #[inline(always)]
+    fn fails_to_tell(
+        &self,
+        app: &mut AlarmData<A::Ticks>,
+        kernel_data: &GrantKernelData,
+        now: A::Ticks,
+    ) -> bool {
+        let time = process_time::present(now) as usize;
+        let told = kernel_data.schedule_upcall(upcall::FIRED, (time, app.expiration as usize, 0));
+        if told.is_err() {
+            app.wake = Deadline {
+                reference: now,
+                dt: self.alarm.ticks_from_ms(RETRY_MS),
+            };
+        }
+        told.is_err()
+    }
+
+    /// Looks at the alarms of all processes, and sets the kernel alarm to the nearest deadline that
+    /// is left.
     #[inline(never)]
-    fn check_all(&self, now: A::Ticks) -> Option<Deadline<A::Ticks>> {
+    fn check_all(&self) {
+        let now = self.alarm.now();
         let mut nearest = Nearest::seen_from(now);
         let mut waiting = Waiting::Nobody;
         for app in self.apps.iter() {
             let process_id = app.processid();
-            let wake = app.try_enter(|app, kernel_data| self.check(app, kernel_data, now));
+            let wake = app.try_enter(|app, kernel_data| {
+                self.check(app, kernel_data, now).then_some(app.wake)
+            });
             if let Some(wake) = wake.flatten() {
                 nearest.consider(wake);
                 waiting = waiting.and(process_id);
             }
         }
         self.waiting.set(waiting);
-        nearest.into_deadline()
-    }
-
-    /// Tells a process that its alarm fired, or arranges another try.
-    fn fire(
-        &self,
-        app: &mut AlarmData<A::Ticks>,
-        kernel_data: &GrantKernelData,
-        now: A::Ticks,
-        expiration: u32,
-    ) -> Option<Deadline<A::Ticks>> {
-        let arguments = (process_time::present(now) as usize, expiration as usize, 0);
-        if kernel_data
-            .schedule_upcall(upcall::FIRED, arguments)
-            .is_ok()
-        {
-            app.armed = None;
-            return None;
+        if let Some(deadline) = nearest.into_deadline() {
+            self.program(deadline);
         }
-        let wake = Deadline {
-            reference: now,
-            dt: self.alarm.ticks_from_ms(RETRY_MS),
-        };
-        app.armed = Some(Armed { wake, expiration });
-        Some(wake)
     }
 
+    /// Sets a process's alarm; without a reference, the present is the reference.
+    #[inline(always)]
     fn set(
         &self,
-        now: A::Ticks,
-        reference: u32,
+        reference: Option<u32>,
         dt: u32,
         process_id: ProcessId,
     ) -> Result<u32, ErrorCode> {
-        let expiration = reference.wrapping_add(dt);
-        let deadline = process_time::expand(now, reference, dt);
-        let wake = self.apps.enter(process_id, |app, kernel_data| {
-            if deadline.is_due(now) {
-                return self.fire(app, kernel_data, now, expiration);
+        let mut expiration = 0;
+        let next = self.apps.enter(process_id, |app, kernel_data| {
+            let now = self.alarm.now();
+            let reference = reference.unwrap_or_else(|| process_time::present(now));
+            expiration = reference.wrapping_add(dt);
+            app.expiration = expiration;
+            let wake = process_time::expand(now, reference, dt);
+            app.wake = wake;
+            app.armed = true;
+            if wake.is_due(now) && !self.fails_to_tell(app, kernel_data, now) {
+                app.armed = false;
+                return Next::Nothing;
             }
-            app.armed = Some(Armed {
-                wake: deadline,
-                expiration,
-            });
-            Some(deadline)
+            let waiting = self.waiting.get().and(process_id);
+            self.waiting.set(waiting);
+            if matches!(waiting, Waiting::Several) {
+                return Next::CheckAll;
+            }
+            self.program(app.wake);
+            Next::Wake
         })?;
-        let Some(wake) = wake else {
-            self.given_up(process_id);
-            return Ok(expiration);
-        };
-        let waiting = self.waiting.get().and(process_id);
-        self.waiting.set(waiting);
-        let keeps_current = matches!(waiting, Waiting::Several)
-            && self
-                .programmed
-                .get()
-                .is_some_and(|current| current.remaining(now) <= wake.remaining(now));
-        if !keeps_current {
-            self.program(wake);
+        match next {
+            Next::Wake => {}
+            Next::Nothing => self.given_up(process_id),
+            Next::CheckAll => self.check_all(),
         }
         Ok(expiration)
     }
@@ -212,7 +221,7 @@ impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {
     fn stop(&self, process_id: ProcessId) -> Result<(), ErrorCode> {
         let armed = self
             .apps
-            .enter(process_id, |app, _| app.armed.take().is_some())?;
+            .enter(process_id, |app, _| core::mem::take(&mut app.armed))?;
         if !armed {
             return Err(ErrorCode::ALREADY);
         }
@@ -223,24 +232,22 @@ impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {
 
 impl<'a, A: Alarm<'a>> AlarmClient for AlarmDriver<'a, A> {
     fn alarm(&self) {
-        let now = self.alarm.now();
-        let mut next = None;
         match self.waiting.get() {
             Waiting::Nobody => {}
             Waiting::One(process_id) => {
-                // A process that has ended waits for nothing.
-                let _ = self.apps.enter(process_id, |app, kernel_data| {
-                    next = self.check(app, kernel_data, now);
+                let armed = self.apps.enter(process_id, |app, kernel_data| {
+                    let armed = self.check(app, kernel_data, self.alarm.now());
+                    if armed {
+                        self.program(app.wake);
+                    }
+                    armed
                 });
+                // A process that has ended waits for nothing.
+                if armed != Ok(true) {
+                    self.waiting.set(Waiting::Nobody);
+                }
             }
-            Waiting::Several => next = self.check_all(now),
-        }
-        match next {
-            Some(deadline) => self.program(deadline),
-            None => {
-                self.waiting.set(Waiting::Nobody);
-                self.programmed.set(None);
-            }
+            Waiting::Several => self.check_all(),
         }
     }
 }
@@ -254,7 +261,6 @@ impl<'a, A: Alarm<'a>> SyscallDriver for AlarmDriver<'a, A> {
         r3: usize,
         process_id: ProcessId,
     ) -> CommandReturn {
-        let now = || self.alarm.now();
         let expiration = |outcome: Result<u32, ErrorCode>| match outcome {
             Ok(expiration) => CommandReturn::success_u32(expiration),
             Err(code) => CommandReturn::failure(code),
@@ -264,13 +270,16 @@ impl<'a, A: Alarm<'a>> SyscallDriver for AlarmDriver<'a, A> {
             1 => {
                 CommandReturn::success_u32(A::Ticks::u32_left_justified_scale_freq::<A::Frequency>())
             }
-            2 => CommandReturn::success_u32(process_time::present(now())),
+            2 => CommandReturn::success_u32(process_time::present(self.alarm.now())),
             3 => self.stop(process_id).into(),
-            5 => {
-                let now = now();
-                expiration(self.set(now, process_time::present(now), r2 as u32, process_id))
+            5 | 6 => {
+                // Relative to now, or to the time given.
+                let (reference, dt) = match command_num {
+                    5 => (None, r2),
+                    _ => (Some(r2 as u32), r3),
+                };
+                expiration(self.set(reference, dt as u32, process_id))
             }
-            6 => expiration(self.set(now(), r2 as u32, r3 as u32, process_id)),
             _ => CommandReturn::failure(ErrorCode::NOSUPPORT),
         }
     }

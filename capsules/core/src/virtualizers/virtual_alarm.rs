@@ -2,8 +2,8 @@
 
 //! Any number of alarms on one hardware alarm.
 //!
-//! The hardware alarm always holds the nearest deadline. It may fire early, when that deadline
-//! was given up meanwhile; it never fires late.
+//! The hardware alarm always holds the nearest deadline. A client that is called early, by hardware
+//! that fires too soon, is not: its deadline is compared with the clock first.
 //!
 //! ```text
 //! let mux = static_init!(MuxAlarm<'static, Clint>, MuxAlarm::new(clint));
@@ -24,8 +24,8 @@ use kernel::utilities::cells::OptionalCell;
 pub struct MuxAlarm<'a, A: Alarm<'a>> {
     alarm: &'a A,
     users: List<'a, VirtualMuxAlarm<'a, A>>,
-    /// What the hardware is set to.
-    programmed: Cell<Option<Deadline<A::Ticks>>>,
+    /// How many users are armed: a single one need not be looked for, nor compared with others.
+    armed: Cell<usize>,
     /// Set while clients are called, so that the hardware is programmed once afterwards.
     firing: Cell<bool>,
 }
@@ -36,54 +36,46 @@ impl<'a, A: Alarm<'a>> MuxAlarm<'a, A> {
         MuxAlarm {
             alarm,
             users: List::new(),
-            programmed: Cell::new(None),
+            armed: Cell::new(0),
             firing: Cell::new(false),
         }
     }
 
+    /// Takes into account that a user has a new deadline, in place of an old one if it `was_armed`.
     #[inline(always)]
-    fn program(&self, deadline: Deadline<A::Ticks>) {
-        self.programmed.set(Some(deadline));
-        self.alarm.set_alarm(deadline.reference, deadline.dt);
-    }
-
-    /// Takes a new deadline into account.
-    #[inline(always)]
-    fn added(&self, deadline: Deadline<A::Ticks>) {
+    fn set(&self, deadline: Deadline<A::Ticks>, was_armed: bool) {
+        let others = self.armed.get().wrapping_sub(was_armed.into());
+        self.armed.set(others.wrapping_add(1));
         if self.firing.get() {
             return;
         }
-        let sooner = self.programmed.get().is_none_or(|current| {
-            let now = self.alarm.now();
-            deadline.remaining(now) < current.remaining(now)
-        });
-        if sooner {
-            self.program(deadline);
-        }
-    }
-
-    /// Takes into account that `deadline` is given up.
-    fn removed(&self, deadline: Deadline<A::Ticks>) {
-        let leads = self
-            .programmed
-            .get()
-            .is_some_and(|current| current.end() == deadline.end());
-        if leads && !self.firing.get() {
+        if others == 0 {
+            self.alarm.set_alarm(deadline.reference, deadline.dt);
+        } else {
             self.reprogram();
         }
     }
 
+    /// Takes into account that an armed user has given its deadline up.
+    fn given_up(&self) {
+        self.armed.set(self.armed.get().saturating_sub(1));
+        if !self.firing.get() {
+            self.reprogram();
+        }
+    }
+
+    /// Sets the hardware to the nearest deadline that there is.
+    #[inline(never)]
     fn reprogram(&self) {
         let mut nearest = Nearest::seen_from(self.alarm.now());
         for user in self.users.iter() {
-            if let Some(deadline) = user.pending.get() {
+            if let Some(deadline) = user.pending() {
                 nearest.consider(deadline);
             }
         }
         match nearest.into_deadline() {
-            Some(deadline) => self.program(deadline),
+            Some(deadline) => self.alarm.set_alarm(deadline.reference, deadline.dt),
             None => {
-                self.programmed.set(None);
                 // An alarm that cannot be cancelled fires once more and finds nobody waiting.
                 let _ = self.alarm.disarm();
             }
@@ -97,20 +89,25 @@ impl<'a, A: Alarm<'a>> AlarmClient for MuxAlarm<'a, A> {
     /// A user that arms itself for "now" again waits for the next call, so it cannot keep the
     /// others or the rest of the kernel from running.
     fn alarm(&self) {
-        self.programmed.set(None);
         self.firing.set(true);
+        let mut unseen = self.armed.get();
         for user in self.users.iter() {
-            let Some(deadline) = user.pending.get() else {
+            if unseen == 0 {
+                break;
+            }
+            let Some(deadline) = user.pending() else {
                 continue;
             };
+            unseen = unseen.wrapping_sub(1);
             // Clients take references of their own, and none may lie ahead of our reading.
             if deadline.is_due(self.alarm.now()) {
-                user.pending.set(None);
+                user.armed.set(false);
+                self.armed.set(self.armed.get().wrapping_sub(1));
                 user.client.map(|client| client.alarm());
             }
         }
         self.firing.set(false);
-        if self.users.iter().any(|user| user.pending.get().is_some()) {
+        if self.armed.get() != 0 {
             self.reprogram();
         }
     }
@@ -119,10 +116,9 @@ impl<'a, A: Alarm<'a>> AlarmClient for MuxAlarm<'a, A> {
 /// One user's alarm.
 pub struct VirtualMuxAlarm<'a, A: Alarm<'a>> {
     mux: &'a MuxAlarm<'a, A>,
-    /// The deadline to fire at, `None` when not armed.
-    pending: Cell<Option<Deadline<A::Ticks>>>,
-    /// The end given last, kept after it fired.
-    last_end: Cell<Option<A::Ticks>>,
+    /// The deadline given last, kept after it fired.
+    deadline: Cell<Option<Deadline<A::Ticks>>>,
+    armed: Cell<bool>,
     client: OptionalCell<&'a dyn AlarmClient>,
     joined: Cell<bool>,
     next: ListLink<'a, VirtualMuxAlarm<'a, A>>,
@@ -133,8 +129,8 @@ impl<'a, A: Alarm<'a>> VirtualMuxAlarm<'a, A> {
     pub const fn new(mux: &'a MuxAlarm<'a, A>) -> Self {
         VirtualMuxAlarm {
             mux,
-            pending: Cell::new(None),
-            last_end: Cell::new(None),
+            deadline: Cell::new(None),
+            armed: Cell::new(false),
             client: OptionalCell::empty(),
             joined: Cell::new(false),
             next: ListLink::empty(),
@@ -145,6 +141,16 @@ impl<'a, A: Alarm<'a>> VirtualMuxAlarm<'a, A> {
     pub fn setup(&'a self) {
         if !self.joined.replace(true) {
             self.mux.users.push_tail(self);
+        }
+    }
+
+    /// The deadline to fire at, if it is armed.
+    #[inline(always)]
+    fn pending(&self) -> Option<Deadline<A::Ticks>> {
+        if self.armed.get() {
+            self.deadline.get()
+        } else {
+            None
         }
     }
 }
@@ -159,6 +165,7 @@ impl<'a, A: Alarm<'a>> Time for VirtualMuxAlarm<'a, A> {
     type Frequency = A::Frequency;
     type Ticks = A::Ticks;
 
+    #[inline]
     fn now(&self) -> A::Ticks {
         self.mux.alarm.now()
     }
@@ -171,27 +178,24 @@ impl<'a, A: Alarm<'a>> Alarm<'a> for VirtualMuxAlarm<'a, A> {
 
     fn set_alarm(&self, reference: A::Ticks, dt: A::Ticks) {
         let deadline = Deadline { reference, dt };
-        self.last_end.set(Some(deadline.end()));
-        let old = self.pending.replace(Some(deadline));
-        self.mux.added(deadline);
-        if let Some(old) = old {
-            self.mux.removed(old);
-        }
+        self.deadline.set(Some(deadline));
+        self.mux.set(deadline, self.armed.replace(true));
     }
 
     fn get_alarm(&self) -> A::Ticks {
-        self.last_end.get().unwrap_or_else(|| A::Ticks::from(0u32))
+        let last = self.deadline.get();
+        last.map_or_else(|| A::Ticks::from(0u32), |deadline| deadline.end())
     }
 
     fn disarm(&self) -> Result<(), ErrorCode> {
-        if let Some(old) = self.pending.take() {
-            self.mux.removed(old);
+        if self.armed.replace(false) {
+            self.mux.given_up();
         }
         Ok(())
     }
 
     fn is_armed(&self) -> bool {
-        self.pending.get().is_some()
+        self.armed.get()
     }
 
     fn minimum_dt(&self) -> A::Ticks {

@@ -27,9 +27,11 @@ impl Ring {
     #[inline(always)]
     pub fn seek_ready(&self) -> Option<(&'static dyn Process, bool)> {
         let head = self.head.get();
-        let (position, process) = first_from(head, self.slots, |_, slot| {
-            slot.get().filter(|process| process.ready())
-        })?;
+        let (before, rest) = self.slots.split_at_checked(head)?;
+        let (position, process) = match first_ready(rest) {
+            Some((distance, process)) => (head.wrapping_add(distance), process),
+            None => first_ready(before)?,
+        };
         self.head.set(position);
         Some((process, position == head))
     }
@@ -38,6 +40,24 @@ impl Ring {
     pub fn advance(&self) {
         self.head.set(after(self.head.get(), self.slots.len()));
     }
+}
+
+/// Finds the first slot with a ready process, and how many there are before it.
+///
+/// Most slots are empty, and walking past those is what takes the time: so they are not counted on
+/// the way.
+#[inline(always)]
+fn first_ready(slots: &'static [ProcessSlot]) -> Option<(usize, &'static dyn Process)> {
+    let mut rest = slots.iter();
+    while let Some(slot) = rest.next() {
+        if let Some(process) = slot.get()
+            && process.ready()
+        {
+            let passed = slots.len().wrapping_sub(rest.len());
+            return Some((passed.wrapping_sub(1), process));
+        }
+    }
+    None
 }
 
 /// Returns the first of the places where something is found, looking from `head` once around, and
