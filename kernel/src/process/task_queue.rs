@@ -14,7 +14,7 @@ mod place;
 use core::cell::Cell;
 use core::ops::Range;
 
-use super::task::{FunctionCall, FunctionCallSource, Task};
+use super::task::Task;
 use crate::platform::mpu::Region;
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
@@ -154,15 +154,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
     /// Appends a task; returns whether there was room.
     pub(super) fn push(&self, task: Task) -> bool {
-        let event = match &task {
-            Task::FunctionCall(FunctionCall {
-                source: FunctionCallSource::Driver(event),
-                ..
-            }) => Some(*event),
-            Task::ReturnValue(values) => Some(values.upcall_id),
-            Task::FunctionCall(_) | Task::IPC(_) => None,
-        };
-        let place = self.next_place(event);
+        let place = self.next_place(task.upcall_id());
         place.map(|place| place.put(task)).is_some()
     }
 
@@ -329,7 +321,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::task::ReturnArguments;
+    use super::super::task::{FunctionCall, FunctionCallSource, ReturnArguments};
     use super::*;
     use std::vec::Vec;
 

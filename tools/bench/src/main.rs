@@ -25,8 +25,11 @@ struct Options {
     #[arg(long, default_value = "qemu-system-riscv32", value_name = "PATH")]
     qemu: PathBuf,
     /// Make the result the new baseline
-    #[arg(long)]
+    #[arg(long, conflicts_with = "apps")]
     update: bool,
+    /// Run only these apps
+    #[arg(value_parser = APPS, value_name = "APP")]
+    apps: Vec<String>,
 }
 
 /// The apps to run, by name.
@@ -76,9 +79,17 @@ fn run(options: &Options) -> Result<Vec<Regression>, Error> {
         kernel,
         plugin,
     };
-    let (mut now, profiles) = measure(&bench, &image)?;
+    let apps: Vec<&str> = if options.apps.is_empty() {
+        APPS.to_vec()
+    } else {
+        options.apps.iter().map(String::as_str).collect()
+    };
+    let output = workspace.output().with_file_name("bench");
+    fs::create_dir_all(&output).map_err(|error| file_error("create", &output, &error))?;
+    let measure = || measure(&bench, &image, &apps, &output);
+    let (mut now, profiles) = measure()?;
     if options.update {
-        let more = [measure(&bench, &image)?.0, measure(&bench, &image)?.0];
+        let more = [measure()?.0, measure()?.0];
         now = now.median(more);
     }
     for _ in 0..RETRIES {
@@ -86,7 +97,7 @@ fn run(options: &Options) -> Result<Vec<Regression>, Error> {
             break;
         }
         eprintln!("bench: some figures grew: counting again, in case the host's load did that");
-        now = now.best(&measure(&bench, &image)?.0);
+        now = now.best(&measure()?.0);
     }
     let lines = lines::count(root).map_err(|error| file_error("read", root, &error))?;
     let mut text = report::table(&now, &baseline);
@@ -94,8 +105,6 @@ fn run(options: &Options) -> Result<Vec<Regression>, Error> {
     text += "\n";
     text += &report::lines(&lines);
     print!("{text}");
-    let output = workspace.output().with_file_name("bench");
-    fs::create_dir_all(&output).map_err(|error| file_error("create", &output, &error))?;
     for (name, content) in [("table.txt", &text), ("profiles.txt", &profiles)] {
         let path = output.join(name);
         fs::write(&path, content).map_err(|error| file_error("write", &path, &error))?;
@@ -113,14 +122,19 @@ fn run(options: &Options) -> Result<Vec<Regression>, Error> {
     Ok(now.regressions(&baseline))
 }
 
-/// Runs every app once; returns the costs, and where the instructions are.
-fn measure(bench: &Bench, kernel: &Program) -> Result<(Measured, String), Error> {
+/// Runs each app once; returns the costs, and where the instructions are.
+fn measure(
+    bench: &Bench,
+    kernel: &Program,
+    apps: &[&str],
+    output: &Path,
+) -> Result<(Measured, String), Error> {
     let mut measured = Measured {
         operations: BTreeMap::new(),
         bytes: kernel.sizes().by_name(),
     };
     let mut profiles = String::new();
-    for app in APPS {
+    for app in apps {
         eprintln!("bench: counting {app}");
         let run = bench.run(app)?;
         for window in std::iter::once(&run.start).chain(&run.windows) {
@@ -130,6 +144,8 @@ fn measure(bench: &Bench, kernel: &Program) -> Result<(Measured, String), Error>
             operations.entry(window.name.clone()).or_insert(cost);
         }
         profiles += &report::profiles(kernel, &run);
+        let path = output.join(format!("counts-{app}.txt"));
+        fs::write(&path, &run.raw).map_err(|error| file_error("write", &path, &error))?;
     }
     Ok((measured, profiles))
 }

@@ -51,6 +51,8 @@ pub struct Run {
     pub start: Window,
     /// The windows, in the app's order.
     pub windows: Vec<Window>,
+    /// What the plugin wrote, to be laid beside a disassembly.
+    pub raw: String,
 }
 
 /// What runs are made of.
@@ -128,7 +130,9 @@ impl Bench {
         end_with_parent(&mut command);
         let child = command.spawn().map_err(|error| failed(error.to_string()))?;
         let named = watch(Running(child)).map_err(failed)?;
-        collect(program, &named, &read(&counts)?, &read(&log)?).map_err(failed)
+        let counts = read(&counts)?;
+        let run = collect(program, &named, &counts, &read(&log)?).map_err(failed)?;
+        Ok(Run { raw: counts, ..run })
     }
 }
 
@@ -234,6 +238,7 @@ fn collect(app: Program, named: &[(String, u64)], counts: &str, log: &str) -> Re
             ..start
         },
         windows,
+        raw: String::new(),
     })
 }
 
