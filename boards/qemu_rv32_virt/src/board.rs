@@ -50,7 +50,12 @@ static FAULT_POLICY: StopWithDebugFaultPolicy = StopWithDebugFaultPolicy {};
 /// Speed of the serial port in symbols a second. QEMU does not care.
 const BAUD_RATE: u32 = 115_200;
 
-kernel::stack_size! {0x8000}
+// At most half of the stack is used: `tools/boot-tests/tests/stack.rs`.
+#[cfg(not(feature = "credentials"))]
+kernel::stack_size! {0x3000}
+// The arithmetic of signatures takes more.
+#[cfg(feature = "credentials")]
+kernel::stack_size! {0x6000}
 
 define_capability_type!(ConsoleCapability: ProcessManagementCapability, ProcessStartCapability);
 

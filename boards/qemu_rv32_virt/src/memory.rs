@@ -13,6 +13,8 @@ unsafe extern "C" {
     static _etext: u8;
     static _srodata: u8;
     static _erodata: u8;
+    static _sguard: u8;
+    static _eguard: u8;
     static _sstack: u8;
     static _estack: u8;
     static _srelocate: u8;
@@ -42,6 +44,7 @@ pub fn map() -> KernelMap {
         text: between(&raw const _stext, &raw const _etext),
         rom: ROM,
         ram: RAM,
+        stack_guard: between(&raw const _sguard, &raw const _eguard),
         devices: DEVICES,
         app_flash: between(&raw const _sapps, &raw const _eapps),
         app_ram: between(&raw const _sappmem, &raw const _eappmem),

@@ -28,8 +28,13 @@ pub fn each_qemu(test: impl Fn(&Qemu)) {
     }
 }
 
-/// The kernel, built once.
-fn kernel() -> PathBuf {
+/// The kernel that boards boot unless told otherwise, built once.
+///
+/// # Panics
+///
+/// It does not build.
+#[must_use]
+pub fn kernel() -> PathBuf {
     static KERNEL: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         Workspace::of_this_tool()

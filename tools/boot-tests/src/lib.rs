@@ -8,19 +8,23 @@
 //! one in `QEMU_NEW` if that is set.
 
 mod board;
+mod gdb;
 mod guest;
 mod host;
 mod http;
 mod peer;
 mod qmp;
+mod stack_gauge;
 mod transcript;
 
-pub use board::{Board, app_objects, each_qemu};
+pub use board::{Board, app_objects, each_qemu, kernel};
+pub use gdb::{Gdb, symbol};
 pub use guest::Guest;
 pub use host::{HOST, HOST_MAC, Host};
 pub use http::{Response, connect, get, read_response, send, try_get};
 pub use peer::Peer;
 pub use qmp::Qmp;
+pub use stack_gauge::StackGauge;
 pub use transcript::{Absent, Transcript};
 
 use std::time::Duration;

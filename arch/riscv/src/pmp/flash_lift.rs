@@ -84,6 +84,7 @@ mod tests {
         text: Range::new(0x8000_0000, 0x8001_0000),
         rom: Range::new(0x8000_0000, 0x8020_0000),
         ram: Range::new(0x8020_0000, 0x8040_0000),
+        stack_guard: Range::new(0x8020_0000, 0x8020_0400),
         devices: Range::new(0, 0x2000_0000),
         app_flash: Range::new(0x8010_0000, 0x8020_0000),
         app_ram: Range::new(0x8022_0000, 0x8040_0000),

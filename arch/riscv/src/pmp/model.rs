@@ -99,6 +99,7 @@ const MAP: KernelMap = KernelMap {
     text: Range::new(0x8000_0000, 0x8001_2340),
     rom: Range::new(0x8000_0000, 0x8020_0000),
     ram: Range::new(0x8020_0000, 0x8040_0000),
+    stack_guard: Range::new(0x8020_0000, 0x8020_0400),
     devices: Range::new(0, 0x2000_0000),
     app_flash: Range::new(0x8010_0000, 0x8020_0000),
     app_ram: Range::new(0x8022_0000, 0x8040_0000),
@@ -160,6 +161,7 @@ fn probes(regions: &AppRegions) -> Vec<u32> {
         MAP.text,
         MAP.rom,
         MAP.ram,
+        MAP.stack_guard,
         MAP.devices,
         MAP.app_flash,
         MAP.app_ram,
@@ -189,7 +191,10 @@ fn check_reach(plan: &Plan, mode: Mode, regions: &AppRegions) {
                 "U-mode {access:?} at {address:#x}, {mode:?}, {regions:x?}"
             );
             let machine = allowed(plan, mode, Privilege::Machine, access, address);
-            let expected = mode == Mode::Plain || machine_expected(regions, access, address);
+            let expected = match mode {
+                Mode::Plain => !inside(MAP.stack_guard, address),
+                Mode::Smepmp => machine_expected(regions, access, address),
+            };
             assert_eq!(
                 machine, expected,
                 "M-mode {access:?} at {address:#x}, {mode:?}"
@@ -331,8 +336,30 @@ fn maps_that_cannot_be_expressed_are_refused() {
             app_ram: Range::new(0x801F_0000, 0x8040_0000),
             ..MAP
         },
+        KernelMap {
+            devices: Range::new(0x8000_0000, 0x8000_1000),
+            ..MAP
+        },
+        KernelMap {
+            ram: Range::new(0x8000_0000, 0x8040_0000),
+            ..MAP
+        },
+        KernelMap {
+            stack_guard: Range::new(0x8020_0000, 0x8020_0300),
+            ..MAP
+        },
+        KernelMap {
+            stack_guard: Range::new(0x801F_FC00, 0x8020_0000),
+            ..MAP
+        },
+        KernelMap {
+            stack_guard: Range::new(0x8022_0000, 0x8022_0400),
+            ..MAP
+        },
     ];
     for map in bad {
-        assert!(Plan::new(&map, Mode::Smepmp).is_err(), "{map:x?}");
+        for mode in [Mode::Plain, Mode::Smepmp] {
+            assert!(Plan::new(&map, mode).is_err(), "{map:x?}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | entries | covers | changes |
 //! | --- | --- | --- |
-//! | 0, 1 | kernel text | never |
+//! | 0, 1 | kernel text; without Smepmp, the guard below the kernel's stack | never |
 //! | 2, 3 | flash of the loaded process | addresses; off while the kernel reads app flash |
 //! | 4, 5 | RAM of the loaded process | addresses only |
 //! | 6 to 11 | three spare regions, for shared buffers | addresses only |
@@ -26,6 +26,7 @@ pub const USER_PAIRS: usize = 2 + SPARES;
 /// Lower border of the first user pair.
 pub const FIRST_USER_ENTRY: usize = 2;
 
+const STACK_GUARD: usize = 0;
 const TEXT_TOP: usize = 1;
 const FLASH_TOP: usize = 3;
 const ROM: usize = 13;
@@ -62,6 +63,8 @@ pub struct KernelMap {
     pub ram: Range,
     /// Device registers: a naturally aligned power of two.
     pub devices: Range,
+    /// The part of `ram` below the kernel's stack that nobody uses: a naturally aligned power of two.
+    pub stack_guard: Range,
     /// The part of `rom` that processes may execute from.
     pub app_flash: Range,
     /// The part of `ram` that processes may be given.
@@ -73,10 +76,14 @@ pub struct KernelMap {
 pub enum SetupError {
     /// A range that must be a naturally aligned power of two of at least 8 bytes is not.
     NotNaturallyAligned(Range),
+    /// ROM, RAM or devices share addresses with another of them.
+    Overlapping(Range, Range),
     /// Kernel text is not on 4-byte borders inside ROM, or lies in app flash.
     TextMisplaced(Range),
     /// App flash is outside ROM, or app RAM outside RAM.
     AppMemoryMisplaced(Range),
+    /// The guard below the kernel's stack is outside RAM, or in app RAM.
+    StackGuardMisplaced(Range),
     /// The CPU refused the rule that lets kernel and process share app RAM.
     SharedRuleRefused,
 }
@@ -108,7 +115,12 @@ impl Plan {
             plan.rights[lower + 1] = shared_rights(mode);
         }
         plan.rights[FLASH_TOP] = flash_rights(FlashRights::ReadExecute);
-        if mode == Mode::Smepmp {
+        if mode == Mode::Plain {
+            // Locked, so that it binds the kernel, too. Under Smepmp the kernel cannot write to what
+            // lies below its RAM anyway.
+            plan.addresses[STACK_GUARD] = napot(map.stack_guard);
+            plan.rights[STACK_GUARD] = LOCK | NAPOT;
+        } else {
             plan.addresses[TEXT_TOP - 1] = map.text.start >> 2;
             plan.addresses[TEXT_TOP] = map.text.end >> 2;
             plan.rights[TEXT_TOP] = LOCK | TOR | X | R;
@@ -161,10 +173,19 @@ impl Plan {
 }
 
 fn check(map: &KernelMap) -> Result<(), SetupError> {
-    for range in [map.rom, map.ram, map.devices] {
+    for range in [map.rom, map.ram, map.devices, map.stack_guard] {
         let length = range.len();
         if !length.is_power_of_two() || length < 8 || range.start & (length - 1) != 0 {
             return Err(SetupError::NotNaturallyAligned(range));
+        }
+    }
+    for (one, other) in [
+        (map.rom, map.ram),
+        (map.rom, map.devices),
+        (map.ram, map.devices),
+    ] {
+        if one.overlaps(other) {
+            return Err(SetupError::Overlapping(one, other));
         }
     }
     let text = map.text;
@@ -179,6 +200,10 @@ fn check(map: &KernelMap) -> Result<(), SetupError> {
         if !outer.contains(inner) {
             return Err(SetupError::AppMemoryMisplaced(inner));
         }
+    }
+    let guard = map.stack_guard;
+    if !map.ram.contains(guard) || map.app_ram.overlaps(guard) {
+        return Err(SetupError::StackGuardMisplaced(guard));
     }
     Ok(())
 }
