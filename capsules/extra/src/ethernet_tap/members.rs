@@ -110,25 +110,27 @@ impl<const N: usize> Members<N> {
             .any(|port| port.claim == Some(address))
     }
 
-    /// Decides where a frame goes, and counts for those whose filters it does not pass.
+    /// Decides where a frame goes.
     pub(super) fn route(&self, origin: Origin, heading: Heading, card: Option<Address>) -> Route {
         // Nobody borrows the ports for longer than it takes to look at them.
         let Ok(ports) = self.ports.try_borrow() else {
             return Route::NOWHERE;
         };
         let present = self.present();
-        let route = route(
+        route(
             origin,
             heading,
             card,
             present.filter_map(|number| Some((number, ports.get(number)?))),
-        );
-        for number in route.filtered {
-            if let Some(count) = self.filtered.get(number) {
-                count.set(count.get().wrapping_add(1));
-            }
+        )
+    }
+
+    /// Counts a frame for those whose filters it did not pass.
+    #[inline]
+    pub(super) fn count_filtered(&self, filtered: Ports) {
+        for count in filtered.filter_map(|number| self.filtered.get(number)) {
+            count.set(count.get().wrapping_add(1));
         }
-        route
     }
 
     pub(super) fn filtered(&self, number: usize) -> u32 {

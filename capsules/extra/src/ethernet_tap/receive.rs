@@ -103,6 +103,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             }
             self.count_missed(outcome.missed);
         }
+        self.members.count_filtered(route.filtered);
         self.hold.let_go();
         true
     }

@@ -110,7 +110,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             }
             Err(ErrorCode::BUSY) => {
                 app.transmission = Transmission::Queued(frame);
-                self.waiting.set(true);
+                self.note_waiting();
                 Ok(())
             }
             Err(code) => Err(code),
@@ -156,7 +156,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         match outcome {
             Err(ErrorCode::BUSY) => {
                 app.transmission = Transmission::Batch(batch);
-                self.waiting.set(true);
+                self.note_waiting();
                 Ok(())
             }
             Err(code) if batch.progress().0 == 0 => Err(code),
@@ -270,6 +270,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         if route.wire && !P::has_room(self.adapter) {
             return Err(ErrorCode::BUSY);
         }
+        self.members.count_filtered(route.filtered);
         self.frame_to_processes(frame, route.to);
         Ok(route.wire)
     }
@@ -323,6 +324,14 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         self.waiting
             .set(self.members.present().into_iter().any(waits));
         if full {
+            self.note_waiting();
+        }
+    }
+
+    /// Notes that a process waits for a buffer, or for room in the adapter.
+    fn note_waiting(&self) {
+        self.waiting.set(true);
+        if !self.pool.is_empty() {
             // The adapter may be full of the frames of others, of which the tap does not hear.
             self.hold.arm();
         }

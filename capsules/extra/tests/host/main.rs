@@ -3,3 +3,4 @@
 //! Capsules over fake hardware, wired as a board wires them.
 
 mod ethernet_tap;
+mod extended;
