@@ -45,10 +45,7 @@ fn ping_finds_hosts_by_name_and_by_address_and_says_when_there_is_none() {
 #[test]
 fn udp_echo_returns_a_thousand_datagrams_of_all_sizes() {
     each_qemu(|qemu| {
-        let (mut guest, peer) = Board::on(qemu)
-            .apps(&["udp_echo"])
-            .cable()
-            .boot_with_peer();
+        let (mut guest, peer) = Board::on(qemu).apps(&["udp_echo"]).cable().boot_with_peer();
         let host = Host::new(peer, &[]);
         guest.expect("udp_echo: listening on 10.0.2.15:7");
         let board = Ipv4Addr::new(10, 0, 2, 15);

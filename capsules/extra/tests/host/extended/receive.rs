@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Frames on their way in: full slices, and who waits for whom.
+
+use super::*;
+
+#[test]
+fn a_burst_waits_for_a_process_that_swaps_its_slices() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let mut slice = bench.share_slice(app, 8192 - 8);
+    for i in 0..64 {
+        card.arrive(&frame(CARD, i, 1514));
+    }
+    let mut got = Vec::new();
+    while got.len() < 64 {
+        assert!(card.is_held());
+        assert!(slice.is_exceeded());
+        let upcalls = of_kind(app.upcalls(), RECEIVED);
+        assert!(!upcalls.is_empty(), "nothing wakes the process");
+        got.extend(slice.frames());
+        slice = bench.share_slice(app, 8192 - 8);
+        assert_eq!(bench.wait(), Some(1));
+        if got.len() + slice.frames().len() == 64 {
+            got.extend(slice.frames());
+        }
+    }
+    assert_eq!(marks(&got), (0..64).collect::<Vec<u8>>());
+    assert!(got.iter().all(|frame| frame.len() == 1514));
+    assert_eq!(bench.received(app), (64, 64 * 1514, 0));
+    assert_eq!(bench.drops(app, 0), (0, 0, 0));
+    assert_eq!(bench.wait(), None);
+}
+
+#[test]
+fn held_frames_go_on_at_the_next_command_of_anyone() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    bench.share_slice(a, 100);
+    card.arrive(&frame(CARD, 1, 60));
+    card.arrive(&frame(CARD, 2, 60));
+    assert!(card.is_held());
+    let slice = bench.share_slice(a, 100);
+    bench.command(b, 2, 0, 0);
+    assert_eq!(marks(&slice.frames()), [2]);
+    assert!(!card.is_held());
+    // The timer that was armed comes for nothing, and is not armed again.
+    assert_eq!(bench.wait(), Some(1));
+    assert_eq!(bench.wait(), None);
+}
+
+#[test]
+fn the_timer_slows_down_while_nothing_changes() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_slice(app, 100);
+    card.arrive(&frame(CARD, 1, 60));
+    card.arrive(&frame(CARD, 2, 60));
+    let delays: Vec<_> = (0..7).map(|_| bench.wait().unwrap()).collect();
+    assert_eq!(delays, [1, 2, 4, 8, 16, 16, 16]);
+    assert_eq!(bench.drops(app, 0), (0, 0, 0));
+    // It is woken once, for the first frame and for the miss.
+    assert_eq!(of_kind(app.upcalls(), RECEIVED).len(), 2);
+}
+
+#[test]
+fn a_slow_process_does_not_hold_up_one_that_wants_the_same_frames() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [slow, quick] = bench.processes;
+    bench.share_slice(slow, 100);
+    let slice = bench.share_slice(quick, 4000);
+    for i in 0..20 {
+        card.arrive(&frame(CARD, i, 60));
+    }
+    assert!(!card.is_held());
+    assert_eq!(marks(&slice.frames()), (0..20).collect::<Vec<u8>>());
+    assert_eq!(bench.drops(slow, 0), (19, 0, 0));
+    assert_eq!(bench.received(slow), (1, 60, 19));
+    assert_eq!(bench.drops(quick, 0), (0, 0, 0));
+}
+
+#[test]
+fn a_slow_process_holds_up_one_that_wants_other_frames_once_and_not_for_long() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [slow, quick] = bench.processes;
+    let (to_slow, to_quick) = (bench.claim(slow), bench.claim(quick));
+    bench.share_slice(slow, 100);
+    let slice = bench.share_slice(quick, 4000);
+    card.arrive(&frame(to_slow, 0, 60));
+    card.arrive(&frame(to_slow, 1, 60));
+    card.arrive(&frame(to_quick, 2, 60));
+    assert!(card.is_held());
+    let mut waited = 0;
+    while card.is_held() {
+        waited += bench.wait().unwrap();
+    }
+    assert_eq!(waited, 15);
+    assert_eq!(marks(&slice.frames()), [2]);
+    // What was offered again and again counts once.
+    assert_eq!(bench.drops(slow, 0), (1, 1, 0));
+    assert_eq!(bench.drops(quick, 0), (0, 2, 0));
+    // From then on it costs others nothing.
+    for i in 3..10 {
+        card.arrive(&frame(to_slow, i, 60));
+        card.arrive(&frame(to_quick, i, 60));
+        assert!(!card.is_held());
+    }
+    assert_eq!(bench.drops(slow, 0), (8, 8, 0));
+    assert_eq!(slice.frames().len(), 8);
+    // Until it makes room: then it is worth waiting for again.
+    bench.share_slice(slow, 100);
+    card.arrive(&frame(to_slow, 10, 60));
+    card.arrive(&frame(to_slow, 11, 60));
+    assert!(card.is_held());
+}
+
+#[test]
+fn a_frame_that_no_swap_could_make_fit_is_not_held() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_slice(app, 71);
+    card.arrive(&frame(CARD, 1, 60));
+    assert!(!card.is_held());
+    assert_eq!(of_kind(app.upcalls(), RECEIVED).len(), 1);
+    assert_eq!(bench.drops(app, 0), (1, 0, 0));
+    // The same for a slice that is none.
+    let memory = Memory::of(&[1; 100]);
+    app.allow_rw((bench.tap, DRIVER_NUM), 0, memory);
+    card.arrive(&frame(CARD, 1, 60));
+    assert!(!card.is_held());
+    assert_eq!(memory.bytes(), [1; 100]);
+    assert_eq!(bench.drops(app, 0), (2, 0, 0));
+}
+
+#[test]
+fn a_halted_slice_holds_frames_too() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let mut bytes = vec![0; 8 + 100];
+    bytes[3] = 2;
+    app.allow_rw((bench.tap, DRIVER_NUM), 0, Memory::of(&bytes));
+    card.arrive(&frame(CARD, 1, 60));
+    card.arrive(&frame(CARD, 2, 80));
+    card.arrive(&frame(CARD, 3, 14));
+    assert!(card.is_held());
+    let slice = bench.share_slice(app, 200);
+    bench.wait();
+    assert_eq!(marks(&slice.frames()), [2, 3]);
+    assert_eq!(bench.drops(app, 0), (0, 0, 0));
+}
+
+#[test]
+fn frames_held_for_a_process_that_ends_are_let_go() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    bench.share_slice(a, 100);
+    card.arrive(&frame(CARD, 1, 60));
+    card.arrive(&frame(CARD, 2, 60));
+    assert!(card.is_held());
+    a.end();
+    let slice = bench.share_slice(b, 100);
+    bench.wait();
+    assert!(!card.is_held());
+    assert_eq!(marks(&slice.frames()), [2]);
+}
+
+#[test]
+fn runts_and_giants_are_counted_as_malformed() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let slice = bench.share_slice(app, 4000);
+    card.malformed.set(5);
+    card.arrive(&[0; 13]);
+    card.arrive(&vec![0; 65_536]);
+    assert_eq!(slice.frames().len(), 0);
+    assert_eq!(bench.drops(app, 0), (0, 0, 7));
+    card.arrive(&[0; 14]);
+    assert_eq!(slice.frames().len(), 1);
+}
+
+#[test]
+fn a_process_that_only_shares_a_slice_receives() {
+    let bench = &Bench::new();
+    let [app] = bench.processes;
+    let slice = bench.share_slice(app, 1000);
+    bench.card.arrive(&frame(CARD, 1, 60));
+    assert_eq!(slice.frames().len(), 1);
+}
+
+#[test]
+fn without_a_timer_frames_are_dropped_and_not_held() {
+    let host = Host::<1>::new();
+    let card: &'static Card = forever(Card::new());
+    let buffers: [&'static mut [u8]; 1] = [Box::leak(Box::new([0; MAX_MTU]))];
+    let tap = forever(Tap::with_pool(card, host.grant(DRIVER_NUM), buffers));
+    card.set_adapter_client(tap);
+    tap.initialize();
+    let [app] = host.processes;
+    app.allow_rw((tap, DRIVER_NUM), 0, Memory::zeroed(8 + 100));
+    card.arrive(&frame(CARD, 1, 60));
+    card.arrive(&frame(CARD, 2, 60));
+    assert!(!card.is_held());
+    let answer = tap.command(1, 0, 0, app.id()).get_success_3_u32();
+    assert_eq!(answer, Some((1, 60, 1)));
+}

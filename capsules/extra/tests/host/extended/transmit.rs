@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Frames on their way out: the pool, those who wait, and batches.
+
+use super::*;
+
+#[test]
+fn a_frame_is_reported_when_it_is_handed_over() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 100));
+    bench.transmit(app, 60, 77).unwrap();
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, 77))]);
+    assert_eq!(bench.sent(app), (1, 60));
+    assert_eq!(card.flushes.get(), 1);
+    assert_eq!(card.take_wire(), [&frame(ELSEWHERE, 1, 100)[..60]]);
+    // Nothing more is heard of it.
+    assert_eq!(app.upcalls(), []);
+    assert_eq!(bench.sent(app), (1, 60));
+}
+
+#[test]
+fn as_many_frames_as_there_are_buffers_are_on_their_way_and_the_next_one_waits() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 60));
+    for id in 0..POOL {
+        bench.transmit(app, 60, id).unwrap();
+    }
+    assert_eq!(card.in_flight(), POOL);
+    assert_eq!(of_kind(app.upcalls(), SENT).len(), POOL);
+    bench.transmit(app, 60, 100).unwrap();
+    assert_eq!(app.upcalls(), []);
+    assert_eq!(bench.transmit(app, 60, 101), Err(ErrorCode::BUSY));
+    card.finish_one();
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, 100))]);
+    // Now the card is done with all, and says so only when it is asked.
+    card.send();
+    bench.transmit(app, 60, 102).unwrap();
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, 102))]);
+    card.finish();
+    assert_eq!(bench.sent(app), (POOL as u32 + 2, 60 * (POOL as u32 + 2)));
+}
+
+#[test]
+fn a_full_ring_makes_frames_wait_as_an_empty_pool_does() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    card.depth.set(2);
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 60));
+    for id in 0..3 {
+        bench.transmit(app, 60, id).unwrap();
+    }
+    assert_eq!(of_kind(app.upcalls(), SENT).len(), 2);
+    assert_eq!(bench.transmit(app, 60, 3), Err(ErrorCode::BUSY));
+    card.finish();
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, 2))]);
+}
+
+#[test]
+fn a_ring_full_of_the_frames_of_others_is_tried_again_by_the_timer() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    card.depth.set(0);
+    bench.send(app, &frame(ELSEWHERE, 1, 60)).unwrap();
+    // Its next command tries too, and finds no room either.
+    assert_eq!(bench.transmit(app, 60, 0), Err(ErrorCode::BUSY));
+    card.depth.set(1);
+    assert_eq!(bench.wait(), Some(1));
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, 0))]);
+    assert_eq!(bench.wait(), None);
+}
+
+#[test]
+fn processes_that_wait_are_served_in_turn() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b, c] = bench.processes;
+    for (process, mark) in [(a, b'a'), (b, b'b'), (c, b'c')] {
+        bench.share_frame(process, &frame(ELSEWHERE, mark, 60));
+    }
+    for _ in 0..POOL {
+        bench.transmit(a, 60, 0).unwrap();
+    }
+    for process in [b, c, a] {
+        bench.transmit(process, 60, 0).unwrap();
+    }
+    for _ in 0..6 {
+        card.finish_one();
+        // `b` never pauses and still waits for the others.
+        let _ = bench.transmit(b, 60, 0);
+    }
+    card.finish();
+    card.finish();
+    let sent = marks(&card.take_wire());
+    assert_eq!(sent[POOL..][..5], *b"bcabb");
+}
+
+#[test]
+fn frames_lost_after_hand_over_are_counted_for_their_process() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    bench.send(a, &frame(ELSEWHERE, 1, 60)).unwrap();
+    bench.send(a, &frame(ELSEWHERE, 1, 60)).unwrap();
+    bench.send(b, &frame(ELSEWHERE, 1, 60)).unwrap();
+    card.reset();
+    assert_eq!(bench.drops(a, 1), (0, 2, 0));
+    assert_eq!(bench.drops(b, 1), (0, 1, 0));
+    // All buffers are back.
+    for _ in 0..POOL {
+        bench.send(b, &frame(ELSEWHERE, 1, 60)).unwrap();
+    }
+    assert_eq!(card.in_flight(), POOL);
+}
+
+#[test]
+fn refusals_are_counted_by_cause() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 2000));
+    for len in [1519, 65_535, 65_536, 65_596, usize::MAX] {
+        assert_eq!(bench.transmit(app, len, 0), Err(ErrorCode::SIZE), "{len}");
+    }
+    for len in [0, 13] {
+        assert_eq!(bench.transmit(app, len, 0), Err(ErrorCode::SIZE), "{len}");
+    }
+    card.set_link(false);
+    assert_eq!(bench.transmit(app, 60, 0), Err(ErrorCode::NODEVICE));
+    assert_eq!(bench.drops(app, 1), (3, 0, 5));
+    assert_eq!(bench.sent(app), (0, 0));
+    card.set_link(true);
+    assert_eq!(bench.transmit(app, 1518, 0), Ok(()));
+}
+
+#[test]
+fn a_batch_leaves_with_one_flush_and_one_report() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let frames: Vec<_> = (0..POOL)
+        .map(|i| frame(ELSEWHERE, i as u8, 14 + i))
+        .collect();
+    let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let bytes = bench.share_batch(app, &all);
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Ok(()));
+    assert_eq!(card.flushes.get(), 1);
+    assert_eq!(app.upcalls(), [(BATCH_DONE, (0, POOL, bytes))]);
+    assert_eq!(bench.sent(app), (8, 8 * 14 + 28));
+    assert_eq!(card.take_wire(), frames);
+}
+
+#[test]
+fn a_batch_longer_than_the_pool_goes_on_when_buffers_return() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    let frames: Vec<_> = (0..20).map(|i| frame(ELSEWHERE, i, 60)).collect();
+    let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let bytes = bench.share_batch(a, &all);
+    assert_eq!(bench.simple(a, BATCH, bytes, 0), Ok(()));
+    assert_eq!(card.in_flight(), POOL);
+    bench.share_frame(a, &frames[0]);
+    assert_eq!(bench.transmit(a, 60, 0), Err(ErrorCode::BUSY));
+    assert_eq!(bench.simple(a, BATCH, bytes, 0), Err(ErrorCode::BUSY));
+    // Another process has its turn between two frames of the batch.
+    bench.send(b, &frame(ELSEWHERE, b'b', 60)).unwrap();
+    while card.finish_one() {}
+    let mut sent = marks(&card.take_wire());
+    let place = sent.iter().position(|mark| *mark == b'b').unwrap();
+    assert!(place <= POOL + 1, "{place}");
+    sent.remove(place);
+    assert_eq!(sent, (0..20).collect::<Vec<u8>>());
+    assert_eq!(a.upcalls(), [(BATCH_DONE, (0, 20, bytes))]);
+    assert_eq!(b.upcalls(), [(SENT, (0, 60, 0))]);
+}
+
+#[test]
+fn a_batch_that_is_not_sound_sends_nothing() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    assert_eq!(bench.simple(app, BATCH, 62, 0), Err(ErrorCode::SIZE));
+    let good = frame(ELSEWHERE, 1, 60);
+    for (bad, code) in [(13, ErrorCode::SIZE), (1519, ErrorCode::SIZE)] {
+        let bytes = bench.share_batch(app, &[&good, &vec![0; bad]]);
+        assert_eq!(bench.simple(app, BATCH, bytes, 0), Err(code), "{bad}");
+    }
+    let bytes = bench.share_batch(app, &[&good, &good]);
+    for (cut, code) in [
+        (0, ErrorCode::INVAL),
+        (bytes - 1, ErrorCode::INVAL),
+        (63, ErrorCode::INVAL),
+        (bytes + 1, ErrorCode::SIZE),
+        (usize::MAX, ErrorCode::SIZE),
+    ] {
+        assert_eq!(bench.simple(app, BATCH, cut, 0), Err(code), "{cut}");
+    }
+    assert_eq!(card.in_flight(), 0);
+    assert_eq!(app.upcalls(), []);
+    assert_eq!(bench.sent(app), (0, 0));
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Ok(()));
+}
+
+#[test]
+fn a_batch_that_changes_while_it_waits_ends_where_it_is_bad() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let frames: Vec<_> = (0..10).map(|i| frame(ELSEWHERE, i, 60)).collect();
+    let all: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let bytes = bench.share_batch(app, &all);
+    bench.simple(app, BATCH, bytes, 0).unwrap();
+    // One more leaves before the process takes the buffer away.
+    card.finish_one();
+    app.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::of(&[]));
+    card.finish();
+    let size = usize::from(ErrorCode::SIZE);
+    assert_eq!(app.upcalls(), [(BATCH_DONE, (size, 9, 9 * 62))]);
+    assert_eq!(bench.sent(app), (9, 540));
+    // It is over, and the next one starts afresh.
+    let bytes = bench.share_batch(app, &all[..2]);
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Ok(()));
+    assert_eq!(app.upcalls(), [(BATCH_DONE, (0, 2, bytes))]);
+}
+
+#[test]
+fn a_batch_ends_when_the_link_goes_down() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let one = frame(ELSEWHERE, 1, 60);
+    let bytes = bench.share_batch(app, &[one.as_slice(); 10]);
+    bench.simple(app, BATCH, bytes, 0).unwrap();
+    app.upcalls();
+    card.set_link(false);
+    card.reset();
+    let nodevice = usize::from(ErrorCode::NODEVICE);
+    let done = of_kind(app.upcalls(), BATCH_DONE);
+    assert_eq!(done, [(nodevice, 8, 8 * 62)]);
+    assert_eq!(bench.drops(app, 1), (1, 8, 0));
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Err(ErrorCode::NODEVICE));
+}
+
+#[test]
+fn a_process_that_ends_while_it_waits_is_passed_over() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    bench.share_frame(a, &frame(ELSEWHERE, b'a', 60));
+    for _ in 0..=POOL {
+        bench.transmit(a, 60, 0).unwrap();
+    }
+    bench.send(b, &frame(ELSEWHERE, b'b', 60)).unwrap();
+    a.restart();
+    card.finish_one();
+    assert_eq!(b.upcalls(), [(SENT, (0, 60, 0))]);
+    card.reset();
+    assert_eq!(a.upcalls(), []);
+    // Its frames that were lost are nobody's.
+    assert_eq!(bench.drops(a, 1), (0, 0, 0));
+    assert_eq!(bench.drops(b, 1), (0, 1, 0));
+    for _ in 0..POOL {
+        bench.send(a, &frame(ELSEWHERE, b'a', 60)).unwrap();
+    }
+    assert_eq!(card.in_flight(), POOL);
+}
+
+#[test]
+fn a_process_that_alone_waited_and_ended_does_not_stop_the_others() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    card.depth.set(0);
+    bench.send(a, &frame(ELSEWHERE, b'a', 60)).unwrap();
+    a.end();
+    card.depth.set(4);
+    bench.send(b, &frame(ELSEWHERE, b'b', 60)).unwrap();
+    assert_eq!(marks(&card.take_wire()), [b'b']);
+}
+
+#[test]
+fn a_report_that_finds_the_queue_full_comes_later() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let one = frame(ELSEWHERE, 1, 60);
+    bench.share_frame(app, &one);
+    let bytes = bench.share_batch(app, &[&one, &one]);
+    for (command, argument, report) in [
+        (TRANSMIT, 60, (SENT, (0, 60, 0))),
+        (BATCH, bytes, (BATCH_DONE, (0, 2, bytes))),
+    ] {
+        app.fill_queue();
+        assert_eq!(bench.simple(app, command, argument, 0), Ok(()));
+        assert_eq!(bench.transmit(app, 60, 1), Err(ErrorCode::BUSY));
+        assert_eq!(app.upcalls(), []);
+        bench.command(app, 1, 0, 0);
+        assert_eq!(app.upcalls(), [report]);
+    }
+    assert_eq!(card.take_wire().len(), 3);
+}
