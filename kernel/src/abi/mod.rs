@@ -11,6 +11,7 @@ mod commands;
 mod exchange;
 mod memory;
 mod registers;
+mod states;
 mod yields;
 
 use core::cell::Cell;
