@@ -9,6 +9,7 @@
 
 mod commands;
 mod exchange;
+mod images;
 mod memory;
 mod registers;
 mod states;
