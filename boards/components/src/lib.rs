@@ -12,6 +12,7 @@
 pub mod alarm;
 pub mod console;
 pub mod ethernet_tap;
+pub mod late_upcalls;
 pub mod low_level_debug;
 pub mod process_console;
 pub mod rng;

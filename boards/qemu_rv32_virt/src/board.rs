@@ -2,6 +2,7 @@
 
 //! What the board is made of, in the order in which it comes up.
 
+use capsules_core::late_upcalls::Retry as _;
 use capsules_core::process_console::ConsoleCommand;
 use capsules_core::{alarm, console, low_level_debug, process_console, rng};
 use capsules_extra::ethernet_tap;
@@ -11,6 +12,7 @@ use capsules_system::scheduler::round_robin::RoundRobinSched;
 use components::alarm::{AlarmDriverComponent, AlarmMuxComponent};
 use components::console::{ConsoleComponent, DebugWriterComponent, UartMuxComponent};
 use components::ethernet_tap::{ExtendedTap, ExtendedTapComponent, ExtendedTapMemory};
+use components::late_upcalls::UpcallRetryComponent;
 use components::low_level_debug::LowLevelDebugComponent;
 use components::process_console::ProcessConsoleComponent;
 use components::rng::RngComponent;
@@ -319,6 +321,17 @@ unsafe extern "C" fn main() -> ! {
         }
         kernel.kernel_loop_operation(&starting, chip, Some(&board.ipc), true, &main_loop);
     }
+    // Nothing before the first process needs it.
+    let retry = UpcallRetryComponent::new(alarms)
+        .finalize(components::upcall_retry_component_static!(Timer));
+    retry.serve(console);
+    console.retry_with(retry);
+    if let Some(rng) = board.rng {
+        retry.serve(rng);
+        rng.retry_with(retry);
+    }
+    // What found a queue full by now.
+    retry.soon();
     process_console.start();
     kernel.kernel_loop(&board, chip, Some(&board.ipc), &main_loop)
 }

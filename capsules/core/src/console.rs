@@ -16,6 +16,7 @@
 
 mod progress;
 
+use crate::late_upcalls::{LateUpcall, LateUpcalls, Retry};
 use crate::turns;
 use kernel::ErrorCode;
 use kernel::ProcessId;
@@ -56,6 +57,9 @@ mod rw_allow {
 pub struct App {
     /// The write that the process has not been told about yet.
     write: Option<Progress>,
+    /// The ends of a write and of a read that found the queue full.
+    written: LateUpcall,
+    read: LateUpcall,
 }
 
 /// The grant of a [`Console`].
@@ -82,6 +86,8 @@ pub struct Console<'a> {
     reader: OptionalCell<(ProcessId, usize)>,
     /// Whose read the port is serving.
     receiving_for: OptionalCell<ProcessId>,
+    /// Has upcalls that found a queue full tried again.
+    retry: OptionalCell<&'a dyn Retry>,
 }
 
 impl<'a> Console<'a> {
@@ -103,7 +109,14 @@ impl<'a> Console<'a> {
             rx_buffer: TakeCell::new(rx_buffer),
             reader: OptionalCell::empty(),
             receiving_for: OptionalCell::empty(),
+            retry: OptionalCell::empty(),
         }
+    }
+
+    /// Has upcalls that find a queue full tried again by `retry`, which serves this driver. Without
+    /// it they wait for the next one of their kind.
+    pub fn retry_with(&self, retry: &'a dyn Retry) {
+        self.retry.set(retry);
     }
 
     // Out of line, like `read`, so that short commands do not pay for its registers.
@@ -114,7 +127,7 @@ impl<'a> Console<'a> {
             if length == 0 {
                 // Nothing to wait for. A chunk that is on its way belongs to nobody then.
                 app.write = None;
-                tell_written(kernel_data, 0);
+                self.tell_written(app, kernel_data, 0);
                 return false;
             }
             app.write = Some(Progress::of(length));
@@ -161,7 +174,7 @@ impl<'a> Console<'a> {
                 if count == 0 {
                     let written = progress.position();
                     app.write = None;
-                    tell_written(kernel_data, written);
+                    self.tell_written(app, kernel_data, written);
                     return None;
                 }
                 Some(count)
@@ -188,7 +201,8 @@ impl<'a> Console<'a> {
         // A process that is gone needs no answer.
         let _ = self.apps.enter(process_id, |app, kernel_data| {
             if let Some(progress) = app.write.take() {
-                tell_written(kernel_data, progress.position().saturating_sub(lost));
+                let written = progress.position().saturating_sub(lost);
+                self.tell_written(app, kernel_data, written);
             }
         });
     }
@@ -200,13 +214,13 @@ impl<'a> Console<'a> {
         {
             return Err(ErrorCode::BUSY);
         }
-        let length = self.apps.enter(process_id, |_, kernel_data| {
+        let length = self.apps.enter(process_id, |app, kernel_data| {
             let length = length.min(writeable_len(kernel_data));
             if length > self.read_limit {
                 return Err(ErrorCode::INVAL);
             }
             if length == 0 {
-                tell_read(kernel_data, Ok(()), 0);
+                self.tell_read(app, kernel_data, Ok(()), 0);
             }
             Ok(length)
         })??;
@@ -256,10 +270,40 @@ impl<'a> Console<'a> {
     fn finish_read(&self, process_id: ProcessId, received: &[u8], outcome: Result<(), ErrorCode>) {
         self.reader.clear();
         // A process that is gone needs no answer.
-        let _ = self.apps.enter(process_id, |_, kernel_data| {
+        let _ = self.apps.enter(process_id, |app, kernel_data| {
             let (status, count) = deliver(kernel_data, received, outcome);
-            tell_read(kernel_data, status, count);
+            self.tell_read(app, kernel_data, status, count);
         });
+    }
+
+    #[inline]
+    fn tell_written(&self, app: &mut App, kernel_data: &GrantKernelData, written: usize) {
+        if app
+            .written
+            .tell(kernel_data, upcall::WRITE_DONE, (written, 0, 0))
+        {
+            self.try_again_soon();
+        }
+    }
+
+    fn tell_read(
+        &self,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        outcome: Result<(), ErrorCode>,
+        count: usize,
+    ) {
+        let arguments = (into_statuscode(outcome), count, 0);
+        if app.read.tell(kernel_data, upcall::READ_DONE, arguments) {
+            self.try_again_soon();
+        }
+    }
+
+    #[cold]
+    fn try_again_soon(&self) {
+        if let Some(retry) = self.retry.get() {
+            retry.soon();
+        }
     }
 
     fn is_alive(&self, process_id: ProcessId) -> bool {
@@ -311,17 +355,6 @@ fn deliver(
         Ok(count) => (outcome, count),
         Err(_) => (Err(ErrorCode::NOMEM), 0),
     }
-}
-
-// A full upcall queue loses the two upcalls below: the process counts its own dropped upcalls.
-
-fn tell_written(kernel_data: &GrantKernelData, written: usize) {
-    let _ = kernel_data.schedule_upcall(upcall::WRITE_DONE, (written, 0, 0));
-}
-
-fn tell_read(kernel_data: &GrantKernelData, outcome: Result<(), ErrorCode>, count: usize) {
-    let arguments = (into_statuscode(outcome), count, 0);
-    let _ = kernel_data.schedule_upcall(upcall::READ_DONE, arguments);
 }
 
 impl TransmitClient for Console<'_> {
@@ -379,6 +412,19 @@ impl ReceiveClient for Console<'_> {
         {
             self.finish_read(process_id, &[], Err(code));
         }
+    }
+}
+
+impl LateUpcalls for Console<'_> {
+    fn try_again(&self) -> bool {
+        let mut any_kept = false;
+        for process in self.apps.iter() {
+            process.try_enter(|app, kernel_data| {
+                any_kept |= app.written.try_again(kernel_data, upcall::WRITE_DONE);
+                any_kept |= app.read.try_again(kernel_data, upcall::READ_DONE);
+            });
+        }
+        any_kept
     }
 }
 

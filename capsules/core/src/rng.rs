@@ -20,6 +20,7 @@ mod words;
 pub use slices::Slices;
 pub use words::Words;
 
+use crate::late_upcalls::{LateUpcall, LateUpcalls, Retry};
 use crate::turns;
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -50,6 +51,8 @@ mod rw_allow {
 #[derive(Default)]
 pub struct App {
     request: Option<Request>,
+    /// The end of a request that found the queue full.
+    done: LateUpcall,
 }
 
 /// The grant of an [`RngDriver`].
@@ -74,6 +77,8 @@ pub struct RngDriver<'a, R, S: Form<'a, R> = Words> {
     asked: Cell<bool>,
     /// Who was served last.
     last: OptionalCell<ProcessId>,
+    /// Has upcalls that found a queue full tried again.
+    retry: OptionalCell<&'a dyn Retry>,
     form: PhantomData<S>,
 }
 
@@ -84,8 +89,15 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
             apps: grant,
             asked: Cell::new(false),
             last: OptionalCell::empty(),
+            retry: OptionalCell::empty(),
             form: PhantomData,
         }
+    }
+
+    /// Has upcalls that find a queue full tried again by `retry`, which serves this driver. Without
+    /// it they wait for the next one of their kind.
+    pub fn retry_with(&self, retry: &'a dyn Retry) {
+        self.retry.set(retry);
     }
 
     fn get(&self, process_id: ProcessId, count: usize) -> Result<(), ErrorCode> {
@@ -111,9 +123,9 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
                     app.request = Some(request);
                     return false;
                 }
-                Ok(Some((_, Fill::Done { count }))) => tell(kernel_data, Ok(()), count),
+                Ok(Some((_, Fill::Done { count }))) => self.tell(app, kernel_data, Ok(()), count),
                 // No buffer, or nothing to put there.
-                Ok(None) | Err(_) => tell(kernel_data, Ok(()), 0),
+                Ok(None) | Err(_) => self.tell(app, kernel_data, Ok(()), 0),
             }
             app.request = None;
             true
@@ -142,11 +154,33 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
         more
     }
 
+    /// Ends a request.
+    #[inline]
+    fn tell(
+        &self,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        outcome: Result<(), ErrorCode>,
+        count: usize,
+    ) {
+        let arguments = (into_statuscode(outcome), count, 0);
+        if app.done.tell(kernel_data, upcall::DONE, arguments) {
+            self.try_again_soon();
+        }
+    }
+
+    #[cold]
+    fn try_again_soon(&self) {
+        if let Some(retry) = self.retry.get() {
+            retry.soon();
+        }
+    }
+
     fn fail_all(&self, code: ErrorCode) {
         for app in self.apps.iter() {
             app.try_enter(|app, kernel_data| {
                 if let Some(request) = app.request.take() {
-                    tell(kernel_data, Err(code), request.position());
+                    self.tell(app, kernel_data, Err(code), request.position());
                 }
             });
         }
@@ -173,7 +207,7 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
                         .unwrap_or(Fill::Done { count: 0 });
                     if let Fill::Done { count } = fill {
                         app.request = None;
-                        tell(kernel_data, Ok(()), count);
+                        self.tell(app, kernel_data, Ok(()), count);
                     }
                     Some(fill)
                 });
@@ -202,11 +236,16 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
 /// Whether any process waits for bytes.
 struct Waiting(bool);
 
-/// Ends a request. A full upcall queue loses the upcall, which the process finds in its own
-/// count of dropped upcalls.
-fn tell(kernel_data: &GrantKernelData, outcome: Result<(), ErrorCode>, count: usize) {
-    let arguments = (into_statuscode(outcome), count, 0);
-    let _ = kernel_data.schedule_upcall(upcall::DONE, arguments);
+impl<'a, R, S: Form<'a, R>> LateUpcalls for RngDriver<'a, R, S> {
+    fn try_again(&self) -> bool {
+        let mut any_kept = false;
+        for process in self.apps.iter() {
+            process.try_enter(|app, kernel_data| {
+                any_kept |= app.done.try_again(kernel_data, upcall::DONE);
+            });
+        }
+        any_kept
+    }
 }
 
 impl<'a, R, S: Form<'a, R>> SyscallDriver for RngDriver<'a, R, S> {

@@ -58,6 +58,18 @@ fn an_app_that_faults_is_stopped_and_its_neighbour_keeps_running() {
 }
 
 #[test]
+fn what_ends_while_the_queue_is_full_is_told_later() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu).apps(&["late"]).entropy().boot();
+        guest.expect_line("random bytes", |line| line == "late: random [0, 8, 0]");
+        guest.expect_line("the text", |line| line == "text");
+        guest.expect_line("the end of the write", |line| {
+            line == "late: written [5, 0, 0]"
+        });
+    });
+}
+
+#[test]
 fn text_is_copied_whole_from_any_address_and_of_any_length() {
     const TEXT: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz*-+/=%";
     each_qemu(|qemu| {

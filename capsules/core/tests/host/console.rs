@@ -3,8 +3,9 @@
 //! The console driver, as processes use it, over a shared serial port.
 
 use crate::support::uart::FakeUart;
-use crate::support::{run_deferred_calls, start};
+use crate::support::{Tries, run_deferred_calls, start};
 use capsules_core::console::{Console, DEFAULT_BUF_SIZE, DRIVER_NUM};
+use capsules_core::late_upcalls::LateUpcalls;
 use capsules_core::virtualizers::virtual_uart::{MuxUart, RX_BUF_LEN, UartDevice};
 use kernel::ErrorCode;
 use kernel::deferred_call::DeferredCallClient;
@@ -309,4 +310,28 @@ fn unknown_commands_are_refused() {
         bench.console.command(4, 0, 0, process.id()).get_failure(),
         Some(ErrorCode::NOSUPPORT)
     );
+}
+
+#[test]
+fn ends_that_find_the_queue_full_come_later() {
+    let bench = bench::<1>();
+    let [process] = bench.processes;
+    let tries = forever(Tries::default());
+    bench.console.retry_with(tries);
+    bench.write(process, b"text");
+    let memory = bench.share_room(process, 2);
+    bench.read(process, 2).unwrap();
+    process.fill_queue();
+    assert_eq!(bench.uart.drain(), "text");
+    assert_eq!(tries.0.get(), 1);
+    bench.uart.arrive(b"ab");
+    run_deferred_calls();
+    assert_eq!(tries.0.get(), 2);
+    assert!(bench.console.try_again());
+    assert_eq!(process.upcalls(), []);
+    assert!(!bench.console.try_again());
+    assert_eq!(process.upcalls(), [(WRITTEN, (4, 0, 0)), (READ, (0, 2, 0))]);
+    assert_eq!(memory.bytes(), b"ab");
+    assert!(!bench.console.try_again());
+    assert_eq!((process.upcalls(), tries.0.get()), (vec![], 2));
 }

@@ -5,6 +5,7 @@
 mod alarm;
 mod console;
 mod debug_writer;
+mod late_upcalls;
 mod low_level_debug;
 mod process_console;
 mod rng;

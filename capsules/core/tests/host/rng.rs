@@ -2,6 +2,8 @@
 
 //! The random number driver, as processes use it.
 
+use crate::support::Tries;
+use capsules_core::late_upcalls::LateUpcalls;
 use capsules_core::rng::{DRIVER_NUM, RngDriver};
 use core::cell::Cell;
 use kernel::ErrorCode;
@@ -238,4 +240,27 @@ fn unknown_commands_are_refused() {
         driver.command(2, 0, 0, process.id()).get_failure(),
         Some(ErrorCode::NOSUPPORT)
     );
+}
+
+#[test]
+fn an_end_that_finds_the_queue_full_comes_later() {
+    let (source, driver, [process]) = bench();
+    let tries = forever(Tries::default());
+    driver.retry_with(tries);
+    share(driver, process, 8);
+    get(driver, process, 8);
+    process.fill_queue();
+    source.offer(10);
+    assert!(driver.try_again());
+    assert_eq!((process.upcalls(), tries.0.get()), (vec![], 1));
+    assert!(!driver.try_again());
+    assert_eq!(process.upcalls(), [(0, (0, 8, 0))]);
+    // So does one with an error.
+    get(driver, process, 8);
+    process.fill_queue();
+    source.fail(ErrorCode::NODEVICE);
+    assert_eq!(process.upcalls(), []);
+    assert!(!driver.try_again());
+    let status = ErrorCode::NODEVICE as usize;
+    assert_eq!(process.upcalls(), [(0, (status, 0, 0))]);
 }

@@ -5,8 +5,20 @@
 pub mod alarm;
 pub mod uart;
 
+use capsules_core::late_upcalls::Retry;
+use core::cell::Cell;
 use kernel::deferred_call::{DeferredCall, initialize_deferred_call_state};
 use kernel::testing::TestThread;
+
+/// Counts how often drivers want another try.
+#[derive(Default)]
+pub struct Tries(pub Cell<usize>);
+
+impl Retry for Tries {
+    fn soon(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
 
 /// Does what a board does before it creates drivers.
 pub fn start() {
