@@ -101,6 +101,12 @@ pub struct ExtendedTapMemory<
 impl<E: EthernetAdapter<'static>, A: Alarm<'static>, const PROCESSES: usize>
     ExtendedTapMemory<E, A, PROCESSES>
 {
+    /// How many bytes that is, but for gaps between its parts.
+    pub const BYTES: usize = size_of::<ExtendedTap<E, PROCESSES>>()
+        + ALL_BUFFERS_LEN
+        + size_of::<VirtualMuxAlarm<'static, A>>()
+        + size_of::<RetryAlarm<'static, VirtualMuxAlarm<'static, A>>>();
+
     /// Takes the memory, once there is an adapter. `None` if there is not enough.
     pub fn reserve(memory: &mut BootMemory) -> Option<Self> {
         Some(Self {

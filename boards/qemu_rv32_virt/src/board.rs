@@ -64,7 +64,8 @@ define_capability_type!(ConsoleCapability: ProcessManagementCapability, ProcessS
 /// The chip with this board's peripherals.
 pub type Chip = QemuRv32VirtChip<'static, QemuRv32VirtPeripherals<'static>>;
 
-type Timer = Clint<'static>;
+/// The clock.
+pub type Timer = Clint<'static>;
 type AlarmShare = capsules_core::virtualizers::virtual_alarm::VirtualMuxAlarm<'static, Timer>;
 
 /// The system call drivers, and the policies of the main loop.

@@ -21,7 +21,8 @@ use virtio::features::RING_PACKED;
 use virtio::queues::BufferQueue;
 use virtio::transports::VirtIOInitializationError;
 
-type Fence = RiscvCoherentDmaFence;
+/// How the devices see memory.
+pub type Fence = RiscvCoherentDmaFence;
 
 /// The entropy device's driver.
 pub type VirtIORng = Rng<Fence>;

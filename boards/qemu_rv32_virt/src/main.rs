@@ -12,6 +12,8 @@ mod announcement;
 #[cfg(target_os = "none")]
 mod board;
 #[cfg(target_os = "none")]
+mod device_memory;
+#[cfg(target_os = "none")]
 mod devices;
 #[cfg(target_os = "none")]
 #[cfg_attr(feature = "credentials", path = "checked_loading.rs")]

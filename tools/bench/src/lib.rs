@@ -8,6 +8,7 @@
 //! compares with a stored baseline.
 
 pub mod cost;
+pub mod crates;
 pub mod error;
 pub mod instruction;
 pub mod lines;

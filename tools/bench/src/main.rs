@@ -12,7 +12,7 @@ use bench::error::Error;
 use bench::program::Program;
 use bench::result::{Measured, Regression};
 use bench::run::Bench;
-use bench::{lines, plugin, report};
+use bench::{crates, lines, plugin, report};
 use board_runner::qemu::Qemu;
 use board_runner::workspace::Workspace;
 use clap::Parser;
@@ -34,6 +34,9 @@ struct Options {
 
 /// The apps to run, by name.
 const APPS: [&str; 3] = ["bench_syscalls", "bench_rng", "bench_net"];
+
+/// The crate whose share of the code is stored with the result.
+const VIRTIO: &str = "chips/virtio";
 
 /// How often everything is counted again before growth is a regression.
 const RETRIES: usize = 2;
@@ -87,7 +90,11 @@ fn run(options: &Options) -> Result<Vec<Regression>, Error> {
     let output = workspace.output().with_file_name("bench");
     fs::create_dir_all(&output).map_err(|error| file_error("create", &output, &error))?;
     let measure = || measure(&bench, &image, &apps, &output);
+    let code = crates::count(&image, root);
     let (mut now, profiles) = measure()?;
+    if let Some(bytes) = code.get(VIRTIO) {
+        now.bytes.insert(VIRTIO.to_owned(), *bytes);
+    }
     if options.update {
         let more = [measure()?.0, measure()?.0];
         now = now.median(more);
@@ -104,6 +111,8 @@ fn run(options: &Options) -> Result<Vec<Regression>, Error> {
     text += &report::details(&now);
     text += "\n";
     text += &report::lines(&lines);
+    text += "\n";
+    text += &report::code(&code);
     print!("{text}");
     for (name, content) in [("table.txt", &text), ("profiles.txt", &profiles)] {
         let path = output.join(name);

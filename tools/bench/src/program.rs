@@ -20,8 +20,11 @@ struct Symbol {
     name: String,
 }
 
+/// How the board names what a device takes of its RAM: absolute symbols whose value is that size.
+const RAM_SIZE: &str = "ram_of_";
+
 /// Sizes of an image's parts in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Executable sections and constants.
     pub text: u64,
@@ -29,14 +32,17 @@ pub struct Sizes {
     pub data: u64,
     /// Variables without an image, zeroed at start or not, the stack included.
     pub bss: u64,
+    /// RAM that devices take, by the names of the symbols.
+    pub devices: BTreeMap<String, u64>,
 }
 
 impl Sizes {
     /// The sizes by the names of the parts.
     #[must_use]
-    pub fn by_name(self) -> BTreeMap<String, u64> {
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
         let parts = [("text", self.text), ("data", self.data), ("bss", self.bss)];
-        parts.map(|(name, size)| (name.to_owned(), size)).into()
+        let parts = parts.map(|(name, size)| (name.to_owned(), size));
+        parts.into_iter().chain(self.devices.clone()).collect()
     }
 }
 
@@ -101,13 +107,18 @@ impl Program {
             return Ok(());
         };
         for symbol in table {
+            let name = names.get(symbol.st_name as usize)?;
+            if symbol.st_shndx == elf::abi::SHN_ABS && name.starts_with(RAM_SIZE) {
+                let sizes = &mut self.sizes.devices;
+                sizes.insert(name.to_owned(), symbol.st_value);
+                continue;
+            }
             let end = match symbol.st_symtype() {
                 elf::abi::STT_FUNC => symbol.st_value + symbol.st_size.max(1),
                 // Labels of assembly have neither type nor size: they reach to the next symbol.
                 elf::abi::STT_NOTYPE if self.holds_code(symbol.st_value) => u64::MAX,
                 _ => continue,
             };
-            let name = names.get(symbol.st_name as usize)?;
             // Local labels and marks for the disassembler are no names.
             if name.is_empty() || name.starts_with(['$', '.']) {
                 continue;
@@ -129,8 +140,8 @@ impl Program {
 
     /// Sizes of the parts.
     #[must_use]
-    pub fn sizes(&self) -> Sizes {
-        self.sizes
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
     /// Address of the function with this demangled name.
@@ -174,6 +185,33 @@ impl Program {
     pub fn line_at(&self, address: u64) -> Option<String> {
         let location = self.lines.find_location(address).ok().flatten()?;
         Some(format!("{}:{}", location.file?, location.line?))
+    }
+
+    /// How many bytes of code were written in each directory, as `directory_of` names it for a source
+    /// file. Inlining aside: code belongs to the innermost function that is in one of them.
+    ///
+    /// The empty name stands for code that is in none.
+    #[must_use]
+    pub fn code_by(&self, directory_of: impl Fn(&str) -> Option<String>) -> BTreeMap<String, u64> {
+        let mut bytes = BTreeMap::new();
+        let frame_directory = |address| {
+            let mut frames = self.lines.find_frames(address).ok()?;
+            while let Ok(Some(frame)) = frames.next() {
+                let file = frame.location.and_then(|location| location.file);
+                if let Some(directory) = file.and_then(&directory_of) {
+                    return Some(directory);
+                }
+            }
+            None
+        };
+        for (start, code) in &self.code {
+            // Instructions lie on borders of two bytes.
+            for address in (*start..*start + code.len() as u64).step_by(2) {
+                let directory = frame_directory(address).unwrap_or_default();
+                *bytes.entry(directory).or_default() += 2;
+            }
+        }
+        bytes
     }
 
     /// The four bytes of code at an address; the two upper ones belong to the next instruction if this

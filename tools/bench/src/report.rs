@@ -2,6 +2,7 @@
 
 //! Results as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::cost::{is_app, profile};
@@ -86,6 +87,21 @@ pub fn details(now: &Measured) -> String {
             number(Some(cost.notifications)),
             number(Some(cost.interrupts)),
         );
+    }
+    text
+}
+
+/// Code of the kernel image by crate.
+#[must_use]
+pub fn code(crates: &BTreeMap<String, u64>) -> String {
+    let mut text = format!("{:<32} {:>7}\n", "bytes of code in the image", "");
+    for (name, bytes) in crates {
+        let name = if name.is_empty() {
+            "none of the tree"
+        } else {
+            name
+        };
+        let _ = writeln!(text, "{name:<32} {bytes:>7}");
     }
     text
 }

@@ -143,8 +143,12 @@ pub const SECTIONS: &[(&str, &[Target])] = &[
     ]),
     ("bytes of the kernel", &[
         row(Figure::Size, "text", "text and constants", [120_000.0, 95_000.0, 103_980.0]),
+        row(Figure::Size, "chips/virtio", "code of chips/virtio in it", [NONE; 3]),
         row(Figure::Size, "data", "initialised data", [NONE; 3]),
         row(Figure::Size, "bss", "other static RAM, stack included", [80_000.0, NONE, 109_832.0]),
+        row(Figure::Size, "ram_of_entropy_device", "RAM of an entropy device, if there is one", [2_048.0, NONE, NONE]),
+        row(Figure::Size, "ram_of_network_card", "RAM of a network card, if there is one", [32_768.0, NONE, NONE]),
+        row(Figure::Size, "ram_of_ethernet_tap", "RAM to let apps use the card", [14_336.0, NONE, NONE]),
     ]),
 ];
 
