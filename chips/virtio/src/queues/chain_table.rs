@@ -11,7 +11,6 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use super::Violation;
 use super::lent::Lent;
 use super::ring::INDIRECT;
 
@@ -56,6 +55,24 @@ impl ChainSlot<'_> {
     #[inline(always)]
     pub(super) fn buffers(&self) -> u16 {
         self.kind.get() & BUFFERS
+    }
+
+    #[inline(always)]
+    pub(super) fn set_context(&self, context: usize) {
+        self.context.set(context);
+    }
+
+    /// Makes this the head of a chain.
+    #[inline(always)]
+    pub(super) fn put(&self, kind: u16, position: u32) {
+        self.position.set(position);
+        self.kind.set(kind);
+    }
+
+    /// Takes the chain off the table: nobody finds it any more. Its descriptors are not free yet.
+    #[inline(always)]
+    pub(super) fn take(&self) {
+        self.kind.set(0);
     }
 
     #[inline(always)]
@@ -143,64 +160,36 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         unsafe { self.slots.get_unchecked(usize::from(index & self.mask)) }
     }
 
-    /// Makes a chain of the first free descriptors, from `head` up to but without `next`.
-    ///
-    /// The caller has seen that `links` descriptors are free.
+    /// Takes the first `links` descriptors off the free list, of which the caller has seen that they
+    /// are there, so that it begins with `next`.
     #[inline(always)]
-    pub(super) fn close(
-        &self,
-        head: &ChainSlot<'b>,
-        next: u16,
-        links: u16,
-        kind: u16,
-        position: u32,
-        context: usize,
-    ) {
-        head.context.set(context);
-        self.put(head, kind, position);
+    pub(super) fn remove_free(&self, next: u16, links: u16) {
         self.first_free.set(next);
         self.free.set(self.free.get().wrapping_sub(links));
     }
 
-    /// Puts a chain on the table, whose descriptors are not free.
-    #[inline(always)]
-    pub(super) fn put(&self, head: &ChainSlot<'b>, kind: u16, position: u32) {
-        head.position.set(position);
-        head.kind.set(kind);
-    }
-
-    /// Finds the chain that the device says it has used.
+    /// Finds the slot of the chain that the device says it has used. It is such a chain if its kind is
+    /// not zero.
     ///
     /// `published` is how many chains have been shown to the device, modulo 2^32: a chain that was
     /// provided and not yet published is not the device's to return.
     #[inline(always)]
-    pub(super) fn used(
-        &self,
-        id: u32,
-        published: u32,
-        provided: u32,
-    ) -> Result<&'a ChainSlot<'b>, Violation> {
+    pub(super) fn used(&self, id: u32, published: u32, provided: u32) -> Option<&'a ChainSlot<'b>> {
         if id < u32::from(self.size.get()) {
             let slot = self.slot(id as u16);
             let unpublished = provided.wrapping_sub(published);
             let known =
                 unpublished == 0 || slot.position.get().wrapping_sub(published) >= unpublished;
             if known && slot.kind.get() != 0 {
-                return Ok(slot);
+                return Some(slot);
             }
         }
-        Err(Violation::UnknownHead(id))
+        None
     }
 
     /// Finds a chain from head `from` on, whatever the device knows of it.
     pub(super) fn any(&self, from: u16) -> Option<u16> {
         (from..self.size.get()).find(|&head| self.slot(head).kind() != 0)
-    }
-
-    /// Takes a chain off the table: nobody finds it any more. Its descriptors are not free yet.
-    #[inline(always)]
-    pub(super) fn take(&self, head: &ChainSlot<'b>) {
-        head.kind.set(0);
     }
 
     /// Frees the descriptors of a chain from `head` to `last`.
@@ -235,14 +224,11 @@ mod tests {
     fn provide(table: &ChainTable<'static, 'static>, links: u16, position: u32) -> u16 {
         let head = table.first_free();
         let next = (0..links).fold(head, |index, _| table.slot(index).next());
-        table.close(
-            table.slot(head),
-            next,
-            links,
-            links,
-            position,
-            70_usize.wrapping_add(position as usize),
-        );
+        table.remove_free(next, links);
+        table.slot(head).put(links, position);
+        table
+            .slot(head)
+            .set_context(70_usize.wrapping_add(position as usize));
         head
     }
 
@@ -250,7 +236,7 @@ mod tests {
     fn free(table: &ChainTable<'static, 'static>, head: u16) -> u16 {
         let mut slot = table.slot(head);
         let links = slot.buffers();
-        table.take(slot);
+        slot.take();
         for _ in 1..links {
             slot = table.slot(slot.next());
         }
@@ -260,12 +246,12 @@ mod tests {
 
     fn context(
         table: &ChainTable<'static, 'static>,
-        id: u16,
+        id: u32,
         published: u32,
         provided: u32,
-    ) -> Result<usize, Violation> {
-        let slot = table.used(id.into(), published, provided)?;
-        Ok(slot.context())
+    ) -> Option<usize> {
+        let slot = table.used(id, published, provided)?;
+        (slot.kind() != 0).then(|| slot.context())
     }
 
     #[test]
@@ -305,14 +291,12 @@ mod tests {
         };
         for id in (0..=all).chain([0xFFFF, 0x1_0000, u32::MAX]) {
             if id != u32::from(first) && id != u32::from(second) {
-                let found = table.used(id, 2, 2).map(|slot| slot.context());
-                assert_eq!(found, Err(Violation::UnknownHead(id)));
+                assert_eq!(context(&table, id, 2, 2), None);
             }
         }
-        assert_eq!(context(&table, first, 2, 2), Ok(70));
+        assert_eq!(context(&table, first.into(), 2, 2), Some(70));
         free(&table, first);
-        let unknown = Violation::UnknownHead(first.into());
-        assert_eq!(context(&table, first, 2, 2), Err(unknown));
+        assert_eq!(context(&table, first.into(), 2, 2), None);
     }
 
     #[test]
@@ -320,21 +304,20 @@ mod tests {
         let table = table::<4>();
         let shown = provide(&table, 1, 0);
         let hidden = provide(&table, 1, 1);
-        let unknown = Violation::UnknownHead(hidden.into());
-        assert_eq!(context(&table, hidden, 1, 2), Err(unknown));
-        assert_eq!(context(&table, shown, 1, 2), Ok(70));
-        assert_eq!(context(&table, hidden, 2, 2), Ok(71));
+        assert_eq!(context(&table, hidden.into(), 1, 2), None);
+        assert_eq!(context(&table, shown.into(), 1, 2), Some(70));
+        assert_eq!(context(&table, hidden.into(), 2, 2), Some(71));
     }
 
     #[test]
     fn publication_is_judged_across_the_wrap_of_the_count() {
         let table = table::<4>();
         let shown = provide(&table, 1, u32::MAX);
-        table.take(table.slot(shown));
-        table.put(table.slot(shown), 1, u32::MAX);
+        table.slot(shown).take();
+        table.slot(shown).put(1, u32::MAX);
         let hidden = provide(&table, 1, 0);
-        assert!(context(&table, hidden, 0, 1).is_err());
-        assert!(context(&table, shown, 0, 1).is_ok());
+        assert!(context(&table, hidden.into(), 0, 1).is_none());
+        assert!(context(&table, shown.into(), 0, 1).is_some());
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl<'a> IndirectTables<'a> {
     pub(super) fn fill(
         &self,
         slot: u16,
-        loans: impl Iterator<Item = Loan>,
+        loans: &mut dyn Iterator<Item = Loan>,
         buffers: u16,
         by_index: bool,
     ) -> Loan {

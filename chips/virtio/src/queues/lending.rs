@@ -7,7 +7,6 @@ use kernel::platform::dma_fence::DmaFence;
 use super::QueueError;
 use super::buffer::VirtqueueBuffer;
 use super::chain_table::{BUFFERS, ChainSlot, READABLE, WRITABLE};
-use super::indirect_tables::IndirectTables;
 use super::lent::Loan;
 use super::queue_core::{MAX_CHAIN, QueueCore};
 use super::ring::{NEXT, Ring};
@@ -54,24 +53,27 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     /// Ends the chain at `head`, with the first free descriptor behind it.
     #[inline(always)]
     fn close(&self, head: u16, next: u16, links: u16, kind: u16, context: usize) {
-        let position = self.provided.get();
+        self.chains.remove_free(next, links);
         let slot = self.chains.slot(head);
-        self.chains
-            .close(slot, next, links, kind, position, context);
+        slot.set_context(context);
+        self.put(head, slot, kind);
+    }
+
+    /// Puts a chain into the queue, as the next one to be published.
+    #[inline(always)]
+    fn put(&self, head: u16, slot: &ChainSlot<'b>, kind: u16) {
+        let position = self.provided.get();
         self.ring.close(head, position);
+        slot.put(kind, position);
         self.provided.set(position.wrapping_add(1));
     }
 
     /// Lends a buffer in the place of the one that came back from there, to be written as that was.
     #[inline(always)]
     pub(super) fn lend_again(&self, head: u16, slot: &ChainSlot<'b>, buffer: &'b mut [u8]) {
-        let loan = Loan::again(buffer, self.fence);
-        let changed = slot.lent.record(loan, loan.flags);
+        let changed = slot.lent.lend_whole(buffer, self.fence);
         self.ring.write(head, head, &slot.lent, changed);
-        let position = self.provided.get();
-        self.chains.put(slot, WRITABLE, position);
-        self.ring.close(head, position);
-        self.provided.set(position.wrapping_add(1));
+        self.put(head, slot, WRITABLE);
     }
 }
 
@@ -81,10 +83,13 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         if let Err(error) = length(buffer.len()).and_then(|_| self.check_room(1)) {
             return Err((error, buffer));
         }
-        let loan = Loan::writable(buffer, self.fence);
         let head = self.chains.first_free();
-        let next = self.link(head, head, loan, false);
-        self.close(head, next, 1, WRITABLE, context);
+        let slot = self.chains.slot(head);
+        let changed = slot.lent.lend_whole(buffer, self.fence);
+        self.ring.write(head, head, &slot.lent, changed);
+        slot.set_context(context);
+        self.chains.remove_free(slot.next(), 1);
+        self.put(head, slot, WRITABLE);
         Ok(())
     }
 
@@ -96,32 +101,28 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         len: usize,
         context: usize,
     ) -> Answer {
-        if let Err(error) = self.check_frame(header, frame, len) {
+        let in_table = self.prefers_tables();
+        let links = if in_table { 1 } else { 2 };
+        if let Err(error) = check_frame(header, frame, len).and_then(|()| self.check_room(links)) {
             return Err((error, frame));
         }
-        let first = Loan::shared(header, self.fence);
-        let second = Loan::readable(frame, len, self.fence);
-        if self.prefers_tables()
-            && let Some(tables) = self.tables.get()
-        {
-            self.lend_table(tables, [first, second].into_iter(), READABLE, context);
+        if in_table {
+            let shared = Loan::shared(header, self.fence);
+            let mut loans = [shared, Loan::readable(frame, len, self.fence)].into_iter();
+            self.lend_table(&mut loans, READABLE, context);
             return Ok(());
         }
         let head = self.chains.first_free();
-        let next = self.link(head, head, first, true);
-        let next = self.link(head, next, second, false);
-        self.close(head, next, 2, READABLE, context);
+        let first = self.chains.slot(head);
+        let second = self.chains.slot(first.next());
+        let changed = first.lent.lend_shared(header, first.next(), self.fence);
+        self.ring.write(head, head, &first.lent, changed);
+        let changed = second.lent.lend_front(frame, len, self.fence);
+        self.ring.write(head, first.next(), &second.lent, changed);
+        first.set_context(context);
+        self.chains.remove_free(second.next(), 2);
+        self.put(head, first, READABLE);
         Ok(())
-    }
-
-    #[inline(always)]
-    fn check_frame(&self, header: &[u8], frame: &[u8], len: usize) -> Result<(), QueueError> {
-        if len > frame.len() {
-            return Err(QueueError::TooLong);
-        }
-        let sum = length(header.len())?.checked_add(length(len)?);
-        sum.ok_or(QueueError::TooLong)?;
-        self.check_room(if self.prefers_tables() { 1 } else { 2 })
     }
 
     pub(super) fn provide(
@@ -130,16 +131,12 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         context: usize,
     ) -> Result<(), QueueError> {
         let buffers = measure(chain)?;
-        let tables = if buffers > 1 && self.prefers_tables() {
-            self.tables.get()
-        } else {
-            None
-        };
-        self.check_room(if tables.is_some() { 1 } else { buffers })?;
+        let in_table = buffers > 1 && self.prefers_tables();
+        self.check_room(if in_table { 1 } else { buffers })?;
         let loans = chain.iter_mut().map_while(Option::take);
-        let loans = loans.map(|buffer| Loan::of(buffer, self.fence));
-        if let Some(tables) = tables {
-            self.lend_table(tables, loans, buffers, context);
+        let mut loans = loans.map(|buffer| Loan::of(buffer, self.fence));
+        if in_table {
+            self.lend_table(&mut loans, buffers, context);
             return Ok(());
         }
         let head = self.chains.first_free();
@@ -153,26 +150,37 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
     }
 
     /// Lends buffers with one descriptor for all, which is free.
-    fn lend_table(
-        &self,
-        tables: IndirectTables<'_>,
-        loans: impl Iterator<Item = Loan>,
-        kind: u16,
-        context: usize,
-    ) {
+    #[inline(never)]
+    fn lend_table(&self, loans: &mut dyn Iterator<Item = Loan>, kind: u16, context: usize) {
         let head = self.chains.first_free();
+        let Some(tables) = self.tables.get() else {
+            return;
+        };
         let table = tables.fill(head, loans, kind & BUFFERS, self.ring.links_by_index());
         let next = self.link(head, head, table, false);
         self.close(head, next, 1, kind, context);
     }
 }
 
+/// Checks that a frame can be lent behind a header.
+#[inline(always)]
+fn check_frame(header: &[u8], frame: &[u8], len: usize) -> Result<(), QueueError> {
+    if len > frame.len() {
+        return Err(QueueError::TooLong);
+    }
+    let sum = length(header.len())?.checked_add(length(len)?);
+    sum.map(|_| ()).ok_or(QueueError::TooLong)
+}
+
 #[inline(always)]
 fn length(len: usize) -> Result<u32, QueueError> {
-    match u32::try_from(len) {
-        Ok(0) => Err(QueueError::EmptyBuffer),
-        Ok(len) => Ok(len),
-        Err(_) => Err(QueueError::TooLong),
+    // One test for both bounds: none has the largest predecessor.
+    if len.wrapping_sub(1) >> 31 == 0 {
+        Ok(len as u32)
+    } else if len == 0 {
+        Err(QueueError::EmptyBuffer)
+    } else {
+        Err(QueueError::TooLong)
     }
 }
 

@@ -14,7 +14,7 @@ use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::leasable_buffer::{SubSlice, SubSliceMut, SubSliceMutImmut};
 
 use super::buffer::VirtqueueBuffer;
-use super::ring::WRITE;
+use super::ring::{NEXT, WRITE};
 
 /// Beside the descriptor's flags: the buffer was lent by a shared reference. The device does not see it.
 const SHARED: u32 = 1 << 15;
@@ -47,20 +47,6 @@ impl Loan {
             before,
             after: buffer.len().wrapping_sub(before).wrapping_sub(len),
         }
-    }
-
-    /// Lends the whole of a buffer to be written, if its length fits 32 bits.
-    #[inline(always)]
-    pub(super) fn writable(buffer: &'static mut [u8], fence: impl DmaFence) -> Self {
-        Self::new(buffer, 0, buffer.len(), WRITE.into(), fence)
-    }
-
-    /// As [`writable`](Self::writable), of a buffer that a driver got from a queue: no queue has buffers
-    /// that are not `'static`.
-    #[inline(always)]
-    pub(super) fn again(buffer: &mut [u8], fence: impl DmaFence) -> Self {
-        let buffer = ptr::from_mut(buffer);
-        Self::new(buffer, 0, buffer.len(), WRITE.into(), fence)
     }
 
     /// Lends the first `len` bytes of a buffer, which it has, to be read.
@@ -128,13 +114,61 @@ impl Lent {
     /// Returns whether the descriptor has to be written.
     #[inline(always)]
     pub(super) fn record(&self, loan: Loan, about: u32) -> bool {
-        // The pointer is kept even if the address is the same: it is this loan's right of access.
-        let moved = self.start.replace(loan.start).addr() != loan.start.addr();
-        let resized = self.len.replace(loan.len) != loan.len;
-        let relinked = self.about.replace(about) != about;
         self.before.set(loan.before);
         self.after.set(loan.after);
+        self.record_window(loan.start, loan.len, about)
+    }
+
+    #[inline(always)]
+    fn record_window(&self, start: *mut u8, len: u32, about: u32) -> bool {
+        // The pointer is kept even if the address is the same: it is this loan's right of access.
+        let moved = self.start.replace(start).addr() != start.addr();
+        let resized = self.len.replace(len) != len;
+        let relinked = self.about.replace(about) != about;
         moved | resized | relinked
+    }
+
+    /// Lends the first `len` bytes of a buffer, which has them.
+    #[inline(always)]
+    fn lend(&self, buffer: *mut [u8], len: usize, about: u32, fence: impl DmaFence) -> bool {
+        let start = buffer.cast::<u8>();
+        // The device reaches the buffer by its address.
+        start.expose_provenance();
+        fence.release(ptr::slice_from_raw_parts_mut(start, len));
+        self.record_window(start, len as u32, about)
+    }
+
+    /// Lends the whole of a buffer to be written, whose length fits 32 bits.
+    ///
+    /// The buffer is one of the driver's or one that a queue returned; no queue has buffers that are not
+    /// `'static`. Returns whether the descriptor has to be written.
+    #[inline(always)]
+    pub(super) fn lend_whole(&self, buffer: &mut [u8], fence: impl DmaFence) -> bool {
+        self.lend(buffer, buffer.len(), WRITE.into(), fence)
+    }
+
+    /// Lends the first `len` bytes of a buffer, which has them, to be read as the end of a chain.
+    #[inline(always)]
+    pub(super) fn lend_front(
+        &self,
+        buffer: &'static mut [u8],
+        len: usize,
+        fence: impl DmaFence,
+    ) -> bool {
+        self.after.set(buffer.len().wrapping_sub(len));
+        self.lend(buffer, len, 0, fence)
+    }
+
+    /// Lends a shared buffer, which is not asked for again, to be read before the one in slot `next`.
+    #[inline(always)]
+    pub(super) fn lend_shared(
+        &self,
+        buffer: &'static [u8],
+        next: u16,
+        fence: impl DmaFence,
+    ) -> bool {
+        let about = SHARED | u32::from(NEXT) | u32::from(next) << 16;
+        self.lend(ptr::from_ref(buffer).cast_mut(), buffer.len(), about, fence)
     }
 
     #[inline(always)]
@@ -183,6 +217,38 @@ impl Lent {
         writable
     }
 
+    /// Takes what the device wrote to a buffer that it could, and returns how much it may have been.
+    #[inline(always)]
+    pub(super) fn acquire_written(&self, fence: impl DmaFence) -> u32 {
+        fence.acquire(self.window());
+        self.len.get()
+    }
+
+    /// The buffer that [`lend_whole`](Self::lend_whole) lent.
+    ///
+    /// # Safety
+    ///
+    /// It was lent like this, and for the lifetime `'b`. The device has finished with it, and it was not
+    /// taken back since.
+    #[inline(always)]
+    pub(super) unsafe fn take_whole<'b>(&self) -> &'b mut [u8] {
+        // SAFETY: the pointer came from a unique reference to as many bytes, which lending consumed and
+        // which now comes back; as the caller says, once. Any bytes that the device wrote are valid.
+        unsafe { &mut *self.window() }
+    }
+
+    /// The buffer that [`lend_front`](Self::lend_front) lent.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take_whole`](Self::take_whole).
+    #[inline(always)]
+    pub(super) unsafe fn take_front<'b>(&self) -> &'b mut [u8] {
+        let len = (self.len.get() as usize).wrapping_add(self.after.get());
+        // SAFETY: as in `take_whole`.
+        unsafe { core::slice::from_raw_parts_mut(self.start.get(), len) }
+    }
+
     /// The whole buffer.
     ///
     /// # Safety
@@ -190,7 +256,7 @@ impl Lent {
     /// A buffer of the lifetime `'b` is recorded, and was lent by a unique reference. The device has
     /// finished with it, and it was not taken back since it was lent.
     #[inline(always)]
-    pub(super) unsafe fn take_unique<'b>(&self) -> &'b mut [u8] {
+    unsafe fn take_unique<'b>(&self) -> &'b mut [u8] {
         // SAFETY: the pointer came from a unique reference to as many bytes, which lending consumed and
         // which now comes back; as the caller says, once. Any bytes that the device wrote are valid.
         unsafe { core::slice::from_raw_parts_mut(self.whole(), self.whole_len()) }

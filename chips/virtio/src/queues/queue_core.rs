@@ -107,7 +107,9 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     /// What has happened so far.
     pub(super) fn counters(&self) -> QueueCounters {
         let mut counters = self.events.snapshot();
+        // What costs nothing to count is added here.
         counters.used = counters.used.wrapping_add(self.taken.get());
+        counters.scans = counters.scans.wrapping_add(counters.empty_scans);
         counters
     }
 
@@ -141,9 +143,15 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         if self.state.get() == READY {
             self.tell(self.show());
         } else {
-            self.publish();
-            self.notify();
+            self.announce_later();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn announce_later(&self) {
+        self.publish();
+        self.notify();
     }
 
     /// Shows the device what was provided, and returns how much that is.

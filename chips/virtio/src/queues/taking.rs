@@ -10,7 +10,7 @@ use super::chain_table::{ChainSlot, READABLE, WRITABLE};
 use super::client::SplitVirtqueueClient;
 use super::lent::Lent;
 use super::queue_core::{HELD, MAX_CHAIN, QueueCore, READY, SCANNING};
-use super::ring::Ring;
+use super::ring::{Ring, UsedElement};
 use crate::barriers::Barriers;
 
 impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
@@ -20,7 +20,6 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     /// asked for: what it returned before it knew of that is found by the last look. Returns whether
     /// there were any.
     pub(super) fn scan_used(&self) -> bool {
-        self.events.scans.bump();
         if self.state.get() != READY {
             return false;
         }
@@ -29,28 +28,21 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             self.events.empty_scans.bump();
             return false;
         }
-        let Some(client) = self.client.get() else {
-            return false;
-        };
-        self.serve(client, advance);
+        self.events.scans.bump();
+        self.scan(advance);
         true
     }
 
-    fn serve(&self, client: &dyn SplitVirtqueueClient<'b>, mut advance: u16) {
+    fn scan(&self, mut advance: u16) {
         self.state.set(READY | SCANNING);
         self.ring.quiet();
-        while advance != 0 {
-            match self.take(client, advance) {
-                Err(violation) => {
-                    self.events.rejected.bump();
-                    self.violation.set(Some(violation));
-                    self.state.set(0);
-                    client.chains_served(self.number.get());
-                    return;
-                }
-                // A client had the device reset, and this is another life of the queue.
-                Ok(false) => return,
-                Ok(true) => {}
+        self.expect(advance);
+        // A violation ends the scan, and so does a client that has the device reset.
+        while self.state.get() & SCANNING != 0 {
+            if advance != 0 {
+                self.take();
+                advance = advance.wrapping_sub(1);
+                continue;
             }
             advance = self.ring.look_on();
             if advance == 0 && self.arm() {
@@ -58,50 +50,78 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                 self.barriers.full();
                 advance = self.ring.look(self.taken.get());
             }
+            if advance == 0 {
+                return self.end_scan();
+            }
+            self.expect(advance);
         }
+    }
+
+    fn end_scan(&self) {
         let held = self.state.replace(READY) & HELD != 0;
-        client.chains_served(self.number.get());
+        if let Some(client) = self.client.get() {
+            client.chains_served(self.number.get());
+        }
         if held {
             self.announce();
         }
     }
 
-    /// Hands the client the next `advance` used chains. Returns whether the queue is still the same.
-    fn take(&self, client: &dyn SplitVirtqueueClient<'b>, advance: u16) -> Result<bool, Violation> {
+    /// Stops the queue, since the device broke its rules.
+    #[cold]
+    #[inline(never)]
+    fn reject(&self, violation: Violation) {
+        self.events.rejected.bump();
+        self.violation.set(Some(violation));
+        self.state.set(0);
+        if let Some(client) = self.client.get() {
+            client.chains_served(self.number.get());
+        }
+    }
+
+    /// Prepares for the next `advance` used chains.
+    #[inline(always)]
+    fn expect(&self, advance: u16) {
         // Lossless: no more chains are outstanding than there are descriptors.
         let outstanding = self.published.get().wrapping_sub(self.taken.get()) as u16;
         if advance > outstanding {
-            return Err(Violation::IndexJump {
+            self.reject(Violation::IndexJump {
                 advance,
                 outstanding,
             });
         }
         // What announces the entries and buffers before themselves (2.7.14).
         self.barriers.acquire();
-        for _ in 0..advance {
-            let taken = self.taken.get();
-            let element = self.ring.element(taken);
-            let slot = self
-                .chains
-                .used(element.id, self.published.get(), self.provided.get())?;
-            // Lossless: the identifier was found to be an index.
-            let head = element.id as u16;
-            match slot.kind() {
-                WRITABLE => self.take_writable(client, head, slot, element.len)?,
-                READABLE => self.take_readable(client, head, slot, element.len)?,
-                _ => self.take_chain(client, head, slot, element.len)?,
-            }
-            if self.state.get() & SCANNING == 0 {
-                return Ok(false);
-            }
+    }
+
+    /// Hands the client the next used chain.
+    #[inline(always)]
+    fn take(&self) {
+        let UsedElement { id, len } = self.ring.element(self.taken.get());
+        let Some(slot) = self
+            .chains
+            .used(id, self.published.get(), self.provided.get())
+        else {
+            return self.reject(Violation::UnknownHead(id));
+        };
+        // Looked up each time: that is cheaper than to keep it over the calls.
+        let Some(client) = self.client.get() else {
+            return self.state.set(READY);
+        };
+        // Lossless: the identifier was found to be an index.
+        let head = id as u16;
+        match slot.kind() {
+            WRITABLE => self.take_writable(client, head, slot, len),
+            READABLE => self.take_readable(client, head, slot, len),
+            0 => self.reject(Violation::UnknownHead(id)),
+            _ => self.take_chain(client, head, slot, len),
         }
-        Ok(true)
     }
 
     /// Notes that a chain of `links` descriptors has come back, and takes it off the table.
     #[inline(always)]
     fn accept(&self, slot: &ChainSlot<'b>, links: u16) {
-        self.chains.take(slot);
+        slot.take();
         self.ring.advance(links);
         self.taken.set(self.taken.get().wrapping_add(1));
     }
@@ -113,30 +133,37 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         head: u16,
         slot: &ChainSlot<'b>,
         written: u32,
-    ) -> Result<(), Violation> {
-        let writable = slot.lent.acquire(self.fence);
+    ) {
+        let writable = slot.lent.acquire_written(self.fence);
         if written > writable {
-            return Err(Violation::Overrun { written, writable });
+            return self.reject(Violation::Overrun { written, writable });
         }
         self.accept(slot, 1);
         // SAFETY: the device has returned the chain, which is now off the table, so that nobody takes
-        // its buffer again. A chain of this kind was lent by a unique reference.
-        let buffer = unsafe { slot.lent.take_unique() };
-        let (number, context) = (self.number.get(), slot.context());
+        // its buffer again. A chain of this kind was lent like that.
+        let buffer = unsafe { slot.lent.take_whole() };
         // Lossless where pointers have at least 32 bits.
-        match client.buffer_written(number, context, buffer, written as usize) {
-            None => self.chains.release(head, slot, 1),
+        let written = written as usize;
+        match client.buffer_written(self.number.get(), slot.context(), buffer, written) {
             Some(buffer) if self.state.get() & SCANNING != 0 => {
                 self.lend_again(head, slot, buffer);
             }
-            // The client had the device reset.
-            Some(buffer) => {
+            left => {
                 self.chains.release(head, slot, 1);
-                let len = buffer.len();
-                client.buffer_reclaimed(number, context, buffer, len);
+                if let Some(buffer) = left {
+                    self.turn_back(slot.context(), buffer);
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Gives back a buffer that was to be lent again by a client that had the device reset.
+    #[cold]
+    fn turn_back(&self, context: usize, buffer: &'b mut [u8]) {
+        if let Some(client) = self.client.get() {
+            let len = buffer.len();
+            client.buffer_reclaimed(self.number.get(), context, buffer, len);
+        }
     }
 
     #[inline(always)]
@@ -146,19 +173,16 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         head: u16,
         slot: &ChainSlot<'b>,
         written: u32,
-    ) -> Result<(), Violation> {
+    ) {
         if written != 0 {
-            return Err(Violation::Overrun {
-                written,
-                writable: 0,
-            });
+            let writable = 0;
+            return self.reject(Violation::Overrun { written, writable });
         }
         self.accept(slot, links(slot, 2));
         let context = slot.context();
         // SAFETY: the device has returned the chain, which is now off the table.
         let (buffer, len) = unsafe { self.take_frame(head, slot) };
         client.buffer_read(self.number.get(), context, buffer, len);
-        Ok(())
     }
 
     /// Takes the unique buffer of a chain with a shared one before it, and frees both descriptors.
@@ -171,7 +195,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         let mut frame = &slot.lent;
         let last = self.each(head, slot, 2, |lent| frame = lent);
         // SAFETY: passed on to the caller.
-        let buffer = unsafe { frame.take_unique() };
+        let buffer = unsafe { frame.take_front() };
         self.chains.release(head, last, links(slot, 2));
         (buffer, frame.len() as usize)
     }
@@ -183,13 +207,13 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         head: u16,
         slot: &ChainSlot<'b>,
         written: u32,
-    ) -> Result<(), Violation> {
+    ) {
         let mut writable: u32 = 0;
         self.each(head, slot, slot.buffers(), |lent| {
             writable = writable.wrapping_add(lent.acquire(self.fence));
         });
         if written > writable {
-            return Err(Violation::Overrun { written, writable });
+            return self.reject(Violation::Overrun { written, writable });
         }
         let (buffers, context) = (slot.buffers(), slot.context());
         self.accept(slot, links(slot, buffers));
@@ -199,7 +223,6 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                 client.chain_used(self.number.get(), context, chain, written as usize);
             });
         }
-        Ok(())
     }
 
     /// Calls `each` with the first `buffers` of a chain, and returns the slot of its last descriptor.
@@ -279,7 +302,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             self.each(head, slot, buffers, |lent| {
                 lent.acquire(self.fence);
             });
-            self.chains.take(slot);
+            slot.take();
             let client = self.client.get();
             // SAFETY: the caller vouches for the device, and the chain is off the table.
             unsafe {
@@ -295,7 +318,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                     self.take_frame(head, slot)
                 } else {
                     self.chains.release(head, slot, 1);
-                    (slot.lent.take_unique(), slot.lent.len() as usize)
+                    (slot.lent.take_whole(), slot.lent.len() as usize)
                 };
                 if let Some(client) = client {
                     client.buffer_reclaimed(number, context, buffer, len);

@@ -20,7 +20,7 @@ pub(super) struct AvailableRing {
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
-    mask: Cell<u16>,
+    mask: Cell<u32>,
 }
 
 impl AvailableRing {
@@ -32,15 +32,16 @@ impl AvailableRing {
             block: memory.descriptors,
             start: Cell::new(memory.available),
             largest_mask: memory.mask,
-            mask: Cell::new(memory.mask),
+            mask: Cell::new(memory.mask.into()),
         }
     }
 
     /// Empties the ring, before the device knows it, for `size` entries: a power of two, and no more
     /// than memory is there for.
     pub(super) fn clear(&self, size: u16) {
-        self.mask.set(size.wrapping_sub(1) & self.largest_mask);
-        let entries = usize::from(self.mask.get()) + 1;
+        self.mask
+            .set((size.wrapping_sub(1) & self.largest_mask).into());
+        let entries = self.mask.get() as usize + 1;
         let (offset, _) = split_offsets(entries);
         self.start.set(self.block.wrapping_byte_add(offset).cast());
         // SAFETY: three words and the entries are the whole ring. With the descriptors before it, it
@@ -60,8 +61,8 @@ impl AvailableRing {
 
     /// Writes the head of a chain to the entry for `position`, which counts without bound.
     #[inline]
-    pub(super) fn set_entry(&self, position: u16, head: u16) {
-        self.write(usize::from(position & self.mask.get()), head);
+    pub(super) fn set_entry(&self, position: u32, head: u16) {
+        self.write((position & self.mask.get()) as usize, head);
     }
 
     /// Tells the device how many entries have been filled, modulo 2^16.
@@ -82,7 +83,7 @@ impl AvailableRing {
     #[inline]
     pub(super) fn set_used_event(&self, index: u16) {
         // The event index follows the last entry in use.
-        self.write(usize::from(self.mask.get()) + 1, index);
+        self.write(self.mask.get() as usize + 1, index);
     }
 
     /// `entry` is at most one more than the mask, which never exceeds the one given to `new`.

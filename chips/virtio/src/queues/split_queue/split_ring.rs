@@ -109,7 +109,7 @@ impl Ring for SplitRing {
 
     #[inline(always)]
     fn close(&self, head: u16, position: u32) {
-        self.available.set_entry(position as u16, head);
+        self.available.set_entry(position, head);
     }
 
     #[inline(always)]
@@ -149,7 +149,7 @@ impl Ring for SplitRing {
 
     #[inline(always)]
     fn element(&self, taken: u32) -> UsedElement {
-        self.used.element(taken as u16)
+        self.used.element(taken)
     }
 
     #[inline(always)]

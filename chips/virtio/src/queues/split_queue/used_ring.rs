@@ -24,7 +24,7 @@ pub(super) struct UsedRing {
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
-    mask: Cell<u16>,
+    mask: Cell<u32>,
 }
 
 impl UsedRing {
@@ -36,15 +36,16 @@ impl UsedRing {
             block: memory.descriptors,
             start: Cell::new(memory.used),
             largest_mask: memory.mask,
-            mask: Cell::new(memory.mask),
+            mask: Cell::new(memory.mask.into()),
         }
     }
 
     /// Empties the ring, before the device knows it, for `size` entries: a power of two, and no more
     /// than memory is there for.
     pub(super) fn clear(&self, size: u16) {
-        self.mask.set(size.wrapping_sub(1) & self.largest_mask);
-        let entries = usize::from(self.mask.get()) + 1;
+        self.mask
+            .set((size.wrapping_sub(1) & self.largest_mask).into());
+        let entries = self.mask.get() as usize + 1;
         let (_, offset) = split_offsets(entries);
         self.start.set(self.block.wrapping_byte_add(offset).cast());
         // SAFETY: three words and the entries are the whole ring. With what lies before it, it takes
@@ -72,7 +73,7 @@ impl UsedRing {
     /// The entry of the available ring at which the device wants to be notified.
     #[inline]
     pub(super) fn available_event(&self) -> u16 {
-        let past_entries = usize::from(self.mask.get()) + 1;
+        let past_entries = self.mask.get() as usize + 1;
         // SAFETY: the event index follows the last entry in use, inside the ring.
         unsafe { shared::load(self.entries().add(past_entries).cast::<u16>()) }
     }
@@ -86,8 +87,8 @@ impl UsedRing {
 
     /// Reads the entry for `position`, which counts without bound.
     #[inline]
-    pub(super) fn element(&self, position: u16) -> UsedElement {
-        let entry = usize::from(position & self.mask.get());
+    pub(super) fn element(&self, position: u32) -> UsedElement {
+        let entry = (position & self.mask.get()) as usize;
         // SAFETY: the mask never exceeds the one given to `new`, so the entry lies inside the ring,
         // which may be read.
         unsafe {
