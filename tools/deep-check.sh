@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
-# Runs the host tests of the crates with unsafe code under Miri, which sees undefined behaviour that
-# a passing test hides. Property tests run few cases there: each step is interpreted.
+# Checks what takes long: the host tests of the crates with unsafe code under Miri, which sees undefined
+# behaviour that a passing test hides; random rings; and changed checks that tests should notice.
+#
+# Every step has a limit, runs whatever became of those before, and has its output in
+# target/deep-check/. The summary comes last; the status is 0 if nothing failed.
 
-set -euo pipefail
+set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if ! cargo +nightly miri --version >/dev/null 2>&1; then
@@ -15,51 +18,105 @@ TEXT
     exit 1
 fi
 
+# Property tests run few cases under Miri: each step is interpreted.
 export PROPTEST_CASES=${PROPTEST_CASES:-8}
-flags="-Zmiri-disable-isolation -Zmiri-permissive-provenance ${MIRIFLAGS-}"
+miri_flags="-Zmiri-disable-isolation -Zmiri-permissive-provenance ${MIRIFLAGS-}"
+# Limits in seconds: of one crate under Miri, of fuzzing, of changed checks.
+miri_limit=${MIRI_LIMIT:-2400}
+fuzz_seconds=${FUZZ_SECONDS:-60}
+mutants_limit=${MUTANTS_LIMIT:-900}
 
-# under_miri "FLAGS" CRATE ...
-under_miri() {
-    local crate
-    for crate in "${@:2}"; do
-        echo "deep-check: $crate under Miri"
-        MIRIFLAGS="$flags $1" cargo +nightly miri test --package "$crate"
-    done
+logs=target/deep-check
+mkdir -p "$logs"
+summary=()
+failed=0
+
+# Copies output to the file $1 and tells how many tests are through, once a while.
+progress() {
+    tee "$1" | awk '
+        /^test .* \.\.\. / { tests++; if (tests % 50 == 0) { print "    " tests " tests"; fflush() } }
+        /^#[0-9]+.*(pulse|NEW)/ { if (++pulses % 200 == 0) { print "    " $1 " inputs"; fflush() } }
+        /^error|FAILED|panicked|Undefined Behavior/ { print "    " $0; fflush() }'
 }
 
-under_miri "" tock-cells tock-tbf
-# What a board builds lives for the whole run, so tests of these crates leave it behind.
-under_miri "-Zmiri-ignore-leaks" virtio kernel
-
-# The device model of a fuzz target lives as long as the process, which is no leak.
-if cargo +nightly fuzz --version >/dev/null 2>&1; then
-    echo "deep-check: fuzzing the rings"
-    mkdir -p target/fuzz-corpus
-    ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run --fuzz-dir tools/fuzz used_ring \
-        target/fuzz-corpus tools/fuzz/corpus/used_ring -- \
-        -max_len=400 -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=4096
-else
-    echo "deep-check: no fuzzing: cargo install cargo-fuzz" >&2
-fi
-
-# The share of changed conditions and results in the checks of a device's claims that tests notice.
-# MUTANTS_LIMIT is in seconds.
-if cargo mutants --version >/dev/null 2>&1; then
-    echo "deep-check: mutants of the checks of a device's claims"
-    status=0
-    timeout "${MUTANTS_LIMIT:-900}" cargo mutants --package virtio --baseline skip --timeout 120 \
-        --file 'chips/virtio/src/queues/chain_table.rs' \
-        --output target/mutants || status=$?
+# step NAME LIMIT COMMAND ...: runs a command and notes what became of it.
+step() {
+    local name=$1 limit=$2 log status begin seconds result
+    shift 2
+    log=$logs/${name// /-}.log
+    echo "deep-check: $name (at most $limit s; $log)"
+    begin=$SECONDS
+    timeout --kill-after=30 "$limit" "$@" 2>&1 | progress "$log"
+    status=${PIPESTATUS[0]}
+    seconds=$((SECONDS - begin))
     case $status in
-    0) ;;
-    2 | 3) echo "deep-check: mutants survived; see target/mutants/mutants.out" ;;
-    124) echo "deep-check: mutants: time is up; see target/mutants/mutants.out" ;;
-    *) exit "$status" ;;
+    0) result=passed ;;
+    124 | 137) result="FAILED: time is up" failed=1 ;;
+    *) result="FAILED with status $status" failed=1 ;;
     esac
+    note "$name" "$seconds" "$result$(count_tests "$log")"
+}
+
+note() {
+    summary+=("$(printf '%-34s %5d s  %s' "$1" "$2" "$3")")
+}
+
+# The sum of the tests that passed, if there were any.
+count_tests() {
+    awk '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ /^passed/) sum += $(i - 1) }
+         END { if (sum) printf ", %d tests", sum }' "$1"
+}
+
+# miri "FLAGS" CRATE
+miri() {
+    step "$2 under Miri" "$miri_limit" \
+        env MIRIFLAGS="$miri_flags $1" cargo +nightly miri test --package "$2"
+}
+
+# Some changed checks survive; how many is the result.
+mutants() {
+    local begin=$SECONDS status=0 outcome list result=
+    echo "deep-check: mutants of the checks of a device's claims (at most $mutants_limit s)"
+    timeout "$mutants_limit" cargo mutants --package virtio --baseline skip --timeout 120 \
+        --file 'chips/virtio/src/queues/chain_table.rs' \
+        --output target/mutants >"$logs/mutants.log" 2>&1 || status=$?
     for outcome in caught missed timeout unviable; do
         list=target/mutants/mutants.out/$outcome.txt
-        [ ! -f "$list" ] || echo "deep-check: mutants $outcome: $(wc -l <"$list")"
+        [ ! -f "$list" ] || result+=", $(wc -l <"$list") $outcome"
     done
+    case $status in
+    0 | 2 | 3) result="done$result" ;;
+    124) result="cut short$result" ;;
+    *) result="FAILED with status $status$result" failed=1 ;;
+    esac
+    note "mutants of the checks" $((SECONDS - begin)) "$result"
+}
+
+miri "" tock-cells
+miri "" tock-tbf
+# What a board builds lives for the whole run, so tests of these crates leave it behind.
+miri "-Zmiri-ignore-leaks" kernel
+miri "-Zmiri-ignore-leaks" virtio
+
+if cargo +nightly fuzz --version >/dev/null 2>&1; then
+    mkdir -p target/fuzz-corpus
+    # The device model of a fuzz target lives as long as the process, which is no leak. Building it takes
+    # time of its own.
+    step "fuzzing the rings" $((fuzz_seconds + 900)) \
+        env ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run --fuzz-dir tools/fuzz used_ring \
+        target/fuzz-corpus tools/fuzz/corpus/used_ring -- \
+        -max_len=400 -max_total_time="$fuzz_seconds" -rss_limit_mb=4096
 else
-    echo "deep-check: no mutants: cargo install cargo-mutants" >&2
+    note "fuzzing the rings" 0 "left out: cargo install cargo-fuzz"
 fi
+
+if cargo mutants --version >/dev/null 2>&1; then
+    mutants
+else
+    note "mutants of the checks" 0 "left out: cargo install cargo-mutants"
+fi
+
+echo
+echo "deep-check: $([ "$failed" = 0 ] && echo passed || echo FAILED), in $SECONDS s"
+printf '  %s\n' "${summary[@]}"
+exit "$failed"

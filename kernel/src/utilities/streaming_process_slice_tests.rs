@@ -155,9 +155,11 @@ fn an_offset_beyond_the_buffer_is_a_miss() {
 
 #[test]
 fn all_ways_agree_on_every_small_case() {
+    // Every case takes Miri a minute.
+    let stride = if cfg!(miri) { 3 } else { 1 };
     for capacity in 0..5 {
-        for offset in 0..7 {
-            for flags in 0..4 {
+        for offset in (0..7).step_by(stride) {
+            for flags in (0..4).step_by(stride) {
                 for length in 0..6 {
                     let chunk = &[1, 2, 3, 4, 5, 6][..length];
                     let [mut whole, mut sized, mut counted] =
