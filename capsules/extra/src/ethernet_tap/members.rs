@@ -16,6 +16,8 @@ pub struct Members<const N: usize> {
     /// Received frames that each port did not want.
     filtered: [Cell<u32>; N],
     present: Cell<Ports>,
+    /// Whether every port gets all that the card takes in, as ports do by default.
+    all_open: Cell<bool>,
 }
 
 impl<const N: usize> Members<N> {
@@ -27,6 +29,7 @@ impl<const N: usize> Members<N> {
                 ports: RefCell::new([Port::NEW; N]),
                 filtered: [const { Cell::new(0) }; N],
                 present: Cell::new(Ports::NONE),
+                all_open: Cell::new(true),
             }
         }
     }
@@ -37,10 +40,10 @@ impl<const N: usize> Members<N> {
         let number = self.processes.iter().position(free)?;
         self.processes.get(number)?.set(Some(process));
         self.filtered.get(number)?.set(0);
-        self.change(number, |port| *port = Port::NEW)?;
         let mut present = self.present.get();
         present.insert(number);
         self.present.set(present);
+        self.change(number, |port| *port = Port::NEW)?;
         Some(number)
     }
 
@@ -50,6 +53,7 @@ impl<const N: usize> Members<N> {
             let mut present = self.present.get();
             present.remove(Ports::only(number));
             self.present.set(present);
+            self.change(number, |port| *port = Port::NEW);
         }
     }
 
@@ -85,7 +89,19 @@ impl<const N: usize> Members<N> {
         change: impl FnOnce(&mut Port) -> R,
     ) -> Option<R> {
         let mut ports = self.ports.try_borrow_mut().ok()?;
-        ports.get_mut(number).map(change)
+        let result = ports.get_mut(number).map(change);
+        let mut present = self.present().filter_map(|number| ports.get(number));
+        self.all_open.set(present.all(Port::is_open));
+        result
+    }
+
+    /// Where each frame from the card goes, if it is the same for all.
+    #[inline]
+    pub(super) fn open_route(&self) -> Option<Route> {
+        self.all_open.get().then(|| Route {
+            to: self.present(),
+            ..Route::NOWHERE
+        })
     }
 
     /// Calls `look` with all ports.

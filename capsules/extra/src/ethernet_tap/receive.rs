@@ -10,8 +10,8 @@
 use super::frame_chunk::{FrameChunk, Stored};
 use super::path::Path;
 use super::retry::{LookAgain, Retry};
-use super::switching::{Heading, Origin, Ports};
-use super::{EthernetTapDriver, rw_allow};
+use super::switching::{Heading, Origin, Ports, Route};
+use super::{EthernetTapDriver, MIN_FRAME, rw_allow};
 use core::cell::Cell;
 use kernel::process::Error;
 use kernel::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
@@ -89,12 +89,15 @@ struct Outcome {
 impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     /// Takes a frame from the card; false if it must be held.
     pub(super) fn frame_from_card(&self, frame: &[u8], timestamp: Option<u64>) -> bool {
-        let (Some(heading), Some(chunk)) = (Heading::of(frame), FrameChunk::new(frame, timestamp))
-        else {
+        let chunk = FrameChunk::new(frame, timestamp);
+        let Some(chunk) = chunk.filter(|_| frame.len() >= MIN_FRAME.into()) else {
             self.malformed.set(self.malformed.get().wrapping_add(1));
             return true;
         };
-        let route = self.members.route(Origin::Card, heading, self.address());
+        let route = match self.members.open_route() {
+            Some(route) => route,
+            None => self.route(Origin::Card, frame),
+        };
         let outcome = self.store(&chunk, route.to);
         if !outcome.missed.is_empty() {
             if !outcome.stored && self.may_hold(route.to, outcome.full) {
@@ -108,7 +111,17 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         true
     }
 
+    /// Decides where a frame goes.
+    #[inline(never)]
+    pub(super) fn route(&self, origin: Origin, frame: &[u8]) -> Route {
+        match Heading::of(frame) {
+            Some(heading) => self.members.route(origin, heading, self.address()),
+            None => Route::NOWHERE,
+        }
+    }
+
     /// Gives a process's frame to other processes.
+    #[inline(never)]
     pub(super) fn frame_to_processes(&self, frame: &[u8], to: Ports) {
         if let Some(chunk) = FrameChunk::new(frame, None) {
             let outcome = self.store(&chunk, to);
@@ -116,7 +129,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn store(&self, chunk: &FrameChunk<'_>, to: Ports) -> Outcome {
         let mut outcome = Outcome::default();
         for number in to {
@@ -135,7 +148,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     /// Appends a frame to a process's slice; none if it shares no slice.
-    #[inline]
+    #[inline(always)]
     fn store_one(&self, chunk: &FrameChunk<'_>, number: usize) -> Option<Stored> {
         let process_id = self.members.process(number)?;
         let entered = self.apps.enter(process_id, |app, kernel_data| {
@@ -149,10 +162,10 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 })
                 .ok()
                 .flatten();
-            if let Some(stored) = stored {
-                app.note_received(stored, chunk.frame().len());
+            match stored {
+                Some(stored) => app.note_received(stored, chunk.frame().len(), kernel_data),
+                None => app.catch_up(kernel_data),
             }
-            app.catch_up(kernel_data);
             stored
         });
         let stored = entered.unwrap_or_else(|error| {

@@ -144,6 +144,11 @@ impl Port {
         true
     }
 
+    /// Whether the port gets all that the card takes in.
+    pub(super) fn is_open(&self) -> bool {
+        self.claim.is_none() && self.filter == Filter::EVERYTHING
+    }
+
     /// Whether the filter lets a frame pass. `others` tells whether another port has claimed its
     /// destination.
     fn wants(&self, heading: Heading, others: bool) -> bool {

@@ -9,7 +9,7 @@
 use super::app::{App, Outgoing, Transmission};
 use super::batch::Batch;
 use super::path::Path;
-use super::switching::{Heading, Origin, Ports};
+use super::switching::{Origin, Ports};
 use super::{EthernetTapDriver, MIN_FRAME, ro_allow, rw_allow, upcall};
 use kernel::ErrorCode;
 use kernel::ProcessId;
@@ -62,6 +62,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     /// Accepts a process's frame: hands it to the adapter, or notes it.
+    #[inline(always)]
     pub(super) fn transmit(
         &self,
         process_id: ProcessId,
@@ -77,7 +78,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn transmit_one(
         &self,
         sender: Sender,
@@ -100,7 +101,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             // Those who wait already come first.
             Err(ErrorCode::BUSY)
         } else {
-            self.send_shared(sender, kernel_data, length)
+            with_frame(kernel_data, length, |frame| self.send(sender, frame))
         };
         match sent {
             Ok(reached) => {
@@ -200,33 +201,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             .unwrap_or(Err(ErrorCode::SIZE))
     }
 
-    /// Sends the first `length` bytes of the buffer for single frames.
-    #[inline]
-    fn send_shared(
-        &self,
-        sender: Sender,
-        kernel_data: &GrantKernelData,
-        length: usize,
-    ) -> Result<Reached, ErrorCode> {
-        kernel_data
-            .get_readonly_processbuffer(ro_allow::FRAME)
-            .and_then(|shared| {
-                shared.enter(|shared| {
-                    let frame = shared.get(..length).ok_or(ErrorCode::SIZE)?;
-                    self.send(sender, frame)
-                })
-            })
-            // Without a shared frame there is no length that fits.
-            .unwrap_or(Err(ErrorCode::SIZE))
-    }
-
     /// Copies a frame and passes it on, to the wire and to other processes.
     ///
     /// # Errors
     ///
     /// - `BUSY`: there is no buffer, or no room in the adapter; nobody got the frame.
     /// - Others: the adapter refused it. Processes got it all the same.
-    #[inline]
+    #[inline(always)]
     fn send(&self, sender: Sender, frame: &ReadableProcessSlice) -> Result<Reached, ErrorCode> {
         let length = frame.len();
         let buffer = self.pool.take().ok_or(ErrorCode::BUSY)?;
@@ -263,10 +244,9 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     /// # Errors
     ///
     /// - `BUSY`: it does, and there is no room. No process got it.
+    #[inline(never)]
     fn switch(&self, sender: Sender, frame: &[u8]) -> Result<bool, ErrorCode> {
-        let heading = Heading::of(frame).ok_or(ErrorCode::SIZE)?;
-        let origin = Origin::Port(sender.number);
-        let route = self.members.route(origin, heading, self.address());
+        let route = self.route(Origin::Port(sender.number), frame);
         if route.wire && !P::has_room(self.adapter) {
             return Err(ErrorCode::BUSY);
         }
@@ -297,6 +277,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
     /// Hands over the frames of those who wait, a frame each in turn, while there is room.
     #[cold]
+    #[inline(never)]
     pub(super) fn serve_waiting(&self) {
         let (mut sent, mut full) = (false, false);
         let mut again = true;
@@ -356,7 +337,8 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             .enter(process_id, |app, kernel_data| match app.transmission {
                 Transmission::Queued(frame) => {
                     let length = usize::from(frame.length);
-                    match self.send_shared(sender, kernel_data, length) {
+                    let sent = with_frame(kernel_data, length, |frame| self.send(sender, frame));
+                    match sent {
                         Ok(reached) => {
                             handed_over::<E, P>(app, kernel_data, frame, reached);
                             Turn::Taken
@@ -395,15 +377,26 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     /// Notes that the adapter is done with a frame of the process `identifier`.
+    #[inline(always)]
     pub(super) fn transmission_over(
         &self,
         outcome: Result<(), ErrorCode>,
         identifier: usize,
         timestamp: Option<u64>,
     ) {
-        if P::DEEP && outcome.is_ok() {
-            return;
+        // What a deep adapter has sent was reported when it was handed over.
+        if !P::DEEP || outcome.is_err() {
+            self.transmission_ended(outcome, identifier, timestamp);
         }
+    }
+
+    #[inline(never)]
+    fn transmission_ended(
+        &self,
+        outcome: Result<(), ErrorCode>,
+        identifier: usize,
+        timestamp: Option<u64>,
+    ) {
         let Some(process_id) = self.members.by_identifier(identifier) else {
             return;
         };
@@ -419,8 +412,26 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 }
 
+/// Lends the first `length` bytes of the buffer for single frames.
+#[inline(always)]
+fn with_frame(
+    kernel_data: &GrantKernelData,
+    length: usize,
+    visit: impl FnOnce(&ReadableProcessSlice) -> Result<Reached, ErrorCode>,
+) -> Result<Reached, ErrorCode> {
+    let Ok(shared) = kernel_data.get_readonly_processbuffer(ro_allow::FRAME) else {
+        return Err(ErrorCode::SIZE);
+    };
+    let visited = shared.enter(|shared| {
+        let frame = shared.get(..length).ok_or(ErrorCode::SIZE)?;
+        visit(frame)
+    });
+    // Without a shared frame there is no length that fits.
+    visited.unwrap_or(Err(ErrorCode::SIZE))
+}
+
 /// Notes that a frame is handed over, and reports it unless the adapter does so later.
-#[inline]
+#[inline(always)]
 fn handed_over<'a, E, P: Path<'a, E>>(
     app: &mut App,
     kernel_data: &GrantKernelData,
@@ -435,7 +446,7 @@ fn handed_over<'a, E, P: Path<'a, E>>(
 }
 
 /// Tells a process what became of its frame.
-#[inline]
+#[inline(always)]
 fn report(
     app: &mut App,
     kernel_data: &GrantKernelData,
@@ -478,7 +489,7 @@ fn tell(
     if kernel_data.schedule_upcall(upcall, arguments).is_ok() {
         app.transmission = Transmission::None;
     } else {
-        app.transmission = Transmission::Ended { upcall, arguments };
+        app.note_ended(upcall, arguments);
         app.catch_up(kernel_data);
     }
 }
