@@ -14,9 +14,10 @@ GDB ?= 1234
 SEED ?= 1
 ROUNDS ?= 10
 RUNS ?= 1000
+FRAMES ?= 1000000
 
 # A misspelt option would be passed over in silence.
-OPTIONS := APPS TBF CREDENTIALS NET RNG QEMU QEMU_NEW PORT PING GDB SEED ROUNDS RUNS CARGO% RUST% MAKE%
+OPTIONS := APPS TBF CREDENTIALS NET RNG QEMU QEMU_NEW PORT PING GDB SEED ROUNDS RUNS FRAMES CARGO% RUST% MAKE%
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(OPTIONS),$(GIVEN))
 $(if $(UNKNOWN),$(error there is no option $(UNKNOWN): make help lists the options))
@@ -35,7 +36,7 @@ APP_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --credentials $(CREDENTIALS)
 RUN_OPTIONS = $(APP_OPTIONS) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update bench-queue deep-check fuzz-syscalls soak check contract clean
+.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update bench-queue deep-check fuzz-syscalls soak soak-net check contract clean
 
 help: ## list the targets
 	@echo 'make TARGET [OPTION=value ...]'
@@ -55,7 +56,7 @@ help: ## list the targets
 	@echo '  GDB=1234                    port at which debug waits for gdb'
 	@echo '  QEMU=path                   the QEMU program (qemu-system-riscv32)'
 	@echo
-	@echo 'of fuzz-syscalls: SEED=1 ROUNDS=10; of soak: RUNS=1000'
+	@echo 'of fuzz-syscalls: SEED=1 ROUNDS=10; of soak: RUNS=1000; of soak-net: FRAMES=1000000'
 
 setup: ## install what is missing: Rust target, C compiler, QEMU
 	@tools/setup.sh
@@ -97,7 +98,10 @@ bench-update: runner ## the same, and make the result the new baseline
 bench-queue: setup ## count what a split queue costs on this machine, beside virtio-drivers (needs valgrind)
 	@cargo run --quiet --profile host-bench --package queue-bench
 
-deep-check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
+deep-soak-net: runner ## send FRAMES frames of all sizes to an app and back, and show what was counted
+	@SOAK_FRAMES=$(FRAMES) cargo test --package boot-tests --test soak_network -- --nocapture
+
+check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
 	@tools/deep-check.sh
 
 fuzz-syscalls: runner ## make random system calls: 2 million for each of ROUNDS seeds from SEED on
@@ -105,6 +109,9 @@ fuzz-syscalls: runner ## make random system calls: 2 million for each of ROUNDS 
 
 soak: runner ## boot two apps with alarms RUNS times
 	@SOAK_RUNS=$(RUNS) cargo test --package boot-tests --test soak
+
+soak-net: runner ## send FRAMES frames of all sizes to an app and back, and show what was counted
+	@SOAK_FRAMES=$(FRAMES) cargo test --package boot-tests --test soak_network -- --nocapture
 
 check: setup ## check formatting and lints
 	@cargo fmt --all --check

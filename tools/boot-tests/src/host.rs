@@ -130,6 +130,11 @@ impl Host {
         })
     }
 
+    /// Sends a frame as it is.
+    pub fn send_frame(&self, frame: &[u8]) {
+        self.peer.send(frame);
+    }
+
     /// Takes all frames that the board has sent so far.
     #[must_use]
     pub fn take_seen(&self) -> Vec<Vec<u8>> {

@@ -6,7 +6,7 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use tock_app::ethernet::{Buffers, Tap, exists};
+use tock_app::ethernet::{Buffers, Tap, exists, transmit_bytes};
 use tock_app::{ErrorCode, Singleton, println};
 
 tock_app::entry!(main, stack = 2048);
@@ -14,7 +14,10 @@ tock_app::entry!(main, stack = 2048);
 /// Room for several frames of any size, so that a burst survives while one is sent.
 const RECEIVE_BYTES: usize = 16 * 1024;
 
-static BUFFERS: Singleton<Buffers<RECEIVE_BYTES>> = Singleton::new(Buffers::new());
+/// Room for what may leave together.
+const TRANSMIT_BYTES: usize = transmit_bytes(8);
+
+static BUFFERS: Singleton<Buffers<RECEIVE_BYTES, TRANSMIT_BYTES>> = Singleton::new(Buffers::new());
 
 fn main() -> Result<(), ErrorCode> {
     if !exists() {
@@ -36,7 +39,7 @@ fn main() -> Result<(), ErrorCode> {
             let Some((source, rest)) = rest.split_first_chunk::<6>() else {
                 continue;
             };
-            let sent = transmitter.transmit_with(frame.len(), |reply| {
+            let sent = transmitter.queue_with(frame.len(), |reply| {
                 for (to, from) in reply
                     .iter_mut()
                     .zip(source.iter().chain(destination).chain(rest))
@@ -45,12 +48,12 @@ fn main() -> Result<(), ErrorCode> {
                 }
             });
             if let Err(error) = sent {
-                println!("echo: a frame was not sent ({error:?})");
+                println!("echo: frames were not sent ({error:?})");
             }
         }
         // The card's reason for losing a frame is worth a line, too.
         if let Err(error) = transmitter.flush() {
-            println!("echo: a frame was lost ({error:?})");
+            println!("echo: frames were lost ({error:?})");
         }
     }
 }
