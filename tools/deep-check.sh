@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
 # Checks what takes long: the host tests of the crates with unsafe code under Miri, which sees undefined
-# behaviour that a passing test hides; random rings; and changed checks that tests should notice.
+# behaviour that a passing test hides; random devices; and changed checks that tests should notice.
 #
 # Every step has a limit, runs whatever became of those before, and has its output in
 # target/deep-check/. The summary comes last; the status is 0 if nothing failed.
@@ -24,7 +24,7 @@ miri_flags="-Zmiri-disable-isolation -Zmiri-permissive-provenance ${MIRIFLAGS-}"
 # Limits in seconds: of one crate under Miri, of fuzzing, of changed checks.
 miri_limit=${MIRI_LIMIT:-2400}
 fuzz_seconds=${FUZZ_SECONDS:-60}
-mutants_limit=${MUTANTS_LIMIT:-900}
+mutants_limit=${MUTANTS_LIMIT:-7200}
 
 logs=target/deep-check
 mkdir -p "$logs"
@@ -43,7 +43,7 @@ progress() {
 step() {
     local name=$1 limit=$2 log status begin seconds result
     shift 2
-    log=$logs/${name// /-}.log
+    log=$logs/${name//[ :]/-}.log
     echo "deep-check: $name (at most $limit s; $log)"
     begin=$SECONDS
     timeout --kill-after=30 "$limit" "$@" 2>&1 | progress "$log"
@@ -77,9 +77,9 @@ miri() {
 mutants() {
     local begin=$SECONDS status=0 outcome list result=
     echo "deep-check: mutants of the checks of a device's claims (at most $mutants_limit s)"
-    timeout "$mutants_limit" cargo mutants --package virtio --baseline skip --timeout 120 \
-        --file 'chips/virtio/src/queues/chain_table.rs' \
-        --output target/mutants >"$logs/mutants.log" 2>&1 || status=$?
+    timeout "$mutants_limit" cargo mutants --package virtio --timeout 60 \
+        --file 'chips/virtio/src/{queues,transports,devices}/**' --output target/mutants \
+        -- --lib -- --skip every_buffer_has_one_owner >"$logs/mutants.log" 2>&1 || status=$?
     for outcome in caught missed timeout unviable; do
         list=target/mutants/mutants.out/$outcome.txt
         [ ! -f "$list" ] || result+=", $(wc -l <"$list") $outcome"
@@ -99,15 +99,18 @@ miri "-Zmiri-ignore-leaks" kernel
 miri "-Zmiri-ignore-leaks" virtio
 
 if cargo +nightly fuzz --version >/dev/null 2>&1; then
-    mkdir -p target/fuzz-corpus
-    # The device model of a fuzz target lives as long as the process, which is no leak. Building it takes
-    # time of its own.
-    step "fuzzing the rings" $((fuzz_seconds + 900)) \
-        env ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run --fuzz-dir tools/fuzz used_ring \
-        target/fuzz-corpus tools/fuzz/corpus/used_ring -- \
-        -max_len=400 -max_total_time="$fuzz_seconds" -rss_limit_mb=4096
+    # The device models live as long as the process, which is no leak. Building a target takes time of
+    # its own.
+    for target in used_ring registers entropy network; do
+        corpus=target/fuzz-corpus/$target
+        mkdir -p "$corpus"
+        step "fuzzing: $target" $((fuzz_seconds + 900)) \
+            env ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run --fuzz-dir tools/fuzz "$target" \
+            "$corpus" "tools/fuzz/corpus/$target" -- \
+            -max_len=400 -max_total_time="$fuzz_seconds" -rss_limit_mb=4096
+    done
 else
-    note "fuzzing the rings" 0 "left out: cargo install cargo-fuzz"
+    note "fuzzing" 0 "left out: cargo install cargo-fuzz"
 fi
 
 if cargo mutants --version >/dev/null 2>&1; then

@@ -14,5 +14,5 @@ mod random;
 
 pub use device::Device;
 pub use driver::Driver;
-pub use memory::SharedMemory;
+pub use memory::{Coherent, SharedMemory};
 pub use random::Random;

@@ -21,7 +21,9 @@ use super::poller::POLLS_IN_A_SECOND;
 pub use device::VirtIOMMIODevice;
 pub use registers::VirtIOMMIODeviceRegisters;
 
-#[cfg(test)]
+#[cfg(feature = "device-seams")]
+pub use access::{Readable, RegisterAccess, Writable};
+#[cfg(all(test, not(feature = "device-seams")))]
 pub(crate) use access::{Readable, RegisterAccess, Writable};
 
 #[cfg(test)]

@@ -12,39 +12,68 @@ use super::registers::{CONFIGURATION_LEN, VirtIOMMIODeviceRegisters};
 /// The registers that may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readable {
+    /// What every device has there.
     MagicValue,
+    /// Version of the register layout.
     Version,
+    /// Type of device.
     DeviceId,
+    /// Maker of the device.
     VendorId,
+    /// A word of the features on offer.
     DeviceFeatures,
+    /// Largest size of the selected queue.
     QueueNumMax,
+    /// Page where the selected queue begins. Legacy.
     QueuePfn,
+    /// Whether the device may use the selected queue.
     QueueReady,
+    /// Causes of the interrupt.
     InterruptStatus,
+    /// Progress of the initialization.
     Status,
+    /// Number of changes of the configuration space.
     ConfigGeneration,
 }
 
 /// The registers that may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writable {
+    /// Which word of the features on offer is read.
     DeviceFeaturesSel,
+    /// A word of the features accepted.
     DriverFeatures,
+    /// Which word of the features accepted is written.
     DriverFeaturesSel,
+    /// The unit of `QueuePfn`. Legacy.
     GuestPageSize,
+    /// Which queue the queue registers are about.
     QueueSel,
+    /// Size of that queue.
     QueueNum,
+    /// Alignment of its used ring. Legacy.
     QueueAlign,
+    /// Page where the selected queue begins. Legacy.
     QueuePfn,
+    /// Whether the device may use the selected queue.
     QueueReady,
+    /// Number of a queue with something new.
     QueueNotify,
+    /// Causes that were handled.
     InterruptAck,
+    /// Progress of the initialization.
     Status,
+    /// Low word of the address of the descriptors.
     QueueDescLow,
+    /// High word of it.
     QueueDescHigh,
+    /// Low word of the address of the driver's part.
     QueueDriverLow,
+    /// High word of it.
     QueueDriverHigh,
+    /// Low word of the address of the device's part.
     QueueDeviceLow,
+    /// High word of it.
     QueueDeviceHigh,
 }
 

@@ -57,6 +57,14 @@ impl VirtIOMMIODevice {
     }
 }
 
+#[cfg(feature = "device-seams")]
+impl<R: RegisterAccess> VirtIOMMIODevice<R> {
+    /// Describes a device whose registers are elsewhere than in a window of memory: a model of one.
+    pub const fn with_registers(registers: R) -> Self {
+        Self::with_parts(registers, MachineBarriers)
+    }
+}
+
 impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     pub(crate) const fn with_parts(registers: R, barriers: B) -> Self {
         Self {
