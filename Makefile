@@ -36,7 +36,7 @@ APP_OPTIONS = $(APPS) $(addprefix --tbf ,$(TBF)) --credentials $(CREDENTIALS)
 RUN_OPTIONS = $(APP_OPTIONS) --net $(NET) --rng $(RNG) --qemu $(QEMU) --port $(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runner run debug kernel apps image test test-host test-boot bench bench-update bench-queue deep-check fuzz-syscalls soak soak-net check contract clean
+.PHONY: help setup runner run debug kernel apps image test test-host test-boot test-matrix bench bench-update bench-queue deep-check fuzz-syscalls soak soak-net check contract clean
 
 help: ## list the targets
 	@echo 'make TARGET [OPTION=value ...]'
@@ -88,6 +88,9 @@ test-host: setup ## run the tests on this machine, without QEMU
 
 test-boot: runner ## run the tests under QEMU, also under the one in QEMU_NEW if that is set
 	@cargo test --package boot-tests
+
+test-matrix: runner ## run them under QEMU and QEMU_NEW, with and without machine-mode protection (long)
+	@QEMU_NEW=$(QEMU_NEW) tools/test-matrix.sh
 
 bench: runner ## count what operations cost on the board; fail if more than the baseline by 3 %
 	@cargo run --quiet --package bench -- --qemu $(QEMU)

@@ -28,6 +28,26 @@ pub fn each_qemu(test: impl Fn(&Qemu)) {
     }
 }
 
+/// The CPU without machine-mode protection.
+const PLAIN_CPU: &str = "rv32";
+
+/// The CPUs to test on: with machine-mode protection and without, or only the kind that `BOOT_CPU` names,
+/// `protected` or `plain`.
+///
+/// # Panics
+///
+/// When `BOOT_CPU` is anything else.
+#[must_use]
+pub fn cpus(qemu: &Qemu) -> Vec<&'static str> {
+    let protected = qemu.protected_cpu();
+    match std::env::var("BOOT_CPU").as_deref() {
+        Ok("protected") => vec![protected],
+        Ok("plain") => vec![PLAIN_CPU],
+        Ok(other) => panic!("BOOT_CPU is {other:?}; it can be protected or plain"),
+        Err(_) => vec![protected, PLAIN_CPU],
+    }
+}
+
 /// The kernel that boards boot unless told otherwise, built once.
 ///
 /// # Panics
@@ -56,7 +76,7 @@ fn build(workspace: &Workspace, apps: &[&str]) -> Vec<PlacedObject> {
     bundle.unwrap_or_else(|error| panic!("{error}")).objects()
 }
 
-/// A board that has not been started yet: by default with protected CPU, without devices and apps.
+/// A board that has not been started yet: by default with the first of [`cpus`], without devices and apps.
 pub struct Board<'a> {
     qemu: &'a Qemu,
     machine: Machine,
@@ -71,7 +91,7 @@ impl<'a> Board<'a> {
     #[must_use]
     pub fn on(qemu: &'a Qemu) -> Board<'a> {
         let machine = Machine {
-            cpu: qemu.protected_cpu().to_owned(),
+            cpu: cpus(qemu)[0].to_owned(),
             kernel: kernel(),
             flash_image: None,
             entropy: false,

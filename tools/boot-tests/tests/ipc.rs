@@ -2,12 +2,12 @@
 
 //! Processes that share memory.
 
-use boot_tests::{Board, each_qemu};
+use boot_tests::{Board, cpus, each_qemu};
 
 #[test]
 fn a_service_changes_the_buffer_that_its_client_shares() {
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             for apps in [["ipc_client", "ipc_service"], ["ipc_service", "ipc_client"]] {
                 let mut guest = Board::on(qemu).apps(&apps).cpu(cpu).boot();
                 for round in 0..3 {
@@ -21,7 +21,7 @@ fn a_service_changes_the_buffer_that_its_client_shares() {
 #[test]
 fn a_client_with_many_buffers_and_many_lives_leaves_the_service_room_for_others() {
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             let apps = ["ipc_storm", "ipc_service", "ipc_client"];
             let mut guest = Board::on(qemu).apps(&apps).cpu(cpu).boot();
             for life in 0..5 {

@@ -5,13 +5,13 @@
 //! QEMU 7.2 keeps translations that a change of protection should have dropped, so these fail
 //! there if the kernel does not fence after each change of process or of break.
 
-use boot_tests::{Board, each_qemu};
+use boot_tests::{Board, cpus, each_qemu};
 
 /// Boots `apps` with and without machine-mode protection, and expects `thief` to fault at its load
 /// while `others` live on.
 fn expect_fault(apps: &[&str], thief: &str, others: &[&str]) {
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             let mut guest = Board::on(qemu).apps(apps).cpu(cpu).boot();
             guest.expect(&format!("{thief}: reading "));
             guest.expect_line("the fault or the loot", |line| {

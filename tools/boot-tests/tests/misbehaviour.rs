@@ -5,7 +5,7 @@
 //! Where an app keeps the CPU busy, time is counted in instructions, so the rhythm does not depend on
 //! how busy the machine is that runs the tests.
 
-use boot_tests::{Board, Guest, each_qemu};
+use boot_tests::{Board, Guest, cpus, each_qemu};
 
 /// One instruction is 64 ns of the guest's time.
 const COUNTED_TIME: [&str; 2] = ["-icount", "shift=6,sleep=off"];
@@ -44,7 +44,7 @@ fn boot_again(guest: &mut Guest, app: &str) {
 #[test]
 fn every_offence_faults_its_process_and_no_other() {
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             let mut guest = Board::on(qemu)
                 .apps(&["offender", "ticker"])
                 .entropy()
@@ -81,7 +81,7 @@ fn every_offence_faults_its_process_and_no_other() {
 #[test]
 fn arguments_at_the_edges_are_answered_as_the_abi_says() {
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             let mut guest = Board::on(qemu)
                 .apps(&["boundary", "ticker"])
                 .entropy()

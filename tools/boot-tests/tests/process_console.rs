@@ -2,7 +2,7 @@
 
 //! The process console on the serial port.
 
-use boot_tests::{Board, Guest, each_qemu, get};
+use boot_tests::{Board, Guest, cpus, each_qemu, get};
 
 /// Types a command. Its echo may come in the midst of an app's line, so nobody waits for it.
 fn command(guest: &mut Guest, text: &str) {
@@ -117,7 +117,7 @@ fn a_fault_on_command_stops_that_process_only() {
 #[test]
 fn the_board_comes_up_again_after_a_reset() {
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             let board = Board::on(qemu)
                 .apps(&["random", "web"])
                 .entropy()

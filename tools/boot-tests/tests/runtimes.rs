@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use board_runner::bundle::Bundle;
 use board_runner::flash_image;
 use board_runner::workspace::{Binary, Workspace};
-use boot_tests::{Board, each_qemu};
+use boot_tests::{Board, cpus, each_qemu};
 
 /// How a runtime's own build calls `elf2tab`.
 struct Conversion {
@@ -88,7 +88,7 @@ fn apps_laid_out_as_other_runtimes_do_it_run_beside_our_own() {
     let objects = bundle.unwrap_or_else(|error| panic!("{error}")).objects();
     let image = flash_image::build(objects).expect("they do not overlap");
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             let mut guest = Board::on(qemu).image(image.clone()).cpu(cpu).boot();
             guest.expect("ticker: 2");
             let printed = guest.printed();

@@ -5,7 +5,9 @@
 use board_runner::credential::Maker;
 use board_runner::flash_image;
 use board_runner::workspace::Workspace;
-use boot_tests::{Board, Gdb, Guest, StackGauge, app_objects, each_qemu, get, kernel, symbol};
+use boot_tests::{
+    Board, Gdb, Guest, StackGauge, app_objects, cpus, each_qemu, get, kernel, symbol,
+};
 use p256::ecdsa::SigningKey;
 
 /// Types what the process console can do, and waits for the end of the last answer.
@@ -90,7 +92,7 @@ fn random_system_calls_leave_half_of_the_stack() {
 #[test]
 fn a_stack_that_overflows_ends_in_an_exception() {
     each_qemu(|qemu| {
-        for cpu in [qemu.protected_cpu(), "rv32"] {
+        for cpu in cpus(qemu) {
             let board = Board::on(qemu).apps(&["ticker"]).cpu(cpu);
             let (mut guest, mut gdb) = Gdb::boot(board);
             // Called when the serial port has sent something, and calls others.

@@ -9,7 +9,7 @@
 use std::env;
 
 use board_runner::qemu::Qemu;
-use boot_tests::{Board, each_qemu};
+use boot_tests::{Board, cpus, each_qemu};
 
 /// System calls in a round.
 const CALLS: u32 = 2_000_000;
@@ -66,7 +66,7 @@ fn random_system_calls_disturb_nobody() {
     let rounds = from_environment("FUZZ_ROUNDS", 2);
     each_qemu(|qemu| {
         for seed in (first..).take(rounds as usize) {
-            for cpu in [qemu.protected_cpu(), "rv32"] {
+            for cpu in cpus(qemu) {
                 fuzz(qemu, cpu, seed);
             }
         }
