@@ -37,6 +37,8 @@ pub(crate) struct MmioDevice {
     pub(crate) refuses_features: Cell<bool>,
     /// Asks for a reset as soon as it is started.
     pub(crate) fails_at_start: Cell<bool>,
+    /// Sets these bits of the status by itself, whenever the driver writes it.
+    pub(crate) sets_status: Cell<u32>,
     /// Reports queues as in use before they are set up.
     pub(crate) queues_in_use: Cell<bool>,
     /// Reads the interrupt status like this instead of the truth.
@@ -77,6 +79,7 @@ impl MmioDevice {
             reset_hangs: Cell::new(false),
             refuses_features: Cell::new(false),
             fails_at_start: Cell::new(false),
+            sets_status: Cell::new(0),
             queues_in_use: Cell::new(false),
             false_interrupt_status: Cell::new(None),
             configuration: RefCell::new(std::vec![0; 256]),
@@ -178,7 +181,7 @@ impl MmioDevice {
         }
         let before = self.status.get();
         assert_eq!(before & !value, 0, "the driver cleared a status bit");
-        let mut now = value;
+        let mut now = value | self.sets_status.get();
         if self.refuses_features.get() {
             now &= !8;
         }

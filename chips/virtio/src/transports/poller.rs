@@ -136,6 +136,11 @@ mod tests {
     }
 
     #[test]
+    fn a_second_has_as_many_polls_as_fit() {
+        assert_eq!(u32::from(POLLS_IN_A_SECOND) * POLL_INTERVAL_MS, 1_000);
+    }
+
+    #[test]
     fn polling_goes_on_for_as_long_as_anybody_waits() {
         let alarm = FakeAlarm::default();
         let waiting = [

@@ -175,3 +175,114 @@ impl RegisterAccess for StaticRef<VirtIOMMIODeviceRegisters> {
         u32::from_le(configuration_field(self, offset, u32::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::leak;
+
+    const WORDS: usize = size_of::<VirtIOMMIODeviceRegisters>() / 4;
+
+    /// A window in which each word reads its own offset, but for the configuration space, where bytes
+    /// count up.
+    struct Window {
+        memory: *mut u32,
+        registers: StaticRef<VirtIOMMIODeviceRegisters>,
+    }
+
+    impl Window {
+        fn new() -> Self {
+            let memory = leak([0u32; WORDS]).as_mut_ptr();
+            // SAFETY: the memory is as long as the window, aligned, stays for ever, and is reached
+            // through this pointer alone. The registers are cells, valid for any bits.
+            let registers = unsafe { StaticRef::new(memory.cast_const().cast()) };
+            let window = Self { memory, registers };
+            for at in 0..WORDS as u32 {
+                let counting = u32::from_le_bytes([0, 1, 2, 3].map(|byte| (4 * at) as u8 + byte));
+                window.set(4 * at, if at < 0x40 { 4 * at } else { counting });
+            }
+            window
+        }
+
+        fn set(&self, offset: u32, value: u32) {
+            // SAFETY: the word lies inside the window, and nothing else accesses it now.
+            unsafe { self.memory.add(offset as usize / 4).write_volatile(value) };
+        }
+
+        fn get(&self, offset: u32) -> u32 {
+            // SAFETY: as above.
+            unsafe { self.memory.add(offset as usize / 4).read_volatile() }
+        }
+    }
+
+    /// The offsets of 4.2.2 and 4.2.4.
+    #[test]
+    fn every_register_is_read_where_the_standard_has_it() {
+        let window = Window::new();
+        for (register, offset) in [
+            (Readable::MagicValue, 0x00),
+            (Readable::Version, 0x04),
+            (Readable::DeviceId, 0x08),
+            (Readable::VendorId, 0x0C),
+            (Readable::DeviceFeatures, 0x10),
+            (Readable::QueueNumMax, 0x34),
+            (Readable::QueuePfn, 0x40),
+            (Readable::QueueReady, 0x44),
+            (Readable::InterruptStatus, 0x60),
+            (Readable::Status, 0x70),
+            (Readable::ConfigGeneration, 0xFC),
+        ] {
+            assert_eq!(window.registers.read(register), offset, "{register:?}");
+        }
+    }
+
+    #[test]
+    fn every_register_is_written_where_the_standard_has_it_and_no_other() {
+        for (register, offset) in [
+            (Writable::DeviceFeaturesSel, 0x14),
+            (Writable::DriverFeatures, 0x20),
+            (Writable::DriverFeaturesSel, 0x24),
+            (Writable::GuestPageSize, 0x28),
+            (Writable::QueueSel, 0x30),
+            (Writable::QueueNum, 0x38),
+            (Writable::QueueAlign, 0x3C),
+            (Writable::QueuePfn, 0x40),
+            (Writable::QueueReady, 0x44),
+            (Writable::QueueNotify, 0x50),
+            (Writable::InterruptAck, 0x64),
+            (Writable::Status, 0x70),
+            (Writable::QueueDescLow, 0x80),
+            (Writable::QueueDescHigh, 0x84),
+            (Writable::QueueDriverLow, 0x90),
+            (Writable::QueueDriverHigh, 0x94),
+            (Writable::QueueDeviceLow, 0xA0),
+            (Writable::QueueDeviceHigh, 0xA4),
+        ] {
+            let window = Window::new();
+            window.registers.write(register, 0xDEAD_BEEF);
+            for at in (0..0x100).step_by(4) {
+                let expected = if at == offset { 0xDEAD_BEEF } else { at };
+                assert_eq!(window.get(at), expected, "{register:?} at {at:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn configuration_fields_are_read_in_their_width_inside_the_window_only() {
+        let window = Window::new().registers;
+        assert_eq!(window.configuration_byte(0), 0);
+        assert_eq!(window.configuration_byte(0xFF), 0xFF);
+        assert_eq!(window.configuration_half(0xFC), 0xFDFC);
+        assert_eq!(window.configuration_word(0xF8), 0xFBFA_F9F8);
+        assert_eq!(window.configuration_word(4), 0x0706_0504);
+        for outside in [0x100, usize::MAX] {
+            assert_eq!(window.configuration_byte(outside), u8::MAX);
+        }
+        for outside in [1, 0x100, usize::MAX - 1] {
+            assert_eq!(window.configuration_half(outside), u16::MAX);
+        }
+        for outside in [2, 0x100, usize::MAX - 3] {
+            assert_eq!(window.configuration_word(outside), u32::MAX);
+        }
+    }
+}

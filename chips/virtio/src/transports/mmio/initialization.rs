@@ -286,3 +286,38 @@ fn legacy_page(parts: VirtqueueAddresses, size: usize) -> Option<u32> {
 fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legacy_queue_is_one_block_that_begins_on_a_page() {
+        let size = 8;
+        let (available, used) = split_offsets(size);
+        let at = |block: u64| VirtqueueAddresses {
+            descriptor_area: block,
+            driver_area: block + available as u64,
+            device_area: block + used as u64,
+        };
+        let page = RING_ALIGN as u64;
+        assert_eq!(legacy_page(at(page), size), Some(1));
+        let highest = u64::from(u32::MAX);
+        assert_eq!(legacy_page(at(page * highest), size), Some(u32::MAX));
+        // Page zero means no queue, and the register ends.
+        assert_eq!(legacy_page(at(0), size), None);
+        assert_eq!(legacy_page(at(page * (highest + 1)), size), None);
+        for (descriptors, driver, device) in [(8, 8, 8), (0, 2, 0), (0, 0, 4), (0, 2, 4)] {
+            let mut parts = at(7 * page);
+            parts.descriptor_area += descriptors;
+            parts.driver_area += driver;
+            parts.device_area += device;
+            assert_eq!(legacy_page(parts, size), None, "{parts:?}");
+        }
+        assert_eq!(
+            legacy_page(at(7 * page), size / 2),
+            None,
+            "laid out for another size"
+        );
+    }
+}

@@ -89,8 +89,8 @@ impl<R: RegisterAccess, B: Barriers> Polled for VirtIOMMIODevice<R, B> {
             self.recover();
         }
         let again = self.watching.get() || self.storm.needs_poll() || self.life.needs_poll();
-        // Whoever is called in between may have asked already.
-        self.poll_is_due.set(again || self.poll_is_due.get());
+        // Whatever was asked for meanwhile is among the reasons.
+        self.poll_is_due.set(again);
         again
     }
 }

@@ -134,6 +134,37 @@ mod tests {
     }
 
     #[test]
+    fn the_count_lasts_for_a_second_and_no_longer() {
+        // Three polls are half a second apart from the first to the last two.
+        let guard = StormGuard::new();
+        for _ in 0..2 {
+            assert!(!guard.idle_interrupt());
+            assert!(!guard.poll(false));
+            assert!(guard.needs_poll());
+        }
+        for _ in 0..3 {
+            assert!(!guard.idle_interrupt());
+        }
+        assert!(!guard.poll(false));
+        assert!(!guard.needs_poll());
+        assert_eq!(storm(&guard), STORM);
+    }
+
+    #[test]
+    fn an_interrupt_with_work_makes_up_for_one_without_save_the_last() {
+        let guard = StormGuard::new();
+        assert!(!guard.idle_interrupt());
+        guard.work();
+        assert!(guard.needs_poll(), "somebody has to see the second end");
+        for _ in 2..STORM {
+            assert!(!guard.idle_interrupt());
+        }
+        guard.work();
+        assert!(!guard.idle_interrupt());
+        assert!(guard.idle_interrupt());
+    }
+
+    #[test]
     fn storms_that_come_back_are_masked_longer_up_to_a_bound() {
         let guard = StormGuard::new();
         let mut expected = u32::from(FIRST_SENTENCE);

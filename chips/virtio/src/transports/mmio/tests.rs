@@ -27,6 +27,7 @@ const CONFIGURATION: u32 = 2;
 
 /// A driver that answers as told and notes when it is called.
 struct Driver {
+    transport: &'static Transport,
     queue: &'static TestQueue<4>,
     wants: Cell<Option<u64>>,
     offered: Cell<u64>,
@@ -35,6 +36,8 @@ struct Driver {
     after_start: Cell<Result<(), ErrorCode>>,
     /// How many buffers to post before the start.
     posts: Cell<usize>,
+    /// Which queues to notify before it, by whatever number.
+    notifies: Cell<&'static [u32]>,
     calls: RefCell<Vec<&'static str>>,
     first_configuration_byte: Cell<u8>,
     progress: Cell<Progress>,
@@ -74,6 +77,9 @@ impl VirtIODeviceDriver for Driver {
             self.queue.provide(&mut chain, context).unwrap();
             self.queue.publish();
             self.queue.notify();
+        }
+        for queue in self.notifies.get() {
+            self.transport.queue_notify(*queue);
         }
         self.before_start.get()
     }
@@ -136,6 +142,7 @@ impl Rig {
         queue.set_client(client);
         queue.set_transport(transport);
         let driver: &'static Driver = leak(Driver {
+            transport,
             queue,
             wants: Cell::new(Some(0)),
             offered: Cell::new(0),
@@ -143,6 +150,7 @@ impl Rig {
             before_start: Cell::new(Ok(())),
             after_start: Cell::new(Ok(())),
             posts: Cell::new(0),
+            notifies: Cell::new(&[]),
             calls: RefCell::default(),
             first_configuration_byte: Cell::new(0),
             progress: Cell::new(Progress::Idle),
@@ -394,6 +402,38 @@ fn buffers_posted_before_the_start_are_notified_once_after_it() {
 }
 
 #[test]
+fn queues_that_are_notified_before_the_start_hear_of_it_once_after_it() {
+    let rig = Rig::new();
+    rig.driver.notifies.set(&[3, 31, 3, 0, 32, u32::MAX]);
+    assert!(rig.initialize().is_ok());
+    assert_eq!(rig.device.notifications(), [0, 3, 31]);
+}
+
+#[test]
+fn as_many_queues_are_taken_as_can_be_told_apart() {
+    let mut rig = Rig::new();
+    rig.device.number_of_queues.set(40);
+    rig.queues = leak([rig.queue as &'static dyn Virtqueue; 32]);
+    assert!(rig.initialize().is_ok());
+    let mut rig = Rig::new();
+    rig.device.number_of_queues.set(40);
+    rig.queues = leak([rig.queue as &'static dyn Virtqueue; 33]);
+    rig.assert_untouched(Error::VirtqueueNotAvailable(32));
+}
+
+#[test]
+fn status_bits_that_the_device_sets_stay() {
+    let rig = Rig::new();
+    rig.device.sets_status.set(FAILED);
+    assert!(rig.initialize().is_ok());
+    rig.device.refuses_features.set(true);
+    rig.assert_fails(Error::FeatureNegotiationFailed {
+        offered: 1 << 32,
+        accepted: Some(1 << 32),
+    });
+}
+
+#[test]
 fn nothing_posted_means_nothing_notified() {
     let rig = Rig::new();
     assert!(rig.initialize().is_ok());
@@ -479,7 +519,8 @@ fn a_configuration_change_reaches_the_driver() {
     rig.interrupt(CONFIGURATION);
     assert_eq!(rig.driver.calls.take(), ["changed"]);
     assert_eq!(rig.driver.first_configuration_byte.get(), 0x5A);
-    assert_eq!(rig.transport.counters().configuration_changes, 1);
+    let counters = rig.transport.counters();
+    assert_eq!((counters.configuration_changes, counters.empty), (1, 0));
 }
 
 #[test]

@@ -148,3 +148,29 @@ fn a_device_that_takes_back_features_ok_fails() {
         accepted: Some(1 << 32),
     });
 }
+
+#[test]
+fn a_driver_that_takes_what_is_not_its_own_fails_the_device() {
+    let rig = Rig::new();
+    rig.device.offered.set(1 << 32 | 1 << 29);
+    rig.driver.wants.set(Some(1 << 32 | 1 << 29));
+    rig.assert_fails(Error::FeatureNegotiationFailed {
+        offered: 1 << 32 | 1 << 29,
+        accepted: Some(1 << 32 | 1 << 29),
+    });
+}
+
+#[test]
+fn fields_of_every_width_come_from_the_device() {
+    let rig = Rig::running();
+    let bytes: Vec<u8> = (1..=16).collect();
+    rig.device.configuration.borrow_mut()[..16].copy_from_slice(&bytes);
+    let space = Configuration::new(rig.transport, 0);
+    assert_eq!(space.read_u8(1), Ok(2));
+    assert_eq!(space.read_u16(2), Ok(0x0403));
+    assert_eq!(space.read_u32(4), Ok(0x0807_0605));
+    assert_eq!(space.read_u64(8), Ok(0x100F_0E0D_0C0B_0A09));
+    let mut array = [0; 6];
+    assert_eq!(space.read_bytes(3, &mut array), Ok(()));
+    assert_eq!(array, [4, 5, 6, 7, 8, 9]);
+}

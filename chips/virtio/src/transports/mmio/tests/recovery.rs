@@ -302,6 +302,35 @@ fn a_stalled_request_has_the_device_reset_and_brought_back() {
 }
 
 #[test]
+fn a_queue_that_is_found_broken_is_not_a_stalled_request_besides() {
+    let rig = Rig::running();
+    rig.post(7);
+    rig.queue.watch();
+    rig.driver.progress.set(Progress::Stalled);
+    rig.device.queue(0).return_used(u32::MAX, 0);
+    assert!(rig.poll());
+    assert_eq!(rig.client.contexts(), [7]);
+    let counters = rig.transport.counters();
+    assert_eq!((counters.broken, counters.stalled), (1, 0));
+}
+
+#[test]
+fn a_request_to_be_reset_is_work() {
+    let rig = Rig::running();
+    let line = rig.with_line();
+    for _ in 0..999 {
+        rig.transport.handle_interrupt();
+    }
+    rig.device.status.set(rig.device.status.get() | NEEDS_RESET);
+    rig.interrupt(CONFIGURATION);
+    assert_eq!(rig.transport.counters().needs_reset, 1);
+    rig.transport.handle_interrupt();
+    assert!(!line.masked.get());
+    rig.transport.handle_interrupt();
+    assert!(line.masked.get());
+}
+
+#[test]
 fn a_lost_interrupt_costs_time_and_no_reset() {
     let rig = Rig::running();
     rig.post(7);
