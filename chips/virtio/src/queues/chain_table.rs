@@ -15,7 +15,7 @@ use super::lent::Lent;
 use super::ring::INDIRECT;
 
 /// Kind of a chain: the number of its buffers.
-pub(super) const BUFFERS: u16 = 7;
+const BUFFERS: u16 = 7;
 
 /// Kind of a chain: one buffer, which the device writes.
 pub(super) const WRITABLE: u16 = 8 + 1;

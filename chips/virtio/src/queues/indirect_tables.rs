@@ -44,44 +44,55 @@ impl<'a> IndirectTables<'a> {
         }
     }
 
-    /// Fills the table of descriptor `slot`, which exists, and returns what that is to say.
+    /// Forgets what all tables say.
+    pub(super) fn clear(&self) {
+        self.lent.iter().flatten().for_each(Lent::forget);
+    }
+
+    /// Makes a loan entry `index` of the table of descriptor `slot`; both exist.
     ///
     /// The entries name their successors if `by_index`, else they follow each other.
-    pub(super) fn fill(
-        &self,
-        slot: u16,
-        loans: &mut dyn Iterator<Item = Loan>,
-        buffers: u16,
-        by_index: bool,
-    ) -> Loan {
-        let lent = self.lent(slot);
-        // In bounds, as `lent` has as many entries.
-        let table = self
-            .first
-            .wrapping_add(usize::from(slot))
-            .cast::<RawDescriptor>();
-        for ((index, place), loan) in (0u16..).zip(lent).zip(loans) {
-            place.record(loan, loan.flags);
-            let next = index.wrapping_add(1);
-            let goes_on = by_index && next != buffers;
-            let (third, fourth) = match (by_index, goes_on) {
-                (false, _) => (0, place.flags()),
-                (true, false) => (place.flags(), 0),
-                (true, true) => (place.flags() | NEXT, next),
+    #[inline(always)]
+    pub(super) fn set(&self, slot: u16, index: u16, loan: Loan, goes_on: bool, by_index: bool) {
+        let Some(lent) = self.lent(slot).get(usize::from(index)) else {
+            return;
+        };
+        let mut about = loan.flags;
+        if by_index && goes_on {
+            about |= u32::from(NEXT) | u32::from(index.wrapping_add(1)) << 16;
+        }
+        if lent.record(loan, about) {
+            let entry = self.table(slot).wrapping_add(usize::from(index));
+            // Side by side, in either order: flags and successor, or nothing and flags.
+            let link = if by_index {
+                lent.link()
+            } else {
+                lent.link() << 16
             };
-            let entry = table.wrapping_add(usize::from(index));
-            // SAFETY: the entry lies inside the table, since `lent` has no more places, and by the
-            // borrow given to `new` nothing but the device accesses it.
+            // SAFETY: the entry lies inside the table, as `lent` has no more places, and by the borrow
+            // given to `new` nothing but the device accesses it. Its last two fields are one aligned
+            // word.
             unsafe {
-                RawDescriptor::write_address(entry, place.address());
-                shared::store(&raw mut (*entry).len, place.len());
-                shared::store(&raw mut (*entry).third, third);
-                shared::store(&raw mut (*entry).fourth, fourth);
+                RawDescriptor::write_address(entry, lent.address());
+                shared::store(&raw mut (*entry).len, lent.len());
+                shared::store((&raw mut (*entry).third).cast::<u32>(), link);
             }
         }
+    }
+
+    /// What the descriptor `slot` is to say when its table has `buffers` entries.
+    #[inline(always)]
+    pub(super) fn loan(&self, slot: u16, buffers: u16) -> Loan {
+        let table = self.table(slot);
         table.expose_provenance();
         let bytes = u32::from(buffers).wrapping_mul(size_of::<RawDescriptor>() as u32);
         Loan::table(table.cast(), bytes, INDIRECT)
+    }
+
+    /// In bounds, if the slot is.
+    #[inline(always)]
+    fn table(&self, slot: u16) -> *mut RawDescriptor {
+        self.first.wrapping_add(usize::from(slot)).cast()
     }
 
     /// What the table of descriptor `slot` stands for.

@@ -6,7 +6,7 @@ use kernel::platform::dma_fence::DmaFence;
 
 use super::QueueError;
 use super::buffer::VirtqueueBuffer;
-use super::chain_table::{BUFFERS, ChainSlot, READABLE, WRITABLE};
+use super::chain_table::{ChainSlot, READABLE, WRITABLE};
 use super::lent::Loan;
 use super::queue_core::{MAX_CHAIN, QueueCore};
 use super::ring::{NEXT, Ring};
@@ -107,9 +107,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
             return Err((error, frame));
         }
         if in_table {
-            let shared = Loan::shared(header, self.fence);
-            let mut loans = [shared, Loan::readable(frame, len, self.fence)].into_iter();
-            self.lend_table(&mut loans, READABLE, context);
+            self.lend_frame_in_table(header, frame, len, context);
             return Ok(());
         }
         let head = self.chains.first_free();
@@ -136,7 +134,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         let loans = chain.iter_mut().map_while(Option::take);
         let mut loans = loans.map(|buffer| Loan::of(buffer, self.fence));
         if in_table {
-            self.lend_table(&mut loans, buffers, context);
+            self.lend_in_table(&mut loans, buffers, context);
             return Ok(());
         }
         let head = self.chains.first_free();
@@ -151,14 +149,42 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
 
     /// Lends buffers with one descriptor for all, which is free.
     #[inline(never)]
-    fn lend_table(&self, loans: &mut dyn Iterator<Item = Loan>, kind: u16, context: usize) {
-        let head = self.chains.first_free();
+    fn lend_in_table(&self, loans: &mut dyn Iterator<Item = Loan>, buffers: u16, context: usize) {
         let Some(tables) = self.tables.get() else {
             return;
         };
-        let table = tables.fill(head, loans, kind & BUFFERS, self.ring.links_by_index());
-        let next = self.link(head, head, table, false);
-        self.close(head, next, 1, kind, context);
+        let (head, by_index) = (self.chains.first_free(), self.ring.links_by_index());
+        for (index, loan) in (0u16..).zip(loans) {
+            let goes_on = index.wrapping_add(1) != buffers;
+            tables.set(head, index, loan, goes_on, by_index);
+        }
+        let next = self.link(head, head, tables.loan(head, buffers), false);
+        self.close(head, next, 1, buffers, context);
+    }
+
+    /// As [`lend_in_table`](Self::lend_in_table), for what is lent most often.
+    #[inline(never)]
+    fn lend_frame_in_table(
+        &self,
+        header: &'static [u8],
+        frame: &'static mut [u8],
+        len: usize,
+        context: usize,
+    ) {
+        let Some(tables) = self.tables.get() else {
+            return;
+        };
+        let (head, by_index) = (self.chains.first_free(), self.ring.links_by_index());
+        tables.set(head, 0, Loan::shared(header, self.fence), true, by_index);
+        tables.set(
+            head,
+            1,
+            Loan::readable(frame, len, self.fence),
+            false,
+            by_index,
+        );
+        let next = self.link(head, head, tables.loan(head, 2), false);
+        self.close(head, next, 1, READABLE, context);
     }
 }
 

@@ -97,6 +97,9 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         }
         let indirect = accepted & features::INDIRECT_DESC != 0 && self.tables.get().is_some();
         self.indirect.set(indirect);
+        if let Some(tables) = self.tables.get() {
+            tables.clear();
+        }
         self.events.used.add(self.taken.get());
         for count in [&self.provided, &self.published, &self.notified, &self.taken] {
             count.set(0);

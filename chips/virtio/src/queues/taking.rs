@@ -19,6 +19,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     /// Afterwards each chain that the device returns is announced, at once or as late as the driver
     /// asked for: what it returned before it knew of that is found by the last look. Returns whether
     /// there were any.
+    #[inline]
     pub(super) fn scan_used(&self) -> bool {
         if self.state.get() != READY {
             return false;
@@ -28,21 +29,24 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             self.events.empty_scans.bump();
             return false;
         }
-        self.events.scans.bump();
-        self.scan(advance);
-        true
+        self.scan(advance)
     }
 
-    fn scan(&self, mut advance: u16) {
+    /// Takes the next `advance` chains and what follows them. Not part of the above, so that a look at
+    /// an idle queue costs little.
+    #[inline(never)]
+    fn scan(&self, mut advance: u16) -> bool {
+        self.events.scans.bump();
         self.state.set(READY | SCANNING);
         self.ring.quiet();
-        self.expect(advance);
         // A violation ends the scan, and so does a client that has the device reset.
-        while self.state.get() & SCANNING != 0 {
-            if advance != 0 {
+        while self.expect(advance) {
+            while advance != 0 {
                 self.take();
+                if self.state.get() & SCANNING == 0 {
+                    return true;
+                }
                 advance = advance.wrapping_sub(1);
-                continue;
             }
             advance = self.ring.look_on();
             if advance == 0 && self.arm() {
@@ -51,12 +55,14 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                 advance = self.ring.look(self.taken.get());
             }
             if advance == 0 {
-                return self.end_scan();
+                self.end_scan();
+                break;
             }
-            self.expect(advance);
         }
+        true
     }
 
+    #[inline(always)]
     fn end_scan(&self) {
         let held = self.state.replace(READY) & HELD != 0;
         if let Some(client) = self.client.get() {
@@ -79,9 +85,9 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         }
     }
 
-    /// Prepares for the next `advance` used chains.
+    /// Prepares for the next `advance` used chains, if there can be as many.
     #[inline(always)]
-    fn expect(&self, advance: u16) {
+    fn expect(&self, advance: u16) -> bool {
         // Lossless: no more chains are outstanding than there are descriptors.
         let outstanding = self.published.get().wrapping_sub(self.taken.get()) as u16;
         if advance > outstanding {
@@ -89,9 +95,11 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                 advance,
                 outstanding,
             });
+            return false;
         }
         // What announces the entries and buffers before themselves (2.7.14).
         self.barriers.acquire();
+        true
     }
 
     /// Hands the client the next used chain.
@@ -110,11 +118,15 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         };
         // Lossless: the identifier was found to be an index.
         let head = id as u16;
-        match slot.kind() {
-            WRITABLE => self.take_writable(client, head, slot, len),
-            READABLE => self.take_readable(client, head, slot, len),
-            0 => self.reject(Violation::UnknownHead(id)),
-            _ => self.take_chain(client, head, slot, len),
+        let kind = slot.kind();
+        if kind == WRITABLE {
+            self.take_writable(client, head, slot, len);
+        } else if kind == READABLE {
+            self.take_readable(client, head, slot, len);
+        } else if kind != 0 {
+            self.take_chain(client, head, slot, len);
+        } else {
+            self.reject(Violation::UnknownHead(id));
         }
     }
 

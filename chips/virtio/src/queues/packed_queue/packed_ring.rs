@@ -67,6 +67,8 @@ impl PackedRing {
     }
 }
 
+/// Not expanded into their callers: that would burden the split layout, which is more common, where
+/// either may be in use.
 impl Ring for PackedRing {
     const FEATURES: u64 = features::RING_PACKED | features::EVENT_IDX | features::INDIRECT_DESC;
 
@@ -125,7 +127,7 @@ impl Ring for PackedRing {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn write(&self, head: u16, _index: u16, lent: &Lent, _changed: bool) {
         let position = self.next.get();
         self.next.set(position.plus(1));
@@ -145,7 +147,7 @@ impl Ring for PackedRing {
     #[inline]
     fn close(&self, _head: u16, _position: u32) {}
 
-    #[inline]
+    #[inline(never)]
     fn show<B: Barriers>(&self, _taken: u32, _before: u32, _now: u32, delay: u16, barriers: B) {
         let (before, now) = (self.shown.get(), self.next.get());
         if self.by_index.get() && delay != 0 {
@@ -164,7 +166,7 @@ impl Ring for PackedRing {
         self.shown.set(now);
     }
 
-    #[inline]
+    #[inline(never)]
     fn wants_notification(&self, _before: u32, _now: u32) -> bool {
         let now = self.shown.get();
         let before = self.asked_at.replace(now);
@@ -175,7 +177,7 @@ impl Ring for PackedRing {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn look(&self, _taken: u32) -> u16 {
         self.descriptors
             .is_used(self.taken.get(), self.size.get())
@@ -187,7 +189,7 @@ impl Ring for PackedRing {
         self.look(0)
     }
 
-    #[inline]
+    #[inline(never)]
     fn element(&self, _taken: u32) -> UsedElement {
         self.descriptors.element(self.index(self.taken.get()))
     }
@@ -197,7 +199,7 @@ impl Ring for PackedRing {
         self.taken.set(self.taken.get().plus(links));
     }
 
-    #[inline]
+    #[inline(never)]
     fn quiet(&self) {
         // A place is quiet by itself once the device has passed it.
         if !self.by_index.get() {
@@ -210,7 +212,7 @@ impl Ring for PackedRing {
         self.events.set_wanted(false);
     }
 
-    #[inline]
+    #[inline(never)]
     fn arm(&self, _taken: u32, _shown: u32, delay: u16) -> bool {
         if !self.by_index.get() {
             self.events.set_wanted(true);
