@@ -136,6 +136,7 @@ pub struct ExtendedTapComponent<
     adapter: &'static E,
     alarms: &'static MuxAlarm<'static, A>,
     memory_allocation: &'c dyn MemoryAllocationCapability,
+    holds_frames: bool,
 }
 
 impl<'c, E: EthernetAdapter<'static>, A: Alarm<'static>, const PROCESSES: usize>
@@ -153,7 +154,15 @@ impl<'c, E: EthernetAdapter<'static>, A: Alarm<'static>, const PROCESSES: usize>
             adapter,
             alarms,
             memory_allocation,
+            holds_frames: true,
         }
+    }
+
+    /// Drops frames for apps without room instead of letting them wait in the adapter: for an adapter
+    /// that users within the kernel share, who would wait too.
+    pub fn without_holding(mut self) -> Self {
+        self.holds_frames = false;
+        self
     }
 }
 
@@ -177,7 +186,9 @@ impl<E: EthernetAdapter<'static>, A: Alarm<'static>, const PROCESSES: usize> Com
         let retry = memory.retry.write(RetryAlarm::new(alarm));
         alarm.set_alarm_client(retry);
         retry.set_client(driver);
-        driver.set_retry(retry);
+        if self.holds_frames {
+            driver.set_retry(retry);
+        }
         self.adapter.set_adapter_client(driver);
         driver.initialize();
         driver

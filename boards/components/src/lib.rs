@@ -11,6 +11,7 @@
 
 pub mod alarm;
 pub mod console;
+pub mod ethernet_mux;
 pub mod ethernet_tap;
 pub mod late_upcalls;
 pub mod low_level_debug;

@@ -21,4 +21,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "ethernet-adapter")]
+mod ethernet_filter;
 pub mod ethernet_tap;
+#[cfg(feature = "ethernet-adapter")]
+pub mod mux_ethernet;

@@ -7,16 +7,11 @@ use super::members::Members;
 use super::path::{LinkState, Path};
 use super::pool::BufferPool;
 use super::retry::Retry;
-use super::switching::{Address, Demand};
+use super::switching::Address;
 use super::{EthernetTapDriver, EthernetTapGrant, MAX_MTU};
+use crate::ethernet_filter::GatheredFilter;
 use kernel::ErrorCode;
-use kernel::hil::ethernet_adapter::{
-    EthernetAdapter, EthernetAdapterClient, Link, Offer, ReceiveFilter,
-};
-
-/// The most addresses of a kind that the tap asks an adapter to filter; beyond them it asks for
-/// all frames of the kind.
-const MAX_FILTERED: usize = 16;
+use kernel::hil::ethernet_adapter::{EthernetAdapter, EthernetAdapterClient, Link, Offer};
 
 /// The way to use an adapter behind the interface `EthernetAdapter`.
 pub enum Extended {}
@@ -75,54 +70,15 @@ impl<'a, E: EthernetAdapter<'a>> Path<'a, E> for Extended {
     }
 
     fn want<const N: usize>(adapter: &E, members: &Members<N>) -> bool {
-        let mut unicast = AddressList::default();
-        let mut multicast = AddressList::default();
-        let demand = members.with_ports(|ports| {
-            let mut demand = Demand::default();
-            for port in ports {
-                demand.add(port);
-                unicast.extend(port.claim.as_slice());
-                multicast.extend(port.groups());
-            }
-            demand
+        let gathered = members.with_ports(|ports| {
+            let mut all = GatheredFilter::LEAST;
+            ports.for_each(|port| port.add_wants_to(&mut all));
+            all
         });
-        let told = adapter.set_receive_filter(&ReceiveFilter {
-            promiscuous: demand.is_none_or(|demand| demand.everything) || unicast.overflown,
-            all_multicast: demand.is_none_or(|demand| demand.all_multicast) || multicast.overflown,
-            unicast: unicast.addresses(),
-            multicast: multicast.addresses(),
-        });
+        let wanted = gathered.unwrap_or(GatheredFilter::ALL);
+        let told = adapter.set_receive_filter(&wanted.as_filter());
         // An adapter without a filter passes everything, and the tap looks at each frame anyway.
         told != Err(ErrorCode::BUSY)
-    }
-}
-
-/// Addresses without repetition, as far as there is room.
-#[derive(Default)]
-struct AddressList {
-    octets: [[u8; 6]; MAX_FILTERED],
-    len: usize,
-    overflown: bool,
-}
-
-impl AddressList {
-    fn extend(&mut self, more: &[Address]) {
-        for address in more.iter().map(|address| address.octets()) {
-            if self.addresses().contains(&address) {
-                continue;
-            }
-            match self.octets.get_mut(self.len) {
-                Some(place) => {
-                    *place = address;
-                    self.len = self.len.wrapping_add(1);
-                }
-                None => self.overflown = true,
-            }
-        }
-    }
-
-    fn addresses(&self) -> &[[u8; 6]] {
-        self.octets.get(..self.len).unwrap_or_default()
     }
 }
 

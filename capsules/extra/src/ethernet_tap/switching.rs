@@ -6,6 +6,9 @@
 //! address are its own, and frames to the addresses of others are none of its business. One without
 //! sees what the card hears. Nothing here touches a process or the card.
 
+#[cfg(feature = "ethernet-adapter")]
+use crate::ethernet_filter::GatheredFilter;
+
 /// The longest list of multicast groups of one port.
 pub(super) const GROUPS: usize = 8;
 
@@ -142,6 +145,19 @@ impl Port {
         self.groups.swap(at, last);
         self.joined = last as u8;
         true
+    }
+
+    /// Adds what the card must pass for this port.
+    #[cfg(feature = "ethernet-adapter")]
+    pub(super) fn add_wants_to(&self, filter: &mut GatheredFilter) {
+        if self.filter.has(Filter::EVERYTHING) {
+            filter.add_everything();
+        }
+        if self.filter.has(Filter::MULTICAST) {
+            filter.add_all_multicast();
+        }
+        filter.add_unicast(self.claim.iter().map(|claim| claim.octets()));
+        filter.add_multicast(self.groups().iter().map(|group| group.octets()));
     }
 
     /// Whether the port gets all that the card takes in.
@@ -298,22 +314,6 @@ pub(super) fn route<'p>(
     let stays = claimant.is_some() || (to_card && !route.to.union(route.filtered).is_empty());
     route.wire = from.is_some() && !stays;
     route
-}
-
-/// The frames that a set of ports wants from the card.
-#[cfg(feature = "ethernet-adapter")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Demand {
-    pub(super) everything: bool,
-    pub(super) all_multicast: bool,
-}
-
-#[cfg(feature = "ethernet-adapter")]
-impl Demand {
-    pub(super) fn add(&mut self, port: &Port) {
-        self.everything |= port.filter.has(Filter::EVERYTHING);
-        self.all_multicast |= port.filter.has(Filter::MULTICAST);
-    }
 }
 
 /// Makes the address of a claim, which depends on who claims and on the card.

@@ -194,13 +194,10 @@ proptest! {
         ports in any_ports(),
         to in any_address(),
     ) {
-        let mut demand = Demand::default();
-        ports.iter().for_each(|port| demand.add(port));
+        let mut filter = GatheredFilter::LEAST;
+        ports.iter().for_each(|port| port.add_wants_to(&mut filter));
         let route = route(Origin::Card, heading(to), Some(CARD), numbered(&ports));
-        let asked_for = demand.everything
-            || to == Address::BROADCAST
-            || to.is_group() && demand.all_multicast
-            || ports.iter().any(|port| port.claim == Some(to) || port.groups().contains(&to));
+        let asked_for = filter.passes(to.octets(), CARD.octets());
         prop_assert!(asked_for || route.to.is_empty());
     }
 

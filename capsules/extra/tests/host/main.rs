@@ -4,3 +4,4 @@
 
 mod ethernet_tap;
 mod extended;
+mod mux_ethernet;

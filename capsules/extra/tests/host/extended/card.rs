@@ -161,6 +161,10 @@ impl Card {
         client.offers_done();
     }
 
+    pub fn is_receiving(&self) -> bool {
+        self.receiving.get()
+    }
+
     pub fn is_held(&self) -> bool {
         self.held.get()
     }

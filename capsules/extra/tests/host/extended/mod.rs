@@ -2,7 +2,7 @@
 
 //! The Ethernet tap over a card that keeps frames, takes several, and has a link.
 
-mod card;
+pub mod card;
 mod commands;
 mod receive;
 mod switching;
