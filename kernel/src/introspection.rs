@@ -114,3 +114,62 @@ impl KernelInfo {
             .fold(0, usize::wrapping_add)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::fake_tbf::Tbf;
+    use crate::process::fakes::DRIVER;
+    use crate::process::fakes::calls::{command, function, subscribe};
+    use crate::process::fakes::{Everything, World};
+
+    #[test]
+    fn processes_are_counted_by_what_has_become_of_them() {
+        let world = World::with_apps(&["one", "two", "three"].map(Tbf::new));
+        let info = KernelInfo::new(world.kernel);
+        let counts = || {
+            (
+                info.number_loaded_processes(&Everything),
+                info.number_active_processes(&Everything),
+                info.number_inactive_processes(&Everything),
+            )
+        };
+        assert_eq!(counts(), (3, 3, 0));
+        world.process(0).terminate(None);
+        world.process(1).set_fault_state();
+        world.process(2).stop();
+        assert_eq!(counts(), (3, 1, 2));
+    }
+
+    #[test]
+    fn a_process_is_described_while_it_is_there() {
+        let (world, process) = World::with_one();
+        let info = KernelInfo::new(world.kernel);
+        world.run(&[subscribe(DRIVER, 0, function(process), 0), command(0, 0, 0)]);
+        let driver = &world.driver.apps;
+        let _ = driver.enter(process.processid(), |_, data| {
+            while data.schedule_upcall(0, (0, 0, 0)).is_ok() {}
+        });
+        process.debug_timeslice_expired();
+        let numbers = |id| {
+            [
+                info.number_app_syscalls(id, &Everything),
+                info.number_app_dropped_upcalls(id, &Everything),
+                info.number_app_restarts(id, &Everything),
+                info.number_app_timeslice_expirations(id, &Everything),
+            ]
+        };
+        let id = process.processid();
+        assert_eq!(info.process_name(id, &Everything), "app");
+        assert_eq!(numbers(id), [2, 1, 0, 1]);
+        // The board has a second grant, that of inter-process communication.
+        assert_eq!(info.number_app_grant_uses(id, &Everything), (1, 2));
+        assert_eq!(info.timeslice_expirations(&Everything), 1);
+
+        process.try_restart(None);
+        assert_eq!(info.process_name(id, &Everything), "unknown");
+        assert_eq!(numbers(id), [0; 4]);
+        assert_eq!(info.number_app_grant_uses(id, &Everything), (0, 2));
+        assert_eq!(numbers(process.processid()), [0, 0, 1, 0]);
+    }
+}

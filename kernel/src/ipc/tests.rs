@@ -6,7 +6,7 @@ use core::ptr::without_provenance_mut;
 
 use super::command::{NOTIFY_CLIENT, NOTIFY_SERVICE};
 use super::*;
-use crate::grant::requests::allow_read_write;
+use crate::grant::requests::{allow_read_only, allow_read_write};
 use crate::process::fake_tbf::Tbf;
 use crate::process::fakes::{DRIVER, IPC_DRIVER, World};
 use crate::process::{FunctionCall, FunctionCallSource, ReturnArguments, Task};
@@ -102,6 +102,57 @@ fn a_process_that_takes_no_part_gets_neither_events_nor_less_memory() {
     }
     assert_eq!(receiver.pending_tasks(), 0);
     assert_eq!(receiver.get_addresses().sram_grant_start, free);
+}
+
+/// Has process 0 look for a service of this name.
+fn discover(world: &World, name: &[u8]) -> CommandReturn {
+    let seeker = world.process(0);
+    let start = seeker.get_addresses().sram_start;
+    seeker.sbrk(64).unwrap();
+    for (offset, byte) in name.iter().enumerate() {
+        // SAFETY: nobody has a reference to process memory here.
+        unsafe { seeker.set_byte(without_provenance_mut(start + offset), *byte) };
+    }
+    let driver: Option<&dyn SyscallDriver> = Some(&world.ipc);
+    let shared = without_provenance_mut::<u8>(start);
+    allow_read_only(seeker, driver, IPC_DRIVER, NAME, shared, name.len());
+    world
+        .ipc
+        .command(command::DISCOVER, 0, 0, seeker.processid())
+}
+
+#[test]
+fn services_are_found_by_their_exact_name_in_whatever_state() {
+    let world = World::with_apps(&["one", "service", "two"].map(Tbf::new));
+    let found = |slot| CommandReturn::success_u32(slot);
+    assert_eq!(discover(world, b"service"), found(1));
+    assert_eq!(discover(world, b"one"), found(0));
+    world.process(1).terminate(None);
+    assert_eq!(discover(world, b"service"), found(1));
+    for name in [&b"servic"[..], b"services", b"SERVICE", b"\xFF", b""] {
+        assert_eq!(discover(world, name), refused(ErrorCode::NODEVICE));
+    }
+}
+
+#[test]
+fn without_memory_nothing_is_found() {
+    let (world, process) = World::with_one();
+    let free = process.get_addresses().sram_grant_start;
+    process.brk(core::ptr::without_provenance(free)).unwrap();
+    let id = process.processid();
+    assert_eq!(
+        world.ipc.command(command::DISCOVER, 0, 0, id),
+        refused(ErrorCode::NOMEM)
+    );
+}
+
+#[test]
+fn a_process_that_notifies_itself_succeeds_and_nothing_happens() {
+    let (world, _) = pair(true);
+    assert_eq!(notify(world, command::EXISTS, 0), CommandReturn::success());
+    assert_eq!(notify(world, NOTIFY_SERVICE, 0), CommandReturn::success());
+    assert!(!world.process(0).has_tasks());
+    assert_eq!(notify(world, 4, 0), refused(ErrorCode::NOSUPPORT));
 }
 
 // ---- access to buffers ----------------------------------------------------

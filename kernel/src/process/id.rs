@@ -167,6 +167,37 @@ impl BinaryVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::fakes::World;
+
+    #[test]
+    fn an_identifier_tells_of_its_process_until_the_restart() {
+        let (_, process) = World::with_one();
+        let id = process.processid();
+        let map = process.get_addresses();
+        let editable = (map.flash_non_protected_start, map.flash_end);
+        assert_eq!(id.get_editable_flash_range(), editable);
+        assert!(id.get_storage_permissions().is_some());
+        assert!(matches!(id.short_app_id(), ShortId::LocallyUnique));
+        assert_eq!(std::format!("{id:?}"), std::format!("{}", id.id()));
+        process.try_restart(None);
+        assert_eq!(id.get_editable_flash_range(), (0, 0));
+        assert!(id.get_storage_permissions().is_none());
+        assert_ne!(id, process.processid());
+    }
+
+    #[test]
+    #[should_panic(expected = "no slot 3")]
+    fn an_identifier_names_a_slot_that_there_is() {
+        let (world, _) = World::with_one();
+        let _ = ProcessId::new(world.kernel, 0, 3);
+    }
+
+    #[test]
+    fn identities_are_shown_as_numbers() {
+        let fixed = ShortId::from(NonZeroU32::new(0x1F));
+        assert_eq!(std::format!("{fixed}"), "0x1f");
+        assert_eq!(std::format!("{}", ShortId::LocallyUnique), "Unique");
+    }
 
     #[test]
     fn an_application_without_identity_equals_nothing() {
