@@ -101,10 +101,7 @@ bench-update: runner ## the same, and make the result the new baseline
 bench-queue: setup ## count what a split queue costs on this machine, beside virtio-drivers (needs valgrind)
 	@cargo run --quiet --profile host-bench --package queue-bench
 
-deep-soak-net: runner ## send FRAMES frames of all sizes to an app and back, and show what was counted
-	@SOAK_FRAMES=$(FRAMES) cargo test --package boot-tests --test soak_network -- --nocapture
-
-check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
+deep-check: setup ## run the tests of unsafe code under Miri (long; needs a nightly toolchain)
 	@tools/deep-check.sh
 
 fuzz-syscalls: runner ## make random system calls: 2 million for each of ROUNDS seeds from SEED on
