@@ -16,6 +16,16 @@ use tempfile::TempDir;
 use crate::guest::Guest;
 use crate::peer::Peer;
 
+/// An entropy source that is never going to say anything.
+pub const MUTE_ENTROPY: [&str; 6] = [
+    "-chardev",
+    "null,id=mute",
+    "-object",
+    "rng-egd,id=egd,chardev=mute",
+    "-device",
+    "virtio-rng-device,rng=egd",
+];
+
 /// Runs `test` on each QEMU the environment names.
 pub fn each_qemu(test: impl Fn(&Qemu)) {
     let default = std::env::var_os("QEMU").unwrap_or_else(|| "qemu-system-riscv32".into());
@@ -144,6 +154,13 @@ impl<'a> Board<'a> {
     #[must_use]
     pub fn user_network(mut self) -> Board<'a> {
         self.machine.network = Network::new(vec![Card::User]);
+        self
+    }
+
+    /// As [`user_network`](Self::user_network), with the forwarded port leading to this one of the board.
+    #[must_use]
+    pub fn user_network_to(mut self, port: u16) -> Board<'a> {
+        self.machine.network = Network::new(vec![Card::User]).leading_to(port);
         self
     }
 

@@ -17,7 +17,7 @@ mod qmp;
 mod stack_gauge;
 mod transcript;
 
-pub use board::{Board, app_objects, cpus, each_qemu, kernel};
+pub use board::{Board, MUTE_ENTROPY, app_objects, cpus, each_qemu, kernel};
 pub use gdb::{Gdb, symbol};
 pub use guest::Guest;
 pub use host::{HOST, HOST_MAC, Host};

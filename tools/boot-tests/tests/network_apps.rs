@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! `ping` and `udp_echo` with a host at the other end of the cable that leases addresses and knows names.
+//! The small network apps, mostly with a host at the other end of the cable that leases addresses and
+//! knows names.
 
-use std::net::Ipv4Addr;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown};
 
-use boot_tests::{Board, HOST, Host, each_qemu};
+use boot_tests::{Board, HOST, Host, connect, each_qemu};
 
 #[test]
 fn ping_finds_hosts_by_name_and_by_address_and_says_when_there_is_none() {
@@ -60,6 +62,32 @@ fn udp_echo_returns_a_thousand_datagrams_of_all_sizes() {
             if (from, &answer) != (board, &datagram(number)) {
                 guest.fail_with(&format!("datagram {number} was damaged"));
             }
+        }
+    });
+}
+
+#[test]
+fn tcp_echo_returns_the_bytes_of_one_connection_after_the_other() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu)
+            .apps(&["tcp_echo"])
+            .user_network_to(7)
+            .boot();
+        guest.expect("tcp_echo: listening on 10.0.2.15:7");
+        let port = guest.web_port();
+        for round in 0..3u8 {
+            let sent: Vec<u8> = (0..20_000u32).map(|at| (at >> 3) as u8 ^ round).collect();
+            let mut stream = connect(port);
+            let mut sender = stream.try_clone().expect("a second handle");
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    sender.write_all(&sent).expect("the app takes all");
+                    sender.shutdown(Shutdown::Write).expect("an end");
+                });
+                let mut echoed = Vec::new();
+                stream.read_to_end(&mut echoed).expect("the app ends too");
+                assert!(echoed == sent, "{} of {} bytes", echoed.len(), sent.len());
+            });
         }
     });
 }

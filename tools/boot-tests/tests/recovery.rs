@@ -4,20 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use boot_tests::{Board, Guest, PATIENCE, each_qemu};
+use boot_tests::{Board, Guest, MUTE_ENTROPY, PATIENCE, each_qemu};
 
 const PEER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 const BOARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
-
-/// An entropy source that is never going to say anything.
-const MUTE_ENTROPY: [&str; 6] = [
-    "-chardev",
-    "null,id=mute",
-    "-object",
-    "rng-egd,id=egd,chardev=mute",
-    "-device",
-    "virtio-rng-device,rng=egd",
-];
 
 fn frame(number: u32) -> Vec<u8> {
     let mut frame = [BOARD, PEER].concat();

@@ -36,15 +36,22 @@ const WORK: [&str; 12] = [
 
 /// Counters that depend on who is faster, without harm: looks that found nothing, and frames or chains
 /// that waited for room.
-const RACES: [&str; 7] = [
-    "transport empty",
-    "transport found_late",
+const RACES: [&str; 5] = [
     "driver held",
     "receive empty_scans",
     "receive full",
     "transmit empty_scans",
     "transmit full",
 ];
+
+/// Counters of interrupts that came too late, or found the work done, when the host is busy elsewhere.
+const RARE_RACES: [&str; 3] = [
+    "transport empty",
+    "transport found_late",
+    "transport spurious",
+];
+/// One in so many frames is too often for a rare race.
+const RARE: u32 = 500;
 
 /// The counters of the only device, as the console shows them.
 #[track_caller]
@@ -122,6 +129,10 @@ fn a_long_stream_of_frames_comes_back_whole_and_only_work_is_counted() {
         }
         for harmless in WORK.iter().chain(&RACES) {
             assert!(grown.remove(*harmless).is_some(), "no counter {harmless}");
+        }
+        for rare in RARE_RACES {
+            let times = grown.remove(rare).expect("a counter");
+            assert!(times < frames / RARE, "{rare} {times} times");
         }
         grown.retain(|_, growth| *growth != 0);
         assert!(grown.is_empty(), "counted besides work: {grown:?}");

@@ -7,7 +7,9 @@ use std::io::Write;
 use std::time::Instant;
 
 use board_runner::qemu::Qemu;
-use boot_tests::{Board, Guest, PATIENCE, connect, each_qemu, get, read_response, send, try_get};
+use boot_tests::{
+    Board, Guest, MUTE_ENTROPY, PATIENCE, connect, each_qemu, get, read_response, send, try_get,
+};
 use serde_json::Value;
 
 const REQUESTS: usize = 1_000;
@@ -143,6 +145,24 @@ fn many_connections_that_say_nothing_leave_the_server_usable() {
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = try_get(port, "/") {
             assert!(Instant::now() < deadline, "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_mute_entropy_device_costs_the_page_its_random_bits_and_nothing_else() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu)
+            .apps(&["web"])
+            .with(&MUTE_ENTROPY)
+            .user_network()
+            .boot();
+        guest.expect("web: http://10.0.2.15/");
+        let port = guest.web_port();
+        for _ in 0..20 {
+            let status = get(port, "/api/status").json();
+            assert!(status["random"].is_null(), "{status}");
+            assert_eq!(get(port, "/").status, 200);
         }
     });
 }

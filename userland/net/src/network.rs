@@ -248,6 +248,22 @@ impl Network {
         self.sockets.add(tcp::Socket::new(receive, transmit))
     }
 
+    /// Keeps a TCP socket in service, and returns it: it listens on `port` whenever it has no connection,
+    /// and ends one whose other side has ended, once all of its bytes are taken.
+    ///
+    /// Call it after each [`poll`](Self::poll).
+    #[inline(never)]
+    pub fn serve(&mut self, handle: SocketHandle, port: u16) -> &mut tcp::Socket<'static> {
+        let socket = self.sockets.get_mut::<tcp::Socket>(handle);
+        if !socket.is_open() {
+            // Fails on an open socket and on port 0 only.
+            let _ = socket.listen(port);
+        } else if socket.state() == tcp::State::CloseWait && !socket.can_recv() {
+            socket.close();
+        }
+        socket
+    }
+
     /// Starts to connect a TCP socket to a port of another host.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use tock_app::{ErrorCode, Singleton, println};
-use tock_net::{Fallback, Memory, Network, tcp};
+use tock_net::{Fallback, Memory, Network};
 
 tock_app::entry!(main, stack = 8 * 1024);
 
@@ -23,17 +23,10 @@ fn main() -> Result<(), ErrorCode> {
         if let Some(address) = network.poll().and_then(|change| change.address) {
             println!("tcp_echo: listening on {}:7", address.address());
         }
-        let socket = network.sockets().get_mut::<tcp::Socket>(handle);
-        while socket.can_recv() && socket.can_send() {
-            let mut byte = [0];
-            if socket.recv_slice(&mut byte).is_ok() && socket.send_slice(&byte).is_err() {
-                socket.abort();
-            }
-        }
-        if !socket.is_open() {
-            let _ = socket.listen(7);
-        } else if socket.state() == tcp::State::CloseWait && !socket.can_recv() {
-            socket.close();
+        let socket = network.serve(handle, 7);
+        let mut byte = [0];
+        while socket.can_send() && socket.recv_slice(&mut byte) == Ok(1) {
+            let _ = socket.send_slice(&byte);
         }
         network.wait(None)?;
     }
