@@ -4,6 +4,7 @@
 
 use capsules_core::late_upcalls::Retry as _;
 use capsules_core::process_console::ConsoleCommand;
+use capsules_core::virtualizers::virtual_alarm::VirtualMuxAlarm;
 use capsules_core::{alarm, console, low_level_debug, process_console, rng};
 use capsules_extra::ethernet_tap;
 use capsules_system::process_policies::StopWithDebugFaultPolicy;
@@ -24,6 +25,7 @@ use kernel::capabilities::{
 };
 use kernel::component::Component;
 use kernel::deferred_call::{self, DeferredCallClient as _};
+use kernel::hil::time::Alarm as _;
 use kernel::ipc::IPC;
 use kernel::platform::chip::Chip as _;
 use kernel::platform::{KernelResources, SyscallDriverLookup};
@@ -33,7 +35,9 @@ use kernel::utilities::boot_memory::BootMemory;
 use kernel::{Kernel, create_capability, debug, define_capability_type, mint_defined_capability};
 use qemu_rv32_virt_chip::chip::{QemuRv32VirtChip, SingleThread};
 use qemu_rv32_virt_chip::clint::Clint;
-use qemu_rv32_virt_chip::memory_map::{CLINT, PLIC, VIRTIO_FIRST_INTERRUPT, VIRTIO_SLOTS};
+use qemu_rv32_virt_chip::memory_map::{
+    CLINT, PLIC, UART0_INTERRUPT, VIRTIO_FIRST_INTERRUPT, VIRTIO_SLOTS,
+};
 use qemu_rv32_virt_chip::peripherals::QemuRv32VirtPeripherals;
 use qemu_rv32_virt_chip::plic::{Plic, PlicLine};
 use riscv::dma_fence::RiscvCoherentDmaFence;
@@ -41,6 +45,7 @@ use riscv::pmp::Pmp;
 
 use crate::announcement::Announcement;
 use crate::devices::{Devices, VirtIONet, VirtIORng};
+use crate::user_share::UserShare;
 use crate::{loading, memory, panic};
 
 /// Processes that can be loaded at a time.
@@ -66,7 +71,7 @@ pub type Chip = QemuRv32VirtChip<'static, QemuRv32VirtPeripherals<'static>>;
 
 /// The clock.
 pub type Timer = Clint<'static>;
-type AlarmShare = capsules_core::virtualizers::virtual_alarm::VirtualMuxAlarm<'static, Timer>;
+type AlarmShare = VirtualMuxAlarm<'static, Timer>;
 
 /// The system call drivers, and the policies of the main loop.
 struct Board {
@@ -261,7 +266,7 @@ unsafe extern "C" fn main() -> ! {
     });
 
     // Processes.
-    let board = Board {
+    let board: &'static _ = static_memory!(Board).write(Board {
         console,
         alarm,
         low_level_debug,
@@ -270,7 +275,15 @@ unsafe extern "C" fn main() -> ! {
         ipc: IPC::new(kernel, kernel::ipc::DRIVER_NUM, &memory_allocation),
         scheduler: RoundRobinSched::new(processes),
         timer,
-    };
+    });
+    let moment: &'static _ =
+        static_memory!(VirtualMuxAlarm<'static, Timer>).write(VirtualMuxAlarm::new(alarms));
+    moment.setup();
+    let user_share: &'static _ =
+        static_memory!(UserShare).write(UserShare::new(&board.scheduler, plic, moment));
+    moment.set_alarm_client(user_share);
+    chip.set_interrupt_watch(user_share);
+    plic.make_urgent(UART0_INTERRUPT);
     let commands: &'static [&'static dyn ConsoleCommand] =
         static_memory!([&'static dyn ConsoleCommand; 1]).write([devices]);
     let process_console = ProcessConsoleComponent::new(
@@ -304,7 +317,7 @@ unsafe extern "C" fn main() -> ! {
     // The prompt comes after the boot lines, which leave through the main loop.
     let main_loop = create_capability!(MainLoopCapability);
     let starting = Starting {
-        board: &board,
+        board,
         announcement,
     };
     let any_ready = || {
@@ -334,5 +347,5 @@ unsafe extern "C" fn main() -> ! {
     // What found a queue full by now.
     retry.soon();
     process_console.start();
-    kernel.kernel_loop(&board, chip, Some(&board.ipc), &main_loop)
+    kernel.kernel_loop(board, chip, Some(&board.ipc), &main_loop)
 }

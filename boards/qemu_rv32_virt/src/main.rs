@@ -22,6 +22,8 @@ mod loading;
 mod memory;
 #[cfg(target_os = "none")]
 mod panic;
+#[cfg(target_os = "none")]
+mod user_share;
 
 /// Says what to do instead: the image only runs on the machine it is made for.
 #[cfg(not(target_os = "none"))]

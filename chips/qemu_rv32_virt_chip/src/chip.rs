@@ -3,13 +3,16 @@
 //! The chip as the kernel sees it.
 //!
 //! Interrupts are disabled while the kernel runs and trap from user mode only. The main loop asks
-//! whether any is pending and serves them here, one after another, in its own thread; none is ever
-//! masked for later, so the CPU never sleeps on a masked source.
+//! whether any is pending and serves them here, one after another, in its own thread. Those of devices
+//! can be put off for a while (`Plic::put_off`); whoever does that sets an alarm, which ends it even if
+//! the CPU sleeps.
 
 use crate::clint::Clint;
 use crate::plic::Plic;
+use core::cell::Cell;
 use core::fmt::Write;
 use kernel::platform::chip::{Chip, InterruptService, ThreadIdProvider};
+use kernel::utilities::cells::OptionalCell;
 use kernel::utilities::registers::interfaces::Readable;
 use riscv::pmp::Pmp;
 use riscv::syscall::SysCall;
@@ -21,6 +24,15 @@ const EXTERNAL: u32 = 1 << 11;
 
 /// Interrupts served before the main loop gets a chance to run deferred calls.
 const SERVICE_BATCH: usize = 64;
+
+/// External interrupts between two calls of an [`InterruptWatch`].
+pub const WATCHED_BATCH: u32 = 16;
+
+/// Learns about interrupts in bulk, to see whether they leave enough time for processes.
+pub trait InterruptWatch {
+    /// Takes note that another [`WATCHED_BATCH`] external interrupts were served.
+    fn batch_served(&self);
+}
 
 /// The one thread there is: interrupts are served where they are polled.
 pub struct SingleThread;
@@ -41,6 +53,9 @@ pub struct QemuRv32VirtChip<'a, I: InterruptService + 'a> {
     timer: &'a Clint<'a>,
     peripherals: &'a I,
     pending: Mip,
+    watch: OptionalCell<&'a dyn InterruptWatch>,
+    /// External interrupts that are left of the batch, less one.
+    left_of_batch: Cell<u32>,
 }
 
 impl<'a, I: InterruptService + 'a> QemuRv32VirtChip<'a, I> {
@@ -59,7 +74,14 @@ impl<'a, I: InterruptService + 'a> QemuRv32VirtChip<'a, I> {
             peripherals,
             // SAFETY: the register is only read.
             pending: unsafe { Mip::new() },
+            watch: OptionalCell::empty(),
+            left_of_batch: Cell::new(WATCHED_BATCH - 1),
         }
+    }
+
+    /// Sets who learns about interrupts in bulk.
+    pub fn set_interrupt_watch(&self, watch: &'a dyn InterruptWatch) {
+        self.watch.set(watch);
     }
 
     /// Returns the interrupt controller, to mask single sources or to read its counters.
@@ -76,6 +98,16 @@ impl<'a, I: InterruptService + 'a> QemuRv32VirtChip<'a, I> {
         } else {
             self.plic.reject(source);
         }
+        match self.left_of_batch.get().checked_sub(1) {
+            Some(left) => self.left_of_batch.set(left),
+            None => self.end_batch(),
+        }
+    }
+
+    #[cold]
+    fn end_batch(&self) {
+        self.left_of_batch.set(WATCHED_BATCH - 1);
+        self.watch.map(|watch| watch.batch_served());
     }
 }
 

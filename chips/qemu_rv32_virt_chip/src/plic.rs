@@ -17,6 +17,11 @@ use virtio::transports::InterruptLine;
 pub const SOURCES: u32 = 96;
 const WORDS: usize = SOURCES as usize / 32;
 
+/// Priority of a source unless it is urgent.
+const ORDINARY: u32 = 1;
+/// Priority of a source that is never put off.
+const URGENT: u32 = 2;
+
 register_structs! {
     /// Registers of the controller.
     pub PlicRegisters {
@@ -89,6 +94,7 @@ pub struct PlicCounters {
 pub struct Plic<A: PlicAccess = StaticRef<PlicRegisters>> {
     registers: A,
     enabled: [Cell<u32>; WORDS],
+    threshold: Cell<u32>,
     counters: Cell<PlicCounters>,
 }
 
@@ -98,6 +104,7 @@ impl<A: PlicAccess> Plic<A> {
         Plic {
             registers,
             enabled: [const { Cell::new(0) }; WORDS],
+            threshold: Cell::new(0),
             counters: Cell::new(PlicCounters {
                 empty_claims: 0,
                 unknown_sources: 0,
@@ -112,11 +119,31 @@ impl<A: PlicAccess> Plic<A> {
             self.registers.set_enabled(word, 0);
         }
         for source in 1..SOURCES {
-            self.registers.set_priority(source, 1);
+            self.registers.set_priority(source, ORDINARY);
             // After a restart, the previous run may have left it claimed.
             self.registers.complete(source);
         }
-        self.registers.set_threshold(0);
+        self.release();
+    }
+
+    /// Has `source` come through while ordinary ones are put off.
+    pub fn make_urgent(&self, source: u32) {
+        self.registers.set_priority(source, URGENT);
+    }
+
+    /// Puts off all sources but urgent ones. What comes meanwhile is pending afterwards.
+    pub fn put_off(&self) {
+        self.set_threshold(ORDINARY);
+    }
+
+    /// Ends what [`put_off`](Self::put_off) began.
+    pub fn release(&self) {
+        self.set_threshold(0);
+    }
+
+    fn set_threshold(&self, threshold: u32) {
+        self.threshold.set(threshold);
+        self.registers.set_threshold(threshold);
     }
 
     /// Lets interrupts of `source` through. Numbers without a source are ignored.
@@ -137,7 +164,7 @@ impl<A: PlicAccess> Plic<A> {
             enabled.set(combine(enabled.get(), 1 << (source % 32)));
             self.registers.set_enabled(word, enabled.get());
             // An enable bit alone does not make QEMU look at pending sources again.
-            self.registers.set_threshold(0);
+            self.registers.set_threshold(self.threshold.get());
         }
     }
 
@@ -209,6 +236,7 @@ mod tests {
     struct FakePlic {
         priority: RefCell<[[u32; 32]; 3]>,
         enabled: Cell<[u32; 3]>,
+        threshold: Cell<u32>,
         pending: RefCell<Vec<u32>>,
         claimed: RefCell<Vec<u32>>,
         delivered: Cell<bool>,
@@ -217,7 +245,8 @@ mod tests {
     impl FakePlic {
         fn is_deliverable(&self, source: u32) -> bool {
             self.enabled.get()[source as usize / 32] >> (source % 32) & 1 == 1
-                && self.priority.borrow()[source as usize / 32][source as usize % 32] > 0
+                && self.priority.borrow()[source as usize / 32][source as usize % 32]
+                    > self.threshold.get()
         }
 
         fn raise(&self, source: u32) {
@@ -244,7 +273,7 @@ mod tests {
         }
 
         fn set_threshold(&self, threshold: u32) {
-            assert_eq!(threshold, 0);
+            self.threshold.set(threshold);
             self.evaluate();
         }
 
@@ -307,6 +336,29 @@ mod tests {
         assert!(!device.delivered.get());
         line.unmask();
         assert!(device.delivered.get());
+    }
+
+    #[test]
+    fn ordinary_sources_wait_while_they_are_put_off() {
+        let device = FakePlic::default();
+        let plic = Plic::new(&device);
+        plic.initialize();
+        plic.enable(8);
+        plic.enable(10);
+        plic.make_urgent(10);
+        plic.put_off();
+        device.raise(8);
+        assert!(!device.delivered.get());
+        assert_eq!(plic.claim(), None);
+        device.raise(10);
+        assert_eq!(plic.claim(), NonZeroU32::new(10));
+        // Masking and unmasking of others does not end it.
+        plic.disable(9);
+        plic.enable(9);
+        assert!(!device.delivered.get());
+        plic.release();
+        assert!(device.delivered.get());
+        assert_eq!(plic.claim(), NonZeroU32::new(8));
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl Ring {
         Some((process, position == head))
     }
 
+    /// Tells whether any process is ready.
+    pub fn any_ready(&self) -> bool {
+        first_ready(self.slots).is_some()
+    }
+
     /// Ends the turn of the process at the head.
     pub fn advance(&self) {
         self.head.set(after(self.head.get(), self.slots.len()));

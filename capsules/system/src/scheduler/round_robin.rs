@@ -22,6 +22,25 @@ pub struct RoundRobinSched {
     left_us: Cell<Option<NonZeroU32>>,
     /// What the last decision granted.
     granted_us: Cell<NonZeroU32>,
+    /// How many turns have ended, modulo 2^32.
+    turns: Cell<u32>,
+    /// What [`starves`](Self::starves) saw last.
+    seen: Cell<Progress>,
+}
+
+/// How far processes have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    turns: u32,
+    /// What is left of the slice of the turn that has begun or is to begin.
+    left_us: u32,
+}
+
+impl Progress {
+    /// Tells whether `later` is less than `least_us` further, and in the same turn.
+    fn is_hardly_before(self, later: Progress, least_us: u32) -> bool {
+        self.turns == later.turns && self.left_us.saturating_sub(later.left_us) < least_us
+    }
 }
 
 impl RoundRobinSched {
@@ -42,7 +61,26 @@ impl RoundRobinSched {
             slice_us,
             left_us: Cell::new(None),
             granted_us: Cell::new(slice_us),
+            turns: Cell::new(0),
+            seen: Cell::new(Progress {
+                turns: 0,
+                left_us: slice_us.get(),
+            }),
         }
+    }
+
+    /// Tells whether a process is ready to run, and since the last call neither ended a turn nor
+    /// got `least_us` of time.
+    ///
+    /// Interrupts go before processes. A board that asks this once in a while finds out when there
+    /// are too many of them, and can put some off.
+    pub fn starves(&self, least_us: u32) -> bool {
+        let now = Progress {
+            turns: self.turns.get(),
+            left_us: self.left_us.get().unwrap_or(self.slice_us).get(),
+        };
+        let before = self.seen.replace(now);
+        before.is_hardly_before(now, least_us) && self.ring.any_ready()
     }
 }
 
@@ -67,6 +105,7 @@ impl<C: Chip> Scheduler<C> for RoundRobinSched {
         };
         if left_us.is_none() {
             self.ring.advance();
+            self.turns.set(self.turns.get().wrapping_add(1));
         }
         self.left_us.set(left_us);
     }
@@ -92,6 +131,27 @@ mod tests {
     fn a_preempted_turn_keeps_what_it_has_not_used() {
         assert_eq!(remaining(us(10_000), 4_000), Some(us(6_000)));
         assert_eq!(remaining(us(10_000), 0), Some(us(10_000)));
+    }
+
+    #[test]
+    fn progress_is_the_end_of_a_turn_or_time() {
+        let at = |turns, left_us| Progress { turns, left_us };
+        let begin = at(7, 10_000);
+        for (later, starving) in [
+            (at(7, 10_000), true),
+            (at(7, 9_501), true),
+            (at(7, 9_500), false),
+            (at(8, 10_000), false),
+            (at(8, 9_999), false),
+        ] {
+            assert_eq!(begin.is_hardly_before(later, 500), starving, "{later:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_ready_process_nobody_starves() {
+        let scheduler = RoundRobinSched::new(&[]);
+        assert!(!scheduler.starves(500));
     }
 
     #[test]
