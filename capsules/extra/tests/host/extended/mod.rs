@@ -4,6 +4,7 @@
 
 pub mod card;
 mod commands;
+mod random;
 mod receive;
 mod switching;
 mod transmit;
