@@ -3,7 +3,7 @@
 //! What a device driver does with a queue: chains of all shapes, and an account of each.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 use virtio::devices::{VirtIODeviceDriver, VirtIODeviceType};
@@ -30,6 +30,8 @@ type Lent = Vec<(usize, bool)>;
 pub struct Driver<const SIZE: usize> {
     queue: &'static SplitVirtqueue<'static, 'static, SIZE, Coherent>,
     desk: &'static Desk,
+    /// All bytes in order, twice: any run of bytes.
+    runs: &'static [u8],
 }
 
 /// Where chains come back, and notifications go out.
@@ -42,6 +44,17 @@ struct Desk {
     notified: Cell<bool>,
     /// Whether the device may have written anything.
     distrusts: Cell<bool>,
+    /// Chains that were lent again when they came back; each is once at most.
+    recycled: RefCell<HashSet<usize>>,
+}
+
+impl Desk {
+    /// Notes that the chain is back.
+    fn settle(&self, context: usize) -> Lent {
+        let lent = self.lent.borrow_mut().remove(&context);
+        self.returned.set(self.returned.get() + 1);
+        lent.expect("a chain that is outstanding")
+    }
 }
 
 impl SplitVirtqueueClient<'static> for Desk {
@@ -61,8 +74,7 @@ impl SplitVirtqueueClient<'static> for Desk {
         chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
         used: usize,
     ) {
-        let lent = self.lent.borrow_mut().remove(&context);
-        let lent = lent.expect("a chain that is outstanding");
+        let lent = self.settle(context);
         assert_eq!(chain.len(), lent.len(), "as many buffers as were lent");
         let mut written = Vec::new();
         for (buffer, (len, readable)) in chain.iter_mut().zip(lent) {
@@ -92,7 +104,39 @@ impl SplitVirtqueueClient<'static> for Desk {
         if !self.distrusts.get() {
             assert_run(&written);
         }
-        self.returned.set(self.returned.get() + 1);
+    }
+
+    fn buffer_written(
+        &self,
+        _queue: u32,
+        context: usize,
+        buffer: &'static mut [u8],
+        written: usize,
+    ) -> Option<&'static mut [u8]> {
+        if !self.distrusts.get() {
+            assert_run(&buffer[..written]);
+        }
+        if context.is_multiple_of(3) && self.recycled.borrow_mut().insert(context) {
+            return Some(buffer);
+        }
+        assert_eq!(self.settle(context), [(buffer.len(), false)]);
+        self.spare.borrow_mut().push(buffer);
+        None
+    }
+
+    fn buffer_read(&self, _queue: u32, context: usize, buffer: &'static mut [u8], len: usize) {
+        assert_eq!(
+            self.settle(context)[1],
+            (len, true),
+            "the frame that was lent"
+        );
+        assert_eq!(buffer.len(), BUFFER_LEN);
+        self.spare.borrow_mut().push(buffer);
+    }
+
+    fn buffer_reclaimed(&self, _queue: u32, context: usize, buffer: &'static mut [u8], len: usize) {
+        assert_eq!(self.settle(context).last().map(|lent| lent.0), Some(len));
+        self.spare.borrow_mut().push(buffer);
     }
 }
 
@@ -130,7 +174,9 @@ impl<const SIZE: usize> Driver<SIZE> {
             let buffer = memory.take_buffer::<BUFFER_LEN>();
             desk.spare.borrow_mut().push(buffer);
         }
-        Driver { queue, desk }
+        let runs = memory.take_buffer::<512>();
+        runs.copy_from_slice(&run(0, 512));
+        Driver { queue, desk, runs }
     }
 
     /// The queue.
@@ -150,6 +196,9 @@ impl<const SIZE: usize> Driver<SIZE> {
     ///
     /// The queue refuses it for any reason but want of room.
     pub fn provide(&self, random: &mut Random) -> bool {
+        if random.below(3) == 0 {
+            return self.provide_single(random);
+        }
         let context = self.desk.next.get();
         let buffers = 1 + random.below(LONGEST_CHAIN);
         let readable = random.below(buffers + 1);
@@ -179,17 +228,58 @@ impl<const SIZE: usize> Driver<SIZE> {
         if lent.is_empty() {
             return false;
         }
-        match self.queue.provide(&mut chain, context) {
+        let provided = self.queue.provide(&mut chain, context);
+        self.note(
+            provided.map_err(|error| (error, chain)),
+            context,
+            lent,
+            |chain| {
+                self.keep(chain);
+            },
+        )
+    }
+
+    /// Provides a buffer to be written, or a frame to be read behind a header.
+    fn provide_single(&self, random: &mut Random) -> bool {
+        let context = self.desk.next.get();
+        let Some(buffer) = self.desk.spare.borrow_mut().pop() else {
+            return false;
+        };
+        let keep = |buffer| self.desk.spare.borrow_mut().push(buffer);
+        if random.below(2) == 0 {
+            let lent = vec![(buffer.len(), false)];
+            let provided = self.queue.provide_writable(buffer, context);
+            return self.note(provided, context, lent, keep);
+        }
+        let (header_len, len) = (1 + random.below(20), 1 + random.below(BUFFER_LEN));
+        let first = usize::from(context.wrapping_mul(7).to_le_bytes()[0]);
+        let header = &self.runs[first..][..header_len];
+        let second = first.wrapping_add(header_len).to_le_bytes()[0];
+        buffer[..len].copy_from_slice(&run(second, len));
+        let lent = vec![(header_len, true), (len, true)];
+        let provided = self.queue.provide_readable(header, buffer, len, context);
+        self.note(provided, context, lent, keep)
+    }
+
+    /// Notes what became of a chain, and keeps it if it was refused.
+    fn note<C>(
+        &self,
+        provided: Result<(), (QueueError, C)>,
+        context: usize,
+        lent: Lent,
+        keep: impl FnOnce(C),
+    ) -> bool {
+        match provided {
             Ok(()) => {
                 self.desk.lent.borrow_mut().insert(context, lent);
                 self.desk.next.set(context + 1);
                 true
             }
-            Err(QueueError::Full | QueueError::Broken) => {
-                self.keep(chain);
+            Err((QueueError::Full | QueueError::Broken, left)) => {
+                keep(left);
                 false
             }
-            Err(error) => panic!("{error:?}"),
+            Err((error, _)) => panic!("{error:?}"),
         }
     }
 

@@ -28,11 +28,11 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         Ok(())
     }
 
-    /// Whether a chain of several buffers should be in an indirect table: if no more than half of the
-    /// descriptors are free. Before that a table would only be a detour.
+    /// Whether a chain of several buffers should be in an indirect table: if no more than a quarter
+    /// of the descriptors is free. Before that a table would only be a detour.
     #[inline(always)]
     fn prefers_tables(&self) -> bool {
-        self.indirect.get() && self.chains.free() <= self.chains.size() / 2
+        self.indirect.get() && self.chains.free() <= self.chains.size() / 4
     }
 
     /// Writes one descriptor of the chain at `head`, and returns the next free one.

@@ -81,7 +81,7 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
     }
 
     /// Gives the queue memory for indirect tables (VirtIO 1.2, 2.7.5.3): a chain of several buffers
-    /// then needs one descriptor once the queue is half full, if the device takes that.
+    /// then needs one descriptor once three quarters are taken, if the device takes that.
     ///
     /// Only the first memory given is used.
     pub fn set_indirect_tables(&self, memory: &'a mut MaybeUninit<IndirectMemory<'b, MAX_SIZE>>) {

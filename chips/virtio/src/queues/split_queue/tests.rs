@@ -428,6 +428,7 @@ fn nothing_is_acquired_when_there_is_nothing() {
 }
 
 mod notifications;
+mod single_buffers;
 mod tables;
 
 /// A cheap generator: reproducible is enough here.
