@@ -10,8 +10,6 @@
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
-#[cfg(test)]
-mod abi;
 pub mod capabilities;
 pub mod collections;
 pub mod component;
@@ -34,6 +32,8 @@ pub mod syscall;
 mod syscall_driver;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod upcall;
 pub mod utilities;
 

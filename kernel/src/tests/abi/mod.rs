@@ -9,6 +9,7 @@
 
 mod commands;
 mod exchange;
+mod grants;
 mod images;
 mod memory;
 mod registers;
