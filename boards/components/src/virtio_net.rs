@@ -8,7 +8,7 @@ use kernel::component::Component;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::boot_memory::BootMemory;
-use virtio::devices::virtio_net::{RECEIVE_BUFFER_LEN, VirtIONet};
+use virtio::devices::virtio_net::{CONTROL_MEMORY_LEN, RECEIVE_BUFFER_LEN, VirtIONet};
 use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
 use virtio::queues::{IndirectMemory, QueueMemory, Virtqueue};
 use virtio::transports::mmio::VirtIOMMIODevice;
@@ -29,6 +29,13 @@ pub type ReceiveQueue<F> = NegotiatedVirtqueue<'static, 'static, RECEIVE_DEPTH, 
 /// The queue of frames to send.
 pub type TransmitQueue<F> = NegotiatedVirtqueue<'static, 'static, TRANSMIT_QUEUE_SIZE, F>;
 
+/// The size of the control queue, of which two descriptors are used at a time: that of the others, so
+/// that all have the same code.
+pub const CONTROL_QUEUE_SIZE: usize = TRANSMIT_QUEUE_SIZE;
+
+/// The queue of requests.
+pub type ControlQueue<F> = NegotiatedVirtqueue<'static, 'static, CONTROL_QUEUE_SIZE, F>;
+
 /// The driver.
 pub type Net<F> = VirtIONet<'static, F, RECEIVE_DEPTH>;
 
@@ -37,12 +44,15 @@ pub type ReceiveBuffer = [u8; RECEIVE_BUFFER_LEN];
 
 /// A driver with its queues, for statistics.
 pub struct NetDevice<F: DmaFence + 'static> {
-    /// The driver, which is a `kernel::hil::ethernet::EthernetAdapterDatapath`.
+    /// The driver, which is a `kernel::hil::ethernet::EthernetAdapterDatapath`, and a
+    /// `kernel::hil::ethernet_adapter::EthernetAdapter`.
     pub net: &'static Net<F>,
     /// Its queue of received frames.
     pub receive_queue: &'static ReceiveQueue<F>,
     /// Its queue of frames to send.
     pub transmit_queue: &'static TransmitQueue<F>,
+    /// Its queue of requests, which not every device has.
+    pub control_queue: &'static ControlQueue<F>,
 }
 
 /// Static memory for [`VirtIONetComponent`]; takes the type of the DMA fence.
@@ -67,7 +77,15 @@ macro_rules! virtio_net_component_static {
                 >
             ),
             transmit_queue: $crate::static_memory!($crate::virtio_net::TransmitQueue<$F>),
-            queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 2]),
+            control_rings: $crate::static_memory!(
+                virtio::queues::QueueMemory<'static, { $crate::virtio_net::CONTROL_QUEUE_SIZE }>
+            ),
+            control_queue: $crate::static_memory!($crate::virtio_net::ControlQueue<$F>),
+            control_memory: $crate::static_memory!(
+                [u8; virtio::devices::virtio_net::CONTROL_MEMORY_LEN]
+            )
+            .write([0; virtio::devices::virtio_net::CONTROL_MEMORY_LEN]),
+            queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 3]),
             buffers: $crate::virtio_net::clear($crate::static_memory!(
                 [core::mem::MaybeUninit<$crate::virtio_net::ReceiveBuffer>;
                     $crate::virtio_net::RECEIVE_DEPTH]
@@ -89,8 +107,14 @@ pub struct NetMemory<F: DmaFence + 'static> {
     pub transmit_tables: &'static mut MaybeUninit<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>,
     /// The queue of frames to send.
     pub transmit_queue: &'static mut MaybeUninit<TransmitQueue<F>>,
+    /// The rings of the control queue.
+    pub control_rings: &'static mut MaybeUninit<QueueMemory<'static, CONTROL_QUEUE_SIZE>>,
+    /// The queue of requests.
+    pub control_queue: &'static mut MaybeUninit<ControlQueue<F>>,
+    /// Where requests are written.
+    pub control_memory: &'static mut [u8; CONTROL_MEMORY_LEN],
     /// The list of queues, in the order in which the device numbers them.
-    pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 2]>,
+    pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 3]>,
     /// The receive buffers, lent to the device. They need not be cleared: of a buffer that comes
     /// back, only what the device says it wrote is looked at. If it wrote less, the rest is what the
     /// memory held before: an older frame, or at first whatever was there when the board started.
@@ -106,7 +130,10 @@ impl<F: DmaFence> NetMemory<F> {
         + size_of::<QueueMemory<'static, TRANSMIT_QUEUE_SIZE>>()
         + size_of::<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>()
         + size_of::<TransmitQueue<F>>()
-        + size_of::<[&'static dyn Virtqueue; 2]>()
+        + size_of::<QueueMemory<'static, CONTROL_QUEUE_SIZE>>()
+        + size_of::<ControlQueue<F>>()
+        + CONTROL_MEMORY_LEN
+        + size_of::<[&'static dyn Virtqueue; 3]>()
         + ALL_BUFFERS_LEN
         + size_of::<Net<F>>();
 
@@ -118,6 +145,9 @@ impl<F: DmaFence> NetMemory<F> {
             transmit_rings: memory.place()?,
             transmit_tables: memory.place()?,
             transmit_queue: memory.place()?,
+            control_rings: memory.place()?,
+            control_queue: memory.place()?,
+            control_memory: memory.bytes()?,
             queues: memory.place()?,
             buffers: memory
                 .bytes::<ALL_BUFFERS_LEN>()?
@@ -187,24 +217,33 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
             .transmit_queue
             .write(NegotiatedVirtqueue::new(memory.transmit_rings, self.fence));
         transmit_queue.set_indirect_tables(memory.transmit_tables);
+        let control_queue: &'static ControlQueue<F> = memory
+            .control_queue
+            .write(NegotiatedVirtqueue::new(memory.control_rings, self.fence));
         let net: &'static Net<F> = memory.net.write(VirtIONet::new(
             receive_queue,
             transmit_queue,
             memory.buffers,
             address_for_slot(self.slot.number),
         ));
+        net.set_control_queue(control_queue, memory.control_memory);
         net.register();
         receive_queue.set_client(net);
         receive_queue.set_transport(device);
         transmit_queue.set_client(net);
         transmit_queue.set_transport(device);
-        let queues = memory.queues.write([receive_queue, transmit_queue]);
+        control_queue.set_client(net);
+        control_queue.set_transport(device);
+        let queues = memory
+            .queues
+            .write([receive_queue, transmit_queue, control_queue]);
         device.decline_features(self.declined);
         device.initialize(net, queues)?;
         Ok(NetDevice {
             net,
             receive_queue,
             transmit_queue,
+            control_queue,
         })
     }
 }

@@ -30,8 +30,12 @@ pub type VirtIORng = Rng<Fence>;
 /// The network card's driver.
 pub type VirtIONet = Net<Fence>;
 
-/// How many devices of a kind are put into service.
-const OF_A_KIND: usize = 2;
+/// How many entropy devices are put into service. Network cards all are.
+const ENTROPY_DEVICES: usize = 2;
+
+/// The slot of the network card that apps get, if it holds one that is in service: else it is the card
+/// in the lowest slot.
+const PREFERRED_CARD: Option<usize> = None;
 
 /// What serves one slot.
 enum Service {
@@ -60,8 +64,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The devices of this run. Two of a kind are put into service, and the one in the lower slot is what
-/// apps get.
+/// The devices of this run. Apps get the entropy device in the lowest slot, and one network card.
 pub struct Devices {
     slots: Slots<VIRTIO_SLOTS>,
     services: [Service; VIRTIO_SLOTS],
@@ -73,11 +76,11 @@ impl Devices {
         let mut services = [const { Service::None }; VIRTIO_SLOTS];
         for slot in slots
             .of_type(VirtIODeviceType::EntropySource)
-            .take(OF_A_KIND)
+            .take(ENTROPY_DEVICES)
         {
             services[slot.number] = start_rng(slot, fence, RngMemory::reserve(memory));
         }
-        for slot in slots.of_type(VirtIODeviceType::NetworkCard).take(OF_A_KIND) {
+        for slot in slots.of_type(VirtIODeviceType::NetworkCard) {
             services[slot.number] = start_net(slot, fence, NetMemory::reserve(memory));
         }
         Self { slots, services }
@@ -98,9 +101,11 @@ impl Devices {
         })
     }
 
-    /// The network card, if one is in service.
+    /// The network card for apps, if one is in service.
     pub fn net(&self) -> Option<&'static VirtIONet> {
-        self.services.iter().find_map(|service| match service {
+        let preferred = PREFERRED_CARD.and_then(|number| self.services.get(number));
+        let in_order = preferred.into_iter().chain(&self.services);
+        in_order.into_iter().find_map(|service| match service {
             Service::Net(device) => Some(device.net),
             _ => None,
         })
@@ -182,36 +187,42 @@ fn counters(
     writer.write_str("\r\n")
 }
 
+/// How many parts the description of a slot has, each of which fits into the console's buffer.
+const PARTS_OF_A_SLOT: usize = 2;
+
 impl Devices {
-    fn describe(&self, slot: &Slot, writer: &mut dyn Write) -> fmt::Result {
-        write!(writer, "{}\r\n", self.line(slot))?;
-        let features = match self.services.get(slot.number) {
-            Some(Service::Rng(device)) => device.queue.accepted_features(),
-            Some(Service::Net(device)) => device.transmit_queue.accepted_features(),
-            _ => 0,
-        };
-        if features != 0 {
-            let layout = if features & RING_PACKED != 0 {
-                "packed"
-            } else {
-                "split"
-            };
-            write!(writer, "  {layout} rings, features {features:#x}\r\n")?;
-        }
-        counters(writer, "transport", slot.device.counters().entries())?;
-        match self.services.get(slot.number) {
-            Some(Service::Rng(device)) => {
+    /// Writes one part of what there is to say about a slot.
+    fn describe(&self, slot: &Slot, part: usize, writer: &mut dyn Write) -> fmt::Result {
+        let service = self.services.get(slot.number);
+        match (part, service) {
+            (0, _) => {
+                write!(writer, "{}\r\n", self.line(slot))?;
+                let features = slot.device.accepted_features();
+                if matches!(service, Some(Service::Rng(_) | Service::Net(_))) {
+                    let layout = if features & RING_PACKED != 0 {
+                        "packed"
+                    } else {
+                        "split"
+                    };
+                    write!(writer, "  {layout} rings, features {features:#x}\r\n")?;
+                }
+                counters(writer, "transport", slot.device.counters().entries())
+            }
+            (_, Some(Service::Rng(device))) => {
                 counters(writer, "driver", device.rng.counters().entries())?;
                 counters(writer, "queue", device.queue.counters().entries())
             }
-            Some(Service::Net(device)) => {
+            (_, Some(Service::Net(device))) => {
                 counters(writer, "driver", device.net.counters().entries())?;
-                counters(writer, "receive", device.receive_queue.counters().entries())?;
-                counters(
-                    writer,
-                    "transmit",
-                    device.transmit_queue.counters().entries(),
-                )
+                let queues: [(_, &dyn BufferQueue<'static>); 3] = [
+                    ("receive", device.receive_queue),
+                    ("transmit", device.transmit_queue),
+                    ("control", device.control_queue),
+                ];
+                for (name, queue) in queues {
+                    counters(writer, name, queue.counters().entries())?;
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -227,24 +238,27 @@ impl ConsoleCommand for Devices {
         "show the VirtIO devices and their counters"
     }
 
-    fn execute(&self, _arguments: &str, writer: &mut dyn Write) {
-        for slot in self.slots.occupied() {
-            // The console cuts text that is too long, and says so.
-            let _ = self.describe(&slot, writer);
+    fn execute(&self, arguments: &str, writer: &mut dyn Write) {
+        let mut part = 0;
+        while self.execute_part(part, arguments, writer) {
+            part += 1;
         }
     }
 
     fn execute_part(&self, part: usize, _arguments: &str, writer: &mut dyn Write) -> bool {
-        let mut slots = self.slots.occupied().skip(part);
+        let mut slots = self.slots.occupied().skip(part / PARTS_OF_A_SLOT);
+        let part_of_slot = part % PARTS_OF_A_SLOT;
         match slots.next() {
             Some(slot) => {
-                let _ = self.describe(&slot, writer);
+                // The console cuts text that is too long, and says so.
+                let _ = self.describe(&slot, part_of_slot, writer);
             }
             None if part == 0 => {
                 let _ = writer.write_str("No VirtIO device was found.\r\n");
+                return false;
             }
-            None => {}
+            None => return false,
         }
-        slots.next().is_some()
+        part_of_slot + 1 < PARTS_OF_A_SLOT || slots.next().is_some()
     }
 }

@@ -157,6 +157,14 @@ counters! {
         lost,
         /// Changes between link up and link down.
         link_changes,
+        /// Announcements that the device asked for.
+        announcements,
+        /// Requests that the device answered over the control queue.
+        control_requests,
+        /// Those that it refused.
+        control_refused,
+        /// Those that it gave no answer to that the standard defines.
+        control_garbled,
         /// Configuration that could not be read, or made no sense.
         bad_configuration,
     }

@@ -7,9 +7,9 @@ use kernel::ErrorCode;
 use super::VirtIODeviceType;
 use crate::transports::configuration::Configuration;
 
-/// How far a device has come with what it was asked for.
+/// How far a device has come with what it was asked for, from good to bad.
 #[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
     /// Nothing is waited for.
     Idle,
@@ -38,6 +38,13 @@ pub trait VirtIODeviceDriver {
 
     /// The type of device that this driver is for.
     fn device_type(&self) -> VirtIODeviceType;
+
+    /// Whether the queue with this number is to be set up, once features are agreed: a device may have
+    /// fewer queues than the driver can use.
+    fn uses_queue(&self, number: usize) -> bool {
+        let _ = number;
+        true
+    }
 
     /// Prepares the driver between the set-up of the queues and the start of the device.
     ///

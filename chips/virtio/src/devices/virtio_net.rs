@@ -12,11 +12,13 @@ mod adapter;
 mod checksum;
 mod client;
 mod configuration;
+mod control;
 mod datapath;
 mod features;
 mod header;
 mod irregular;
 mod receive;
+mod receive_filter;
 mod received;
 mod transmit;
 mod waiting_frames;
@@ -33,6 +35,8 @@ use kernel::utilities::cells::OptionalCell;
 
 use self::client::Client;
 use self::configuration::{ETHERNET_MTU, NetConfiguration};
+pub use self::control::CONTROL_MEMORY_LEN;
+use self::control::Control;
 use self::header::{FRAME_OVERHEAD, HEADER_LEN, HeaderFormat, longest_frame};
 use self::received::ReceiveBuffer;
 use self::waiting_frames::WaitingFrames;
@@ -47,6 +51,10 @@ use crate::transports::configuration::Configuration;
 
 /// The number of the queue of received frames (5.1.2).
 const RECEIVE_QUEUE: u32 = 0;
+
+/// The number of the queue of requests, if there is one. Each pair of others would come before it, but
+/// only one is ever agreed on.
+const CONTROL_QUEUE: u32 = 2;
 
 /// What a receive buffer has at least if the device cannot use several for a frame (5.1.6.3.1).
 const SMALLEST_SINGLE_BUFFER: usize = 1526;
@@ -114,6 +122,7 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     transmit_watch: ChainWatch,
 
     // The device.
+    control: Control<'a>,
     running: Cell<bool>,
     accepted: Cell<u64>,
     mtu_is_usable: Cell<bool>,
@@ -176,6 +185,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             awaited: Cell::new(false),
             watched: Cell::new(false),
             transmit_watch: ChainWatch::new(),
+            control: Control::new(),
             running: Cell::new(false),
             accepted: Cell::new(0),
             mtu_is_usable: Cell::new(false),
@@ -199,6 +209,18 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     pub fn set_assembly_area(&self, area: &'static mut [u8]) {
         self.assembly_len.set(area.len());
         self.assembly.set(Some(area));
+    }
+
+    /// Gives the driver the control queue, which is queue 2 of the device, and memory for requests.
+    /// Without it the client gets all frames that the device lets pass by itself.
+    ///
+    /// To be called before the device is initialized. If the device has no such queue, it is left alone.
+    pub fn set_control_queue(
+        &self,
+        queue: &'a dyn BufferQueue<'static>,
+        memory: &'static mut [u8; CONTROL_MEMORY_LEN],
+    ) {
+        self.control.set_queue(queue, memory);
     }
 
     /// The card's address: the device's if it supplied a valid one, else the driver's own.
@@ -251,6 +273,17 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
         self.deferred_call.set();
     }
 
+    /// Has the client announce itself, and tells the device, unless that is being done.
+    fn announce(&self) {
+        if !self.control.is_announcing() {
+            self.events.announcements.bump();
+            if let Some(client) = self.client.get() {
+                client.announcement_wanted();
+            }
+            self.control.announced();
+        }
+    }
+
     /// Tells the client what has become of the link.
     fn link_may_have_changed(&self) {
         self.update_longest_to_send();
@@ -297,35 +330,40 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
         }
     }
 
-    /// Only receive buffers whose header is apart come back like this.
+    /// Requests come back like this, and receive buffers whose header is apart.
     fn chain_used(
         &self,
-        _queue_number: u32,
+        queue_number: u32,
         _context: usize,
         chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
         bytes_used: usize,
     ) {
-        if let Some(buffer) = ReceiveBuffer::take_from(chain) {
+        if queue_number == CONTROL_QUEUE {
+            let answer = self.control.take_back(chain, bytes_used);
+            self.control.answered(answer, &self.events);
+        } else if let Some(buffer) = ReceiveBuffer::take_from(chain) {
             self.receive_irregular(buffer, bytes_used);
         }
     }
 
     fn chain_reclaimed(
         &self,
-        _queue_number: u32,
+        queue_number: u32,
         _context: usize,
         chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
     ) {
-        if let Some(buffer) = ReceiveBuffer::take_from(chain) {
+        if queue_number == CONTROL_QUEUE {
+            self.control.take_back(chain, 0);
+        } else if let Some(buffer) = ReceiveBuffer::take_from(chain) {
             self.keep(buffer);
         }
     }
 
     fn chains_served(&self, queue_number: u32) {
-        if queue_number == RECEIVE_QUEUE {
-            self.end_of_offers();
-        } else {
-            self.end_of_collection();
+        match queue_number {
+            RECEIVE_QUEUE => self.end_of_offers(),
+            CONTROL_QUEUE => {}
+            _ => self.end_of_collection(),
         }
     }
 }
@@ -333,7 +371,7 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
 impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DEPTH> {
     /// Buffers too small for a frame need a device that merges them.
     fn negotiate_features(&self, offered_features: u64) -> Option<u64> {
-        let mut chosen = features::choose(offered_features, false);
+        let mut chosen = features::choose(offered_features, self.control.has_queue());
         if !self.mtu_is_usable.get() {
             chosen &= !features::MTU;
         }
@@ -346,6 +384,10 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_type(&self) -> VirtIODeviceType {
         VirtIODeviceType::NetworkCard
+    }
+
+    fn uses_queue(&self, number: usize) -> bool {
+        number != CONTROL_QUEUE as usize || self.control.is_in_use()
     }
 
     /// An MTU is accepted only if the receive buffers can hold what it promises (5.1.4.2).
@@ -363,6 +405,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
     /// A legacy device may want the header in a buffer of its own (2.7.4.3).
     fn features_agreed(&self, agreed: u64) {
         self.format.set(HeaderFormat::new(agreed));
+        self.control.features_agreed(agreed);
         if agreed & (VERSION_1 | ANY_LAYOUT) == 0 {
             self.set_headers_apart();
         }
@@ -395,7 +438,13 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_initialized(&self) -> Result<(), ErrorCode> {
         self.running.set(true);
+        let configuration = self.configuration.get();
+        let unknown = configuration.mac.is_none().then_some(self.own_mac);
+        self.control.started(unknown);
         self.link_may_have_changed();
+        if configuration.announce {
+            self.announce();
+        }
         Ok(())
     }
 
@@ -414,6 +463,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
                     ..before
                 });
                 self.link_may_have_changed();
+                if read.announce {
+                    self.announce();
+                }
             }
             Err(_) => self.events.bad_configuration.bump(),
         }
@@ -421,6 +473,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_stopped(&self) {
         self.running.set(false);
+        self.control.stopped();
         self.watched.set(false);
         self.abandon_frame();
         self.link_may_have_changed();
@@ -430,11 +483,11 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
         self.transmit_queue.reap();
     }
 
-    /// Only frames to send: nobody knows when one will be received.
+    /// Only frames to send and requests: nobody knows when a frame will be received.
     fn check_progress(&self) -> Progress {
-        let progress = self.transmit_watch.check(self.transmit_queue);
-        self.watched.set(progress == Progress::Waiting);
-        progress
+        let sending = self.transmit_watch.check(self.transmit_queue);
+        self.watched.set(sending == Progress::Waiting);
+        sending.max(self.control.check())
     }
 }
 

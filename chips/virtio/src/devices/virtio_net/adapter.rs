@@ -66,8 +66,12 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, 
         self.offer_waiting_later();
     }
 
-    fn set_receive_filter(&self, _filter: &ReceiveFilter<'_>) -> Result<(), ErrorCode> {
-        Err(ErrorCode::NOSUPPORT)
+    fn set_receive_filter(&self, filter: &ReceiveFilter<'_>) -> Result<(), ErrorCode> {
+        if !self.control.can_filter() {
+            return Err(ErrorCode::NOSUPPORT);
+        }
+        self.control.set_filter(filter);
+        Ok(())
     }
 
     fn transmit_room(&self) -> usize {

@@ -41,6 +41,15 @@ impl Client<'_> {
         }
     }
 
+    /// Asks for frames that show where the client is.
+    pub(super) fn announcement_wanted(self) {
+        match self {
+            Self::Datapath(_) => {}
+            #[cfg(feature = "ethernet-adapter")]
+            Self::Adapter(client) => client.announcement_wanted(),
+        }
+    }
+
     /// After how many sent frames the device should interrupt, as
     /// [`delay_interrupts`](crate::queues::BufferQueue::delay_interrupts) has it.
     pub(super) fn transmit_delay(self) -> u16 {

@@ -553,5 +553,6 @@ proptest::proptest! {
 }
 
 mod adapter;
+mod control;
 mod cost;
 mod legacy;

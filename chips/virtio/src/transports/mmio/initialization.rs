@@ -78,8 +78,10 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             self.registers.write(Writable::GuestPageSize, page);
         }
         for (number, queue) in queues.iter().enumerate() {
-            queue.set_features(accepted);
-            self.set_up_queue(number, *queue)?;
+            if driver.uses_queue(number) {
+                queue.set_features(accepted);
+                self.set_up_queue(number, *queue)?;
+            }
         }
         driver
             .pre_device_initialization()
