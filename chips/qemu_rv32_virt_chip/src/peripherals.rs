@@ -24,7 +24,11 @@ impl QemuRv32VirtPeripherals<'_> {
     pub fn new() -> Self {
         QemuRv32VirtPeripherals {
             uart0: Uart16550::new(UART0),
-            virtio_mmio: VIRTIO_MMIO.map(VirtIOMMIODevice::new),
+            virtio_mmio: VIRTIO_MMIO.map(|registers| {
+                let device = VirtIOMMIODevice::new(registers);
+                // SAFETY: the machine has no IOMMU, so addresses are the same for everybody.
+                unsafe { device.with_platform_access() }
+            }),
         }
     }
 

@@ -34,4 +34,4 @@ pub(crate) const TRANSPORT: u64 = VERSION_1 | ORDER_PLATFORM;
 pub(crate) const LEGACY_TRANSPORT: u64 = ANY_LAYOUT;
 
 /// Bits that queues may ask for, through [`crate::queues::Virtqueue::features`].
-pub(crate) const QUEUE: u64 = INDIRECT_DESC | EVENT_IDX | RING_PACKED | ACCESS_PLATFORM;
+pub(crate) const QUEUE: u64 = INDIRECT_DESC | EVENT_IDX | RING_PACKED;

@@ -128,3 +128,16 @@ fn rng_and_net_work_with_every_set_of_queue_features() {
         }
     });
 }
+
+/// QEMU takes FEATURES_OK back if the driver leaves this feature out.
+#[test]
+fn devices_that_insist_on_platform_access_work() {
+    each_qemu(|qemu| {
+        let (mut guest, peer) = Board::on(qemu)
+            .apps(&["echo", "random"])
+            .with(&["-device", "virtio-rng-device,iommu_platform=on"])
+            .cable_for("virtio-net-device,iommu_platform=on")
+            .boot_with_peer();
+        traffic(&mut guest, &peer);
+    });
+}

@@ -66,6 +66,53 @@ fn tests_that_pages_name_are_in_the_file_that_they_name() {
     });
 }
 
+/// Whether `source` has a test of that name, rather than any function.
+fn has_test(source: &str, name: &str) -> bool {
+    let function = format!("fn {name}(");
+    source.split("\n\n").any(|item| {
+        let mut lines = item.lines().map(str::trim);
+        let attributes = lines
+            .by_ref()
+            .take_while(|line| !line.starts_with(&function));
+        attributes.filter(|line| *line == "#[test]").count() == 1 && item.contains(&function)
+    })
+}
+
+#[test]
+fn each_requirement_of_the_standard_has_a_test_or_a_reason() {
+    const REASON: &str = "does not apply: ";
+    let tree = Tree::read();
+    let page = tree.page("doc/virtio-conformance.md");
+    let mut wrong = Vec::new();
+    let mut rows = 0;
+    for line in page.text.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [section, requirement, shown] = cells[..] else {
+            wrong.push(format!("not three cells: {line}"));
+            continue;
+        };
+        if section.starts_with("---") || section == "section" {
+            continue;
+        }
+        rows += 1;
+        if shown.strip_prefix(REASON).is_some_and(|why| why.len() > 10) {
+            continue;
+        }
+        for claim in shown.split(", ") {
+            let named = claim.trim_matches('`').split_once(".rs::");
+            let exists = named.is_some_and(|(path, test)| {
+                let sources = tree.sources(page, &format!("{path}.rs"));
+                sources.len() == 1 && has_test(&sources[0], test)
+            });
+            if !exists {
+                wrong.push(format!("{section} {requirement}: {claim}: not one test"));
+            }
+        }
+    }
+    assert!(rows > 80, "only {rows} requirements");
+    expect_none(wrong);
+}
+
 #[test]
 fn names_that_pages_use_are_in_some_source() {
     let words = Tree::read().words();

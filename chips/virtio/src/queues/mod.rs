@@ -6,6 +6,8 @@ mod buffer;
 mod buffer_queue;
 mod chain_table;
 mod client;
+#[cfg(test)]
+mod conformance;
 mod descriptor_memory;
 mod error;
 mod indirect_tables;

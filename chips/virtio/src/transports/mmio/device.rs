@@ -34,6 +34,8 @@ pub struct VirtIOMMIODevice<
     pub(super) legacy: Cell<bool>,
     /// Features that the board does not want.
     pub(super) declined: Cell<u64>,
+    /// Whether addresses are the same to devices that the platform translates for.
+    pub(super) platform_access: bool,
     /// Features that were agreed on when the device was last initialized.
     pub(super) accepted: Cell<u64>,
     /// Queues to notify as soon as the device runs, one bit each.
@@ -73,6 +75,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             life: Lifecycle::new(),
             legacy: Cell::new(false),
             declined: Cell::new(0),
+            platform_access: false,
             accepted: Cell::new(0),
             owed_notifications: Cell::new(0),
             driver: Cell::new(None),
@@ -84,6 +87,18 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             watching: Cell::new(false),
             events: TransportEvents::new(),
         }
+    }
+
+    /// Accepts [`ACCESS_PLATFORM`](crate::features::ACCESS_PLATFORM): the device may be one that sees
+    /// memory only as the platform lets it.
+    ///
+    /// # Safety
+    ///
+    /// Memory has the same addresses for such a device as for the CPU, and the device may access what
+    /// a driver lends it: there is no IOMMU, or it is off, or it maps all memory one to one.
+    pub const unsafe fn with_platform_access(mut self) -> Self {
+        self.platform_access = true;
+        self
     }
 
     /// Finds out what is in this slot.

@@ -119,10 +119,10 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         let by_queues = queues
             .iter()
             .fold(features::QUEUE, |common, queue| common & queue.features());
-        let by_transport = if self.legacy.get() {
-            features::LEGACY_TRANSPORT
-        } else {
-            features::TRANSPORT
+        let by_transport = match (self.legacy.get(), self.platform_access) {
+            (true, _) => features::LEGACY_TRANSPORT,
+            (false, false) => features::TRANSPORT,
+            (false, true) => features::TRANSPORT | features::ACCESS_PLATFORM,
         };
         let accepted = by_driver | (wanted & (by_transport | by_queues));
         let refused = VirtIOInitializationError::FeatureNegotiationFailed {

@@ -134,9 +134,15 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::on(|transport| transport)
+    }
+
+    /// With a transport that is prepared in some way.
+    fn on(prepare: impl FnOnce(Transport) -> Transport) -> Self {
         let probe = Probe::new();
         let device = MmioDevice::new(2);
-        let transport: &'static Transport = leak(VirtIOMMIODevice::with_parts(device, probe));
+        let transport = prepare(VirtIOMMIODevice::with_parts(device, probe));
+        let transport: &'static Transport = leak(transport);
         let queue = queue::<4>(Probe::new());
         let client: &'static Collector = leak(Collector::default());
         queue.set_client(client);

@@ -174,3 +174,29 @@ fn fields_of_every_width_come_from_the_device() {
     assert_eq!(space.read_bytes(3, &mut array), Ok(()));
     assert_eq!(array, [4, 5, 6, 7, 8, 9]);
 }
+
+#[test]
+fn platform_access_is_accepted_where_the_machine_allows_for_it() {
+    for (allowed, version, declined) in [
+        (false, 2, 0),
+        (true, 2, 0),
+        (true, 1, 0),
+        (true, 2, 1 << 33),
+    ] {
+        let rig = Rig::on(|transport| {
+            if allowed {
+                // SAFETY: the device model and the driver share one address space.
+                unsafe { transport.with_platform_access() }
+            } else {
+                transport
+            }
+        });
+        rig.device.offered.set(1 << 33 | 1 << 32);
+        rig.device.version.set(version);
+        rig.transport.decline_features(declined);
+        // A legacy device ends with the queue, which is not where it could find it.
+        assert_eq!(rig.initialize().is_ok(), version == 2);
+        let expected = allowed && version == 2 && declined == 0;
+        assert_eq!(rig.device.accepted.get() >> 33 & 1, u64::from(expected));
+    }
+}
