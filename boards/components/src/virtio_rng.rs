@@ -19,7 +19,7 @@ use crate::virtio_slots::Slot;
 pub const DEPTH: usize = 4;
 
 /// The length of one of these buffers, in bytes.
-pub const BUFFER_LEN: usize = 256;
+pub const BUFFER_LEN: usize = 512;
 
 /// The queue of the device.
 pub type RngQueue<F> = NegotiatedVirtqueue<'static, 'static, DEPTH, F>;

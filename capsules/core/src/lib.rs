@@ -25,6 +25,7 @@ pub mod alarm;
 pub mod console;
 pub mod debug_writer;
 pub mod driver;
+pub mod jitter_mix;
 pub mod late_upcalls;
 pub mod low_level_debug;
 pub mod process_console;

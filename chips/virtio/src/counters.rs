@@ -123,6 +123,8 @@ counters! {
         filled,
         /// Buffers that came back without a byte, which the standard forbids.
         empty,
+        /// Buffers with bytes that do not vary as random ones do, which were thrown away.
+        unhealthy,
         /// Calls of the client with random words.
         deliveries,
         /// Calls of the client with an error.

@@ -177,9 +177,9 @@ impl GrantMemory {
     }
 
     #[inline(always)]
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> &Counts {
         // SAFETY: `initialize` has put a header at the start, and it is never written again.
-        unsafe { self.start.cast::<Header>().as_ref() }.counts
+        unsafe { &self.start.cast::<Header>().as_ref().counts }
     }
 
     /// Returns the place of an entry, counted over all kinds.

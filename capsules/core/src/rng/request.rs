@@ -57,6 +57,7 @@ impl Request {
     }
 
     /// Moves bytes from `supply` to `buffer`, as many as there are.
+    #[inline(always)]
     pub(super) fn fill(&mut self, buffer: &WriteableProcessSlice, supply: Supply<'_>) -> Fill {
         self.fill_up_to(usize::MAX, buffer, supply)
     }
@@ -65,6 +66,7 @@ impl Request {
     ///
     /// The process may have shared a shorter buffer since the last part: then the request ends
     /// where that one does.
+    #[inline(always)]
     fn fill_up_to(
         &mut self,
         limit: usize,

@@ -6,6 +6,7 @@ mod buffer_stack;
 mod chain_watch;
 mod device_type;
 mod driver;
+mod entropy_health;
 mod random_pool;
 pub mod virtio_net;
 pub mod virtio_rng;

@@ -92,15 +92,53 @@ impl<'b, const N: usize> RandomPool<'b, N> {
     /// Draws up to `count` bytes, each piece of which goes to `take` and is erased after that;
     /// buffers drawn empty go to `emptied`. Returns how many bytes there were.
     #[cfg(feature = "rng-bytes")]
+    #[inline]
     pub(super) fn draw(
         &self,
         count: usize,
         emptied: &BufferStack<'b, N>,
         take: &mut dyn FnMut(&[u8]),
     ) -> usize {
+        if self.draw_from_first(count, take) {
+            return count;
+        }
+        self.draw_from_all(count, emptied, take)
+    }
+
+    /// Draws `count` bytes if the first buffer has more than that, as it mostly does.
+    #[cfg(feature = "rng-bytes")]
+    #[inline]
+    fn draw_from_first(&self, count: usize, take: &mut dyn FnMut(&[u8])) -> bool {
+        let Some(place) = self.places.get(self.first.get()) else {
+            return false;
+        };
+        // It is out of its place while its bytes are with `take`, so that a draw from in there finds
+        // none.
+        let Some(mut filled) = place.take() else {
+            return false;
+        };
+        let begin = filled.next;
+        let next = begin.wrapping_add(count);
+        let enough = count > 0 && next > begin && next < filled.end;
+        if enough && let Some(piece) = filled.buffer.get_mut(begin..next) {
+            take(piece);
+            piece.fill(0);
+            filled.next = next;
+            self.bytes.set(self.bytes.get().wrapping_sub(count));
+        }
+        place.set(Some(filled));
+        enough
+    }
+
+    #[cfg(feature = "rng-bytes")]
+    #[inline(never)]
+    fn draw_from_all(
+        &self,
+        count: usize,
+        emptied: &BufferStack<'b, N>,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> usize {
         let mut missing = count;
-        // A buffer is out of its place while its bytes are with `take`, so that a draw from in there
-        // finds none.
         while missing > 0
             && let Some(place) = self.places.get(self.first.get())
             && let Some(mut filled) = place.take()

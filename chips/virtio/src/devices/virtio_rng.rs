@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The entropy device (VirtIO 1.2, 5.4) behind the interfaces `Rng` and, with the feature
-//! `rng-bytes`, `RandomBytes`.
+//! The entropy device (VirtIO 1.2, 5.4) behind the interfaces `Rng`, `Entropy32` and, with the
+//! feature `rng-bytes`, `RandomBytes`.
 //!
 //! The driver keeps several buffers with the device, so that random bytes are usually there before
 //! they are asked for; while nobody waits, they go there and come back several at a time. What the
-//! bytes are worth is up to the host: the driver checks how many there are, nothing can check what
-//! they are.
+//! bytes are worth is up to the host: the driver checks how many there are and that they vary
+//! (`entropy_health`), nothing can check what they are.
 
 #[cfg(feature = "rng-bytes")]
 mod bytes;
+mod entropy;
 
 use core::cell::Cell;
 use core::marker::PhantomData;
 
 use kernel::ErrorCode;
 use kernel::deferred_call::{DeferredCall, DeferredCallClient};
+use kernel::hil::entropy::Client32;
 use kernel::hil::rng::{Client, Continue, Rng};
 use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::cells::OptionalCell;
-use kernel::utilities::leasable_buffer::SubSliceMut;
 
 use super::buffer_stack::BufferStack;
+use super::entropy_health::HealthTests;
 use super::random_pool::RandomPool;
 use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{RngCounters, RngEvents};
@@ -42,6 +44,7 @@ enum State {
 #[derive(Clone, Copy)]
 enum Receiver<'a> {
     Words(&'a dyn Client),
+    Entropy(&'a dyn Client32),
     #[cfg(feature = "rng-bytes")]
     Bytes(&'a dyn kernel::hil::rng_bytes::RandomBytesClient),
 }
@@ -58,8 +61,10 @@ pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
     waiting: Cell<bool>,
     /// For how many polls it has.
     waited: Cell<u8>,
-    /// Whether the device returned an empty buffer since the client was last served.
-    came_empty: Cell<bool>,
+    /// Whether the device returned a buffer without a byte to hand out since the client was last
+    /// served.
+    came_in_vain: Cell<bool>,
+    health: HealthTests,
     deferred_call: DeferredCall,
     events: RngEvents,
     fence: PhantomData<F>,
@@ -83,7 +88,8 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
             state: Cell::new(State::Off),
             waiting: Cell::new(false),
             waited: Cell::new(0),
-            came_empty: Cell::new(false),
+            came_in_vain: Cell::new(false),
+            health: HealthTests::new(),
             deferred_call: DeferredCall::new(),
             events: RngEvents::new(),
             fence: PhantomData,
@@ -100,20 +106,19 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
     const BATCH: u16 = (DEPTH / 2) as u16;
 
     /// Gives the device every spare buffer that the queue has room for, once it is worth it.
+    #[inline]
     fn post_spare(&self) {
-        let urgent = self.waiting.get() && !self.can_serve();
-        if !urgent && self.spare.len() < usize::from(Self::BATCH) {
-            return;
+        let worth_it = self.spare.len() >= usize::from(Self::BATCH);
+        if worth_it || self.waiting.get() && !self.can_serve() {
+            self.post_all_spare();
         }
+    }
+
+    #[inline(never)]
+    fn post_all_spare(&self) {
         while let Some(buffer) = self.spare.pop() {
-            let window = SubSliceMut::new(buffer);
-            let mut chain = [Some(VirtqueueBuffer::DeviceWriteable(window))];
-            let provided = self.queue.provide(&mut chain, 0);
-            let [left] = chain;
-            if let Some(VirtqueueBuffer::DeviceWriteable(window)) = left {
-                self.spare.push(window.take());
-            }
-            if provided.is_err() {
+            if let Err((_, buffer)) = self.queue.provide_writable(buffer, 0) {
+                self.spare.push(buffer);
                 break;
             }
         }
@@ -124,7 +129,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
     /// Whether there is enough to call the client.
     fn can_serve(&self) -> bool {
         match self.client.get() {
-            None | Some(Receiver::Words(_)) => self.pool.has_word(),
+            None | Some(Receiver::Words(_) | Receiver::Entropy(_)) => self.pool.has_word(),
             #[cfg(feature = "rng-bytes")]
             Some(Receiver::Bytes(_)) => self.pool.has_byte(),
         }
@@ -145,6 +150,12 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         }
     }
 
+    /// Forgets that the client waits.
+    fn withdraw(&self) -> Result<(), ErrorCode> {
+        self.waiting.set(false);
+        Ok(())
+    }
+
     /// Serves a waiting client, if there is something to tell it.
     fn serve_client(&self) {
         if !self.waiting.get() {
@@ -152,7 +163,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         }
         if self.can_serve() {
             self.deliver();
-        } else if self.came_empty.take() {
+        } else if self.came_in_vain.take() {
             self.refuse();
         } else {
             self.queue.delay_interrupts(1);
@@ -171,25 +182,31 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         let Some(receiver) = self.client.get() else {
             return;
         };
-        self.came_empty.set(false);
+        self.came_in_vain.set(false);
         self.queue.delay_interrupts(Self::BATCH);
         // Before the call, since the client may ask again from inside it.
         self.waiting.set(false);
         self.events.deliveries.bump();
         match receiver {
-            Receiver::Words(client) => self.deliver_words(client),
+            Receiver::Words(client) => self.deliver_words(|words| {
+                client.randomness_available(words, Ok(())) == Continue::More
+            }),
+            Receiver::Entropy(client) => self.deliver_words(|words| {
+                client.entropy_available(words, Ok(())) == entropy::Continue::More
+            }),
             #[cfg(feature = "rng-bytes")]
             Receiver::Bytes(client) => client.bytes_available(Ok(())),
         }
     }
 
-    fn deliver_words(&self, client: &dyn Client) {
+    /// Hands words to the client, which says whether it wants more.
+    fn deliver_words(&self, client: impl FnOnce(&mut dyn Iterator<Item = u32>) -> bool) {
         let mut words = self.pool.words(&self.spare);
-        let answer = client.randomness_available(&mut words, Ok(()));
+        let wants_more = client(&mut words);
         let drawn = words.drawn();
         drop(words);
         self.post_spare();
-        if answer == Continue::More {
+        if wants_more {
             self.wait();
             // A client that takes nothing is not called again for the same words.
             if drawn && self.pool.has_word() {
@@ -209,10 +226,30 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
                 Receiver::Words(client) => {
                     client.randomness_available(&mut core::iter::empty(), error);
                 }
+                Receiver::Entropy(client) => {
+                    client.entropy_available(&mut core::iter::empty(), error);
+                }
                 #[cfg(feature = "rng-bytes")]
                 Receiver::Bytes(client) => client.bytes_available(error),
             }
         }
+    }
+
+    /// Adds what the device has put into a buffer to the stock, if it is fit to be handed out.
+    fn keep(&self, buffer: &'b mut [u8], len: usize) {
+        let bytes = buffer.get(..len).unwrap_or(buffer);
+        if bytes.is_empty() {
+            self.events.empty.bump();
+        } else if self.health.examine(bytes).is_err() {
+            self.events.unhealthy.bump();
+            buffer.fill(0);
+        } else {
+            self.events.filled.bump();
+            self.pool.push(buffer, len);
+            return;
+        }
+        self.came_in_vain.set(true);
+        self.spare.push(buffer);
     }
 
     /// Takes the buffers out of a returned chain, with the number of bytes written to each.
@@ -234,8 +271,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH
     }
 
     fn cancel(&self) -> Result<(), ErrorCode> {
-        self.waiting.set(false);
-        Ok(())
+        self.withdraw()
     }
 
     fn set_client(&self, client: &'a dyn Client) {
@@ -251,15 +287,19 @@ impl<'b, F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'b> for VirtIORng
         _bytes_used: usize,
     ) {
         Self::take_buffers(buffer_chain, |buffer, len| {
-            if len == 0 {
-                self.events.empty.bump();
-                self.came_empty.set(true);
-                self.spare.push(buffer);
-            } else {
-                self.events.filled.bump();
-                self.pool.push(buffer, len);
-            }
+            self.keep(buffer, len);
         });
+    }
+
+    fn buffer_written(
+        &self,
+        _queue_number: u32,
+        _context: usize,
+        buffer: &'b mut [u8],
+        written: usize,
+    ) -> Option<&'b mut [u8]> {
+        self.keep(buffer, written);
+        None
     }
 
     fn chains_served(&self, _queue_number: u32) {
@@ -273,6 +313,16 @@ impl<'b, F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'b> for VirtIORng
         buffer_chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
     ) {
         Self::take_buffers(buffer_chain, |buffer, _| self.spare.push(buffer));
+    }
+
+    fn buffer_reclaimed(
+        &self,
+        _queue_number: u32,
+        _context: usize,
+        buffer: &'b mut [u8],
+        _len: usize,
+    ) {
+        self.spare.push(buffer);
     }
 }
 

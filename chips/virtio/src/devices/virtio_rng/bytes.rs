@@ -12,8 +12,9 @@ use super::{Receiver, State, VirtIORng};
 
 impl<'a, F: DmaFence, const DEPTH: usize> RandomBytes<'a> for VirtIORng<'a, '_, F, DEPTH> {
     fn draw(&self, count: usize, take: &mut dyn FnMut(&[u8])) -> usize {
+        let spare = self.spare.len();
         let mut drawn = self.pool.draw(count, &self.spare, take);
-        if self.state.get() != State::Running {
+        if drawn == count && self.spare.len() == spare || self.state.get() != State::Running {
             return drawn;
         }
         // More may have come whose interrupt has not been served. While a client waits, what comes
@@ -31,8 +32,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> RandomBytes<'a> for VirtIORng<'a, '_, 
     }
 
     fn cancel_request(&self) -> Result<(), ErrorCode> {
-        self.waiting.set(false);
-        Ok(())
+        self.withdraw()
     }
 
     fn set_bytes_client(&self, client: &'a dyn RandomBytesClient) {

@@ -254,9 +254,9 @@ fn emptied_buffers_go_back_erased() {
     let rig = Rig::new();
     assert_eq!(rig.driver.get(), Ok(()));
     let chains = [rig.half.pop().unwrap(), rig.half.pop().unwrap()];
-    for chain in &chains {
-        rig.half
-            .return_used(chain.head.into(), chain.fill(&[0xAB; 8]));
+    for (number, chain) in chains.iter().enumerate() {
+        let bytes = [0xAB, 0xAB, 0xAB, 1, 0xAB, 0xAB, 0xAB, 2].map(|byte| byte ^ number as u8);
+        rig.half.return_used(chain.head.into(), chain.fill(&bytes));
     }
     rig.interrupt();
     (2..DEPTH).for_each(|_| drop(rig.half.pop().unwrap()));
@@ -339,6 +339,98 @@ fn an_empty_completion_is_an_error_to_a_waiting_client() {
 }
 
 #[test]
+fn a_source_that_is_stuck_is_reported_and_not_handed_out() {
+    let rig = Rig::new();
+    rig.client.answers_more.set(true);
+    let stuck = |len: usize| {
+        let chain = rig.half.pop().expect("a buffer is posted");
+        let written = chain.fill(&[0x42; LEN][..len]);
+        rig.half.return_used(chain.head.into(), written);
+        rig.interrupt();
+    };
+    assert_eq!(rig.driver.get(), Ok(()));
+    // One word may be an accident, but no more comes out.
+    stuck(4);
+    assert_eq!(rig.client.calls.take(), [Ok(())]);
+    assert_eq!(rig.bytes(), [0x42; 4]);
+    for count in 1..20 {
+        stuck([4, 8, 5, 8, 3][count % 5]);
+        assert_eq!(rig.client.calls.take(), [Err(ErrorCode::FAIL)]);
+        assert_eq!(rig.bytes(), []);
+        assert_eq!(rig.driver.counters().unhealthy, count as u32);
+        // The next request gives the device another chance.
+        assert_eq!(rig.driver.get(), Ok(()));
+    }
+    assert_eq!(rig.driver.counters().failures, 19);
+    assert_eq!(rig.driver.counters().filled, 1);
+}
+
+#[test]
+fn a_source_that_varies_again_is_used_again() {
+    let rig = Rig::new();
+    rig.client.answers_more.set(true);
+    assert_eq!(rig.driver.get(), Ok(()));
+    let chain = rig.half.pop().unwrap();
+    rig.half
+        .return_used(chain.head.into(), chain.fill(&[0x42; 8]));
+    rig.interrupt();
+    assert_eq!(rig.client.calls.take(), [Err(ErrorCode::FAIL)]);
+    assert_eq!(chain.buffers[0].read(), [0; 8], "thrown away");
+    assert_eq!(rig.driver.get(), Ok(()));
+    rig.deliver(8);
+    assert_eq!(rig.client.calls.take(), [Ok(())]);
+    assert_eq!(rig.bytes(), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn words_come_as_entropy_too() {
+    use kernel::hil::entropy::{Client32, Entropy32};
+
+    #[derive(Default)]
+    struct Conditioner {
+        got: RefCell<Vec<u32>>,
+        calls: RefCell<Vec<Result<(), ErrorCode>>>,
+    }
+    impl Client32 for Conditioner {
+        fn entropy_available(
+            &self,
+            entropy: &mut dyn Iterator<Item = u32>,
+            error: Result<(), ErrorCode>,
+        ) -> entropy::Continue {
+            self.calls.borrow_mut().push(error);
+            self.got.borrow_mut().extend(entropy);
+            match self.got.borrow().len() {
+                0..=2 => entropy::Continue::More,
+                _ => entropy::Continue::Done,
+            }
+        }
+    }
+    let rig = Rig::new();
+    let client: &'static Conditioner = leak(Conditioner::default());
+    Entropy32::set_client(rig.driver, client);
+    assert_eq!(Entropy32::get(rig.driver), Ok(()));
+    rig.deliver(8);
+    assert_eq!(client.calls.take(), [Ok(())]);
+    rig.deliver(8);
+    assert_eq!(client.calls.take(), [Ok(())]);
+    let bytes =
+        |words: Vec<u32>| -> Vec<u8> { words.into_iter().flat_map(u32::to_le_bytes).collect() };
+    assert_eq!(bytes(client.got.take()), (1..=16).collect::<Vec<u8>>());
+    rig.deliver(4);
+    assert_eq!(client.calls.take(), [], "it has enough");
+    assert_eq!(Entropy32::get(rig.driver), Ok(()));
+    assert_eq!(Entropy32::cancel(rig.driver), Ok(()));
+    run_deferred_calls();
+    assert_eq!(client.calls.take(), []);
+    // An error reaches it like a client for random numbers.
+    assert_eq!(Entropy32::get(rig.driver), Ok(()));
+    run_deferred_calls();
+    assert_eq!(bytes(client.got.take()), [17, 18, 19, 20]);
+    rig.deliver(0);
+    assert_eq!(client.calls.take(), [Ok(()), Err(ErrorCode::FAIL)]);
+}
+
+#[test]
 fn a_lie_about_the_length_ends_the_request_with_an_error() {
     let rig = Rig::new();
     assert_eq!(rig.driver.get(), Ok(()));
@@ -386,9 +478,10 @@ fn a_client_that_is_never_served_is_told_after_a_second() {
     assert_eq!(half.available_index(), DEPTH as u16);
     assert_eq!(rig.driver.get(), Ok(()));
     let chain = half.pop().unwrap();
-    half.return_used(chain.head.into(), chain.fill(&[5; 8]));
+    let bytes = [5, 5, 5, 5, 6, 5, 5, 5];
+    half.return_used(chain.head.into(), chain.fill(&bytes));
     rig.interrupt();
-    assert_eq!(rig.bytes(), [5; 8]);
+    assert_eq!(rig.bytes(), bytes);
 }
 
 #[test]
@@ -441,10 +534,14 @@ fn no_byte_is_lost_or_repeated_whatever_the_lengths() {
     let steps = proptest::collection::vec((0..=LEN, 0usize..5, any::<bool>()), 1..40);
     // One driver for all cases, since deferred calls are few. What a case leaves, the next one draws.
     let rig = Rig::new();
-    let (sent, drawn) = (Cell::new(0u8), Cell::new(0u8));
-    let next = |counter: &Cell<u8>| {
-        counter.set(counter.get().wrapping_add(1));
-        counter.get()
+    let (sent, drawn) = (Cell::new(0u32), Cell::new(0u32));
+    // Without a period that would not pass for random.
+    let next = |counter: &Cell<u32>| {
+        counter.set(counter.get() + 1);
+        let mixed = counter.get().wrapping_mul(0x9E37_79B1);
+        (mixed ^ mixed >> 15)
+            .wrapping_mul(0x85EB_CA77)
+            .to_be_bytes()[0]
     };
     runner
         .run(&steps, |steps| {
