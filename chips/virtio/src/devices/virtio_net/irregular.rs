@@ -172,7 +172,6 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
                 true
             }
         };
-        // A client that stopped reception from inside the call waits for nothing.
         if taken || !self.receiving.get() {
             self.post(received.into_buffer());
         } else {

@@ -75,7 +75,8 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
         let taken = client.offer(frame);
         if taken {
             self.events.received.bump();
-        } else {
+        } else if self.receiving.get() {
+            // A client that stopped reception from inside the call waits for nothing.
             self.events.held.bump();
             self.refused.set(true);
         }

@@ -77,6 +77,11 @@ struct Rig {
 impl Rig {
     /// Builds everything up to, but without, the initialization.
     fn cold() -> Self {
+        Self::with_buffers::<RECEIVE_BUFFER_LEN>()
+    }
+
+    /// As [`cold`](Self::cold), with receive buffers of `LEN` bytes.
+    fn with_buffers<const LEN: usize>() -> Self {
         with_deferred_calls();
         let device = MmioDevice::new(1);
         device
@@ -89,7 +94,7 @@ impl Rig {
             leak(VirtIOMMIODevice::with_parts(device, Probe::new()));
         let receive_queue = queue::<DEPTH>(Probe::new());
         let transmit_queue = queue::<4>(Probe::new());
-        let buffers = core::array::from_fn(|_| leak([0xCC; RECEIVE_BUFFER_LEN]));
+        let buffers = core::array::from_fn(|_| leak([0xCC; LEN]));
         let driver: &'static Driver = leak(VirtIONet::new(
             receive_queue,
             transmit_queue,
@@ -553,6 +558,9 @@ proptest::proptest! {
 }
 
 mod adapter;
+mod checksums;
 mod control;
 mod cost;
 mod legacy;
+mod merged;
+mod mtu;
