@@ -90,20 +90,6 @@ mod rw_allow {
     pub const COUNT: u8 = 2;
 }
 
-mod command {
-    pub const EXISTS: usize = 0;
-    pub const RECEIVE_STATISTICS: usize = 1;
-    pub const TRANSMIT_STATISTICS: usize = 2;
-    pub const TRANSMIT: usize = 3;
-    pub const LINK: usize = 0x100;
-    pub const CLAIM: usize = 0x101;
-    pub const FILTER: usize = 0x102;
-    pub const JOIN: usize = 0x103;
-    pub const LEAVE: usize = 0x104;
-    pub const DROPS: usize = 0x105;
-    pub const TRANSMIT_BATCH: usize = 0x106;
-}
-
 /// The grant of an [`EthernetTapDriver`].
 pub type EthernetTapGrant = Grant<
     App,
@@ -166,7 +152,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     /// # Errors
     ///
     /// Those of the grant, and `NOMEM` when too many processes use the tap.
-    #[inline]
+    #[inline(always)]
     fn enter<R>(
         &self,
         process_id: ProcessId,
@@ -181,14 +167,53 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         })?
     }
 
+    /// Enters the grant of a process, through one copy of the code for all that need not be quick.
+    ///
+    /// # Errors
+    ///
+    /// Those of the grant.
+    fn visit<R>(
+        &self,
+        process_id: ProcessId,
+        visit: impl FnOnce(&mut App, &GrantKernelData) -> R,
+    ) -> Result<R, process::Error> {
+        let mut visit = Some(visit);
+        let mut result = None;
+        self.visit_dyn(process_id, &mut |app, kernel_data| {
+            result = visit.take().map(|visit| visit(app, kernel_data));
+        })?;
+        // `Grant::enter` has called the function unless it failed.
+        result.ok_or(process::Error::KernelError)
+    }
+
+    #[inline(never)]
+    fn visit_dyn(
+        &self,
+        process_id: ProcessId,
+        visit: &mut dyn FnMut(&mut App, &GrantKernelData),
+    ) -> Result<(), process::Error> {
+        self.apps
+            .enter(process_id, |app, kernel_data| visit(app, kernel_data))
+    }
+
+    /// Visits a process by its number, if it still runs.
+    fn visit_member<R>(
+        &self,
+        number: usize,
+        visit: impl FnOnce(&mut App, &GrantKernelData) -> R,
+    ) -> Result<R, process::Error> {
+        let process_id = self.members.process(number);
+        let process_id = process_id.ok_or(process::Error::NoSuchApp)?;
+        self.visit(process_id, visit)
+            .inspect_err(|error| self.forget_if_gone(number, *error))
+    }
+
     #[cold]
+    #[inline(never)]
     fn admit(&self, process_id: ProcessId, app: &mut App) -> Result<usize, ErrorCode> {
         for number in self.members.present() {
-            if let Some(other) = self.members.process(number)
-                && let Err(error) = self.apps.enter(other, |_, _| ())
-            {
-                self.forget_if_gone(number, error);
-            }
+            // For what it does if the process is gone.
+            let _ = self.visit_member(number, |_, _| ());
         }
         let number = self.members.add(process_id).ok_or(ErrorCode::NOMEM)?;
         app.number = Some(number as u8);
@@ -208,61 +233,15 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     fn link_is_now(&self, link: LinkState) {
         self.link.set(Some(link));
         for number in self.members.present() {
-            let Some(process_id) = self.members.process(number) else {
-                continue;
-            };
-            let told = self.apps.enter(process_id, |app, kernel_data| {
+            // One that is gone is not told.
+            let _ = self.visit_member(number, |app, kernel_data| {
                 app.note_link(link.word());
                 app.catch_up(kernel_data);
             });
-            if let Err(error) = told {
-                self.forget_if_gone(number, error);
-            }
         }
         if self.waiting.get() {
             self.serve_waiting();
         }
-    }
-
-    /// Carries out a command other than the one to send a frame, which is the quick way.
-    #[inline(never)]
-    fn other_command(
-        &self,
-        command_num: usize,
-        r2: usize,
-        r3: usize,
-        process_id: ProcessId,
-    ) -> CommandReturn {
-        let answer = match command_num {
-            command::EXISTS => return CommandReturn::success(),
-            command::RECEIVE_STATISTICS => self.counters(process_id, |app| {
-                let (received, drops) = (&app.received, &app.drops);
-                CommandReturn::success_u32_u32_u32(received.frames, received.bytes, drops.no_room)
-            }),
-            command::TRANSMIT_STATISTICS => self.counters(process_id, |app| {
-                CommandReturn::success_u32_u32(app.sent.frames, app.sent.bytes)
-            }),
-            command::LINK => self.show_link(),
-            command::CLAIM => self.claim(process_id, r2),
-            command::FILTER => return self.filter(process_id, r2, r3).into(),
-            command::JOIN => return self.membership(process_id, true, r2, r3).into(),
-            command::LEAVE => return self.membership(process_id, false, r2, r3).into(),
-            command::DROPS => self.drops(process_id, r2),
-            command::TRANSMIT_BATCH => return self.transmit_batch(process_id, r2).into(),
-            _ => Err(ErrorCode::NOSUPPORT),
-        };
-        answer.unwrap_or_else(CommandReturn::failure)
-    }
-
-    fn counters(
-        &self,
-        process_id: ProcessId,
-        read: impl FnOnce(&App) -> CommandReturn,
-    ) -> Result<CommandReturn, ErrorCode> {
-        self.enter(process_id, |_, app, kernel_data| {
-            app.catch_up(kernel_data);
-            Ok(read(app))
-        })
     }
 }
 
@@ -276,7 +255,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> SyscallDriver for EthernetTapDriver<
         process_id: ProcessId,
     ) -> CommandReturn {
         self.settle();
-        if command_num == command::TRANSMIT {
+        if command_num == commands::TRANSMIT {
             self.transmit(process_id, r2, r3).into()
         } else {
             self.other_command(command_num, r2, r3, process_id)
@@ -284,7 +263,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> SyscallDriver for EthernetTapDriver<
     }
 
     fn allocate_grant(&self, process_id: ProcessId) -> Result<(), process::Error> {
-        self.apps.enter(process_id, |app, _| match app.number {
+        self.visit(process_id, |app, _| match app.number {
             Some(_) => Ok(()),
             None => self
                 .admit(process_id, app)

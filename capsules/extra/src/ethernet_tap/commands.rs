@@ -1,18 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The commands that this tap adds: link, addresses, filters, groups and counts.
+//! The commands, but for the one that sends a frame: statistics, link, addresses, filters, groups.
 
 use super::EthernetTapDriver;
+use super::app::App;
 use super::path::Path;
 use super::switching::{Address, Filter, address_for};
+use super::transmit::Sender;
 use kernel::ErrorCode;
 use kernel::ProcessId;
+use kernel::grant::GrantKernelData;
 use kernel::process::ShortId;
 use kernel::syscall::CommandReturn;
 
+const EXISTS: usize = 0;
+const RECEIVE_STATISTICS: usize = 1;
+const TRANSMIT_STATISTICS: usize = 2;
+pub(super) const TRANSMIT: usize = 3;
+const LINK: usize = 0x100;
+const CLAIM: usize = 0x101;
+const FILTER: usize = 0x102;
+const JOIN: usize = 0x103;
+const LEAVE: usize = 0x104;
+const DROPS: usize = 0x105;
+const TRANSMIT_BATCH: usize = 0x106;
+
 impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
+    /// Carries out a command other than [`TRANSMIT`].
+    #[inline(never)]
+    pub(super) fn other_command(
+        &self,
+        command_num: usize,
+        r2: usize,
+        r3: usize,
+        process_id: ProcessId,
+    ) -> CommandReturn {
+        let answer = match command_num {
+            EXISTS => return CommandReturn::success(),
+            LINK => self.show_link(),
+            RECEIVE_STATISTICS | TRANSMIT_STATISTICS | CLAIM..=TRANSMIT_BATCH => {
+                if command_num == TRANSMIT_BATCH {
+                    self.make_room(true);
+                }
+                self.visit(process_id, |app, kernel_data| {
+                    let number = match app.number {
+                        Some(number) => number.into(),
+                        None => self.admit(process_id, app)?,
+                    };
+                    app.catch_up(kernel_data);
+                    let caller = Sender { number, process_id };
+                    self.answer(caller, app, kernel_data, (command_num, r2, r3))
+                })
+                .unwrap_or_else(|error| Err(error.into()))
+            }
+            _ => Err(ErrorCode::NOSUPPORT),
+        };
+        answer.unwrap_or_else(CommandReturn::failure)
+    }
+
+    /// Carries out a command that needs the state of the process.
+    fn answer(
+        &self,
+        caller: Sender,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        (command_num, r2, r3): (usize, usize, usize),
+    ) -> Result<CommandReturn, ErrorCode> {
+        let Sender { number, process_id } = caller;
+        match command_num {
+            RECEIVE_STATISTICS => Ok(CommandReturn::success_u32_u32_u32(
+                app.received.frames,
+                app.received.bytes,
+                app.drops.no_room,
+            )),
+            TRANSMIT_STATISTICS => Ok(CommandReturn::success_u32_u32(
+                app.sent.frames,
+                app.sent.bytes,
+            )),
+            CLAIM => self.claim(process_id, number, r2),
+            DROPS => self.drops(app, number, r2),
+            _ => {
+                match command_num {
+                    FILTER => self.filter(number, r2, r3),
+                    JOIN => self.membership(number, true, r2, r3),
+                    LEAVE => self.membership(number, false, r2, r3),
+                    TRANSMIT_BATCH => self.transmit_batch(caller, app, kernel_data, r2),
+                    _ => Err(ErrorCode::NOSUPPORT),
+                }?;
+                Ok(CommandReturn::success())
+            }
+        }
+    }
+
     /// Tells address, MTU and state of the link.
-    pub(super) fn show_link(&self) -> Result<CommandReturn, ErrorCode> {
+    fn show_link(&self) -> Result<CommandReturn, ErrorCode> {
         let link = P::link(self.adapter).ok_or(ErrorCode::NOSUPPORT)?;
         Ok(CommandReturn::success_u32_u64(
             link.word(),
@@ -21,12 +102,12 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     /// Claims an address for a process, or releases it.
-    pub(super) fn claim(
+    fn claim(
         &self,
         process_id: ProcessId,
+        number: usize,
         claim: usize,
     ) -> Result<CommandReturn, ErrorCode> {
-        let number = self.number_of(process_id)?;
         let (address, changed) = match claim {
             0 => self.release(number),
             1 => self.claim_for(process_id, number),
@@ -79,19 +160,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     /// Sets which frames a process wants.
-    pub(super) fn filter(
-        &self,
-        process_id: ProcessId,
-        bits: usize,
-        ethertype: usize,
-    ) -> Result<(), ErrorCode> {
+    fn filter(&self, number: usize, bits: usize, ethertype: usize) -> Result<(), ErrorCode> {
         let filter = Filter::from_bits(bits).ok_or(ErrorCode::INVAL)?;
         let ethertype = match u16::try_from(ethertype) {
             Ok(ethertype) => ethertype,
             Err(_) if !filter.has(Filter::ETHERTYPE) => 0,
             Err(_) => return Err(ErrorCode::INVAL),
         };
-        let number = self.number_of(process_id)?;
         self.members
             .change(number, |port| {
                 port.filter = filter;
@@ -103,9 +178,9 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     /// Joins or leaves a multicast group, whose address comes in two parts.
-    pub(super) fn membership(
+    fn membership(
         &self,
-        process_id: ProcessId,
+        number: usize,
         join: bool,
         low: usize,
         high: usize,
@@ -115,7 +190,6 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         if !group.is_group() || group == Address::BROADCAST {
             return Err(ErrorCode::INVAL);
         }
-        let number = self.number_of(process_id)?;
         self.members
             .change(number, |port| {
                 if join {
@@ -130,33 +204,28 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     /// Tells what a process did not receive (0), or did not send (1), by cause.
-    pub(super) fn drops(
+    fn drops(
         &self,
-        process_id: ProcessId,
+        app: &App,
+        number: usize,
         direction: usize,
     ) -> Result<CommandReturn, ErrorCode> {
-        if direction > 1 {
-            return Err(ErrorCode::INVAL);
+        let drops = &app.drops;
+        match direction {
+            0 => {
+                let below = P::malformed(self.adapter);
+                Ok(CommandReturn::success_u32_u32_u32(
+                    drops.no_room,
+                    self.members.filtered(number),
+                    self.malformed.get().wrapping_add(below),
+                ))
+            }
+            1 => Ok(CommandReturn::success_u32_u32_u32(
+                drops.refused,
+                drops.lost,
+                drops.oversize,
+            )),
+            _ => Err(ErrorCode::INVAL),
         }
-        let below = P::malformed(self.adapter);
-        let malformed = self.malformed.get().wrapping_add(below);
-        self.enter(process_id, |number, app, kernel_data| {
-            app.catch_up(kernel_data);
-            let drops = &app.drops;
-            Ok(if direction == 0 {
-                let filtered = self.members.filtered(number);
-                CommandReturn::success_u32_u32_u32(drops.no_room, filtered, malformed)
-            } else {
-                CommandReturn::success_u32_u32_u32(drops.refused, drops.lost, drops.oversize)
-            })
-        })
-    }
-
-    /// The process's number; a process that has none yet gets one.
-    fn number_of(&self, process_id: ProcessId) -> Result<usize, ErrorCode> {
-        self.enter(process_id, |number, app, kernel_data| {
-            app.catch_up(kernel_data);
-            Ok(number)
-        })
     }
 }

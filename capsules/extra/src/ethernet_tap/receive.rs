@@ -184,9 +184,9 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
     #[cold]
     fn count_missed(&self, missed: Ports) {
-        for process_id in missed.filter_map(|number| self.members.process(number)) {
+        for number in missed {
             // The count of a process that is gone went with it.
-            let _ = self.apps.enter(process_id, |app, _| {
+            let _ = self.visit_member(number, |app, _| {
                 app.drops.no_room = app.drops.no_room.wrapping_add(1);
             });
         }
@@ -217,16 +217,12 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     fn shares_slice(&self, number: usize) -> bool {
-        let Some(process_id) = self.members.process(number) else {
-            return false;
-        };
-        self.apps
-            .enter(process_id, |_, kernel_data| {
-                kernel_data
-                    .get_readwrite_processbuffer(rw_allow::RECEIVED)
-                    .is_ok_and(|slice| slice.len() > 0)
-            })
-            .unwrap_or(false)
+        self.visit_member(number, |_, kernel_data| {
+            kernel_data
+                .get_readwrite_processbuffer(rw_allow::RECEIVED)
+                .is_ok_and(|slice| slice.len() > 0)
+        })
+        .unwrap_or(false)
     }
 
     /// Takes a process off the list if it does not run any more.

@@ -20,9 +20,9 @@ use kernel::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice, Writeab
 
 /// Who sends.
 #[derive(Clone, Copy)]
-struct Sender {
-    number: usize,
-    process_id: ProcessId,
+pub(super) struct Sender {
+    pub(super) number: usize,
+    pub(super) process_id: ProcessId,
 }
 
 /// How far a frame has got.
@@ -52,7 +52,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     ///
     /// Not within it: those who wait could be the same.
     #[inline]
-    fn make_room(&self, much: bool) {
+    pub(super) fn make_room(&self, much: bool) {
         if much || self.pool.is_empty() {
             P::reclaim(self.adapter);
         }
@@ -121,16 +121,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     /// Accepts the frames in the first `bytes` bytes of a process's batch buffer.
     pub(super) fn transmit_batch(
         &self,
-        process_id: ProcessId,
+        sender: Sender,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
         bytes: usize,
     ) -> Result<(), ErrorCode> {
-        self.make_room(true);
-        self.enter(process_id, |number, app, kernel_data| {
-            app.catch_up(kernel_data);
-            let sender = Sender { number, process_id };
-            let accepted = self.begin_batch(sender, app, kernel_data, bytes);
-            accepted.inspect_err(|code| self.count_refusal(app, *code, 0))
-        })
+        self.begin_batch(sender, app, kernel_data, bytes)
+            .inspect_err(|code| self.count_refusal(app, *code, 0))
     }
 
     fn begin_batch(
@@ -191,7 +188,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                     while !batch.is_over() {
                         left = left.checked_sub(1).ok_or(ErrorCode::BUSY)?;
                         let entry = batch.next(shared, &lengths)?;
-                        self.send(sender, entry.frame)?;
+                        self.send_slowly(sender, entry.frame)?;
                         app.sent.count(entry.frame.len());
                         batch.pass(entry);
                     }
@@ -237,6 +234,16 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 Err(code)
             }
         }
+    }
+
+    /// As [`send`](Self::send), by a call.
+    #[inline(never)]
+    fn send_slowly(
+        &self,
+        sender: Sender,
+        frame: &ReadableProcessSlice,
+    ) -> Result<Reached, ErrorCode> {
+        self.send(sender, frame)
     }
 
     /// Gives a frame to the other processes that it is for; true if it goes out on the wire too.
@@ -319,10 +326,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     fn is_waiting(&self, number: usize) -> bool {
-        let Some(process_id) = self.members.process(number) else {
-            return false;
-        };
-        let waits = self.apps.enter(process_id, |app, _| app.is_waiting());
+        let waits = self.visit_member(number, |app, _| app.is_waiting());
         // One that is just giving a command knows itself what it waits for.
         waits.unwrap_or_else(|error| error == Error::AlreadyInUse)
     }
@@ -332,48 +336,43 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             return Turn::NotWaiting;
         };
         let sender = Sender { number, process_id };
-        let turn = self
-            .apps
-            .enter(process_id, |app, kernel_data| match app.transmission {
-                Transmission::Queued(frame) => {
-                    let length = usize::from(frame.length);
-                    let sent = with_frame(kernel_data, length, |frame| self.send(sender, frame));
-                    match sent {
-                        Ok(reached) => {
-                            handed_over::<E, P>(app, kernel_data, frame, reached);
-                            Turn::Taken
-                        }
-                        Err(ErrorCode::BUSY) => Turn::Full,
-                        Err(code) => {
-                            self.count_refusal(app, code, length);
-                            report(app, kernel_data, frame, Err(code), None);
-                            Turn::Taken
-                        }
+        self.visit_member(number, |app, kernel_data| match app.transmission {
+            Transmission::Queued(frame) => {
+                let length = usize::from(frame.length);
+                let sent = with_frame(kernel_data, length, |frame| self.send_slowly(sender, frame));
+                match sent {
+                    Ok(reached) => {
+                        handed_over::<E, P>(app, kernel_data, frame, reached);
+                        Turn::Taken
+                    }
+                    Err(ErrorCode::BUSY) => Turn::Full,
+                    Err(code) => {
+                        self.count_refusal(app, code, length);
+                        report(app, kernel_data, frame, Err(code), None);
+                        Turn::Taken
                     }
                 }
-                Transmission::Batch(mut batch) => {
-                    let before = batch.progress();
-                    let outcome = self.send_batch(sender, app, kernel_data, &mut batch, 1);
-                    if outcome == Err(ErrorCode::BUSY) {
-                        app.transmission = Transmission::Batch(batch);
-                        return if batch.progress() == before {
-                            Turn::Full
-                        } else {
-                            Turn::Taken
-                        };
-                    }
-                    if let Err(code) = outcome {
-                        self.count_refusal(app, code, 0);
-                    }
-                    end_batch(app, kernel_data, &batch, outcome);
-                    Turn::Taken
+            }
+            Transmission::Batch(mut batch) => {
+                let before = batch.progress();
+                let outcome = self.send_batch(sender, app, kernel_data, &mut batch, 1);
+                if outcome == Err(ErrorCode::BUSY) {
+                    app.transmission = Transmission::Batch(batch);
+                    return if batch.progress() == before {
+                        Turn::Full
+                    } else {
+                        Turn::Taken
+                    };
                 }
-                _ => Turn::NotWaiting,
-            });
-        turn.unwrap_or_else(|error| {
-            self.forget_if_gone(number, error);
-            Turn::NotWaiting
+                if let Err(code) = outcome {
+                    self.count_refusal(app, code, 0);
+                }
+                end_batch(app, kernel_data, &batch, outcome);
+                Turn::Taken
+            }
+            _ => Turn::NotWaiting,
         })
+        .unwrap_or(Turn::NotWaiting)
     }
 
     /// Notes that the adapter is done with a frame of the process `identifier`.
@@ -401,11 +400,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             return;
         };
         // A process that is gone needs no answer.
-        let _ = self.apps.enter(process_id, |app, kernel_data| {
+        let _ = self.visit(process_id, |app, kernel_data| {
             if outcome.is_err() {
                 app.drops.lost = app.drops.lost.wrapping_add(1);
             }
-            if let Transmission::InFlight(frame) = app.transmission {
+            if !P::DEEP
+                && let Transmission::InFlight(frame) = app.transmission
+            {
                 report(app, kernel_data, frame, outcome, timestamp);
             }
         });
