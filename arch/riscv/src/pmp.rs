@@ -65,6 +65,9 @@ impl Pmp {
     ///
     /// See [`SetupError`]; processes must not be run then.
     pub unsafe fn new(map: &KernelMap) -> Result<Self, SetupError> {
+        if !probe::has_protection() {
+            return Err(SetupError::Missing);
+        }
         let mode = if probe::has_smepmp() {
             Mode::Smepmp
         } else {

@@ -200,7 +200,7 @@ unsafe extern "C" fn main() -> ! {
 
     // SAFETY: `main` runs once, as start-up left the machine, and the map is that of `layout.ld`.
     let protection = unsafe { Pmp::new(&memory::map()) }
-        .unwrap_or_else(|error| panic!("memory protection: {error:?}"));
+        .unwrap_or_else(|error| panic!("memory protection: {error}"));
     let protection_mode = protection.mode();
 
     // Chip.

@@ -34,6 +34,18 @@ const RAM: Range = Range::new(0x8020_0000, 0x8040_0000);
 /// All device registers that this board uses.
 const DEVICES: Range = Range::new(0x0000_0000, 0x2000_0000);
 
+const _: () = {
+    let parts = [ROM, RAM, DEVICES];
+    let mut index = 0;
+    while index < parts.len() {
+        let part = parts[index];
+        assert!(part.is_naturally_aligned(), "no entry can cover this");
+        let other = parts[(index + 1) % parts.len()];
+        assert!(!part.overlaps(other), "parts of the map overlap");
+        index += 1;
+    }
+};
+
 /// Borders between memory of different owners are multiples of this: a page that a border cuts is
 /// slow under QEMU.
 pub const PROTECTION_BORDER: usize = 4096;

@@ -137,3 +137,17 @@ fn a_cpu_without_machine_mode_protection_boots_too() {
         guest.expect("ticker: 3");
     });
 }
+
+#[test]
+fn a_cpu_without_memory_protection_is_refused_in_one_line() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu)
+            .apps(&["ticker"])
+            .cpu("rv32,pmp=false")
+            .boot();
+        guest.expect("memory protection: the CPU has none");
+        if guest.wait_for_exit().success() || guest.printed().contains("ticker") {
+            guest.fail_with("the board came up");
+        }
+    });
+}

@@ -6,6 +6,7 @@ use super::plan::{ENTRIES, FIRST_USER_ENTRY, KernelMap, Mode, Plan, borders, mov
 use super::range::Range;
 use super::regions::{AppMemory, AppRegions, FlashRights, Purpose};
 use proptest::prelude::*;
+use std::string::ToString;
 use std::vec::Vec;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -299,6 +300,19 @@ fn shared_rules_never_change_their_rights() {
         assert_eq!(plan.rights[4..], before[4..]);
     }
     assert_eq!(before[5], 0b0000_1110);
+}
+
+#[test]
+fn a_refused_map_is_named_in_one_line() {
+    let map = KernelMap {
+        ram: Range::new(0x8000_0000, 0x8040_0000),
+        ..MAP
+    };
+    let error = Plan::new(&map, Mode::Plain).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "0x80000000-0x80200000 and 0x80000000-0x80400000 overlap"
+    );
 }
 
 #[test]

@@ -16,6 +16,8 @@
 //! because on QEMU 7.2 the shared read-write rule cannot come back once it was switched off. The
 //! address must not be zero: QEMU takes an upper border of zero for the end of the address space.
 
+use core::fmt;
+
 use super::range::Range;
 use super::regions::{AppRegions, FlashRights, SPARES};
 
@@ -74,6 +76,8 @@ pub struct KernelMap {
 /// Why memory protection could not be set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupError {
+    /// The CPU has no physical memory protection.
+    Missing,
     /// A range that must be a naturally aligned power of two of at least 8 bytes is not.
     NotNaturallyAligned(Range),
     /// ROM, RAM or devices share addresses with another of them.
@@ -86,6 +90,28 @@ pub enum SetupError {
     StackGuardMisplaced(Range),
     /// The CPU refused the rule that lets kernel and process share app RAM.
     SharedRuleRefused,
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SetupError::Missing => f.write_str("the CPU has none"),
+            SetupError::NotNaturallyAligned(range) => {
+                write!(f, "{range} is not a naturally aligned power of two")
+            }
+            SetupError::Overlapping(one, other) => write!(f, "{one} and {other} overlap"),
+            SetupError::TextMisplaced(range) => write!(f, "kernel text is misplaced at {range}"),
+            SetupError::AppMemoryMisplaced(range) => {
+                write!(f, "memory of apps is misplaced at {range}")
+            }
+            SetupError::StackGuardMisplaced(range) => {
+                write!(f, "the stack's guard is misplaced at {range}")
+            }
+            SetupError::SharedRuleRefused => {
+                f.write_str("the CPU refused the rule for shared memory")
+            }
+        }
+    }
 }
 
 /// Values for all entries before the first process is entered.
@@ -102,7 +128,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Any [`SetupError`] but `SharedRuleRefused`: the board's map cannot be expressed.
+    /// Any [`SetupError`] but `Missing` and `SharedRuleRefused`: the board's map cannot be
+    /// expressed.
     pub fn new(map: &KernelMap, mode: Mode) -> Result<Self, SetupError> {
         check(map)?;
         let mut plan = Plan {
@@ -174,8 +201,7 @@ impl Plan {
 
 fn check(map: &KernelMap) -> Result<(), SetupError> {
     for range in [map.rom, map.ram, map.devices, map.stack_guard] {
-        let length = range.len();
-        if !length.is_power_of_two() || length < 8 || range.start & (length - 1) != 0 {
+        if !range.is_naturally_aligned() {
             return Err(SetupError::NotNaturallyAligned(range));
         }
     }

@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Finding out whether the CPU has Smepmp, and switching it on.
+//! Finding out whether the CPU has memory protection and Smepmp, and switching that on.
 
-/// Tells whether `mseccfg` exists. A CPU without it traps on the access, which is caught here.
+const PMPCFG0: u16 = 0x3A0;
+const MSECCFG: u16 = 0x747;
+
+/// Tells whether there is physical memory protection.
+pub(super) fn has_protection() -> bool {
+    exists::<PMPCFG0>()
+}
+
+/// Tells whether there is Smepmp.
 pub(super) fn has_smepmp() -> bool {
+    exists::<MSECCFG>()
+}
+
+/// Tells whether a register exists. A CPU without it traps on the access, which is caught here.
+fn exists<const REGISTER: u16>() -> bool {
     #[cfg(target_arch = "riscv32")]
     {
         let present: u32;
@@ -15,7 +28,7 @@ pub(super) fn has_smepmp() -> bool {
                 "la {vector}, 2f",
                 "csrrw {vector}, mtvec, {vector}",
                 "li {present}, 0",
-                "csrr {scratch}, 0x747",
+                "csrr {scratch}, {register}",
                 "li {present}, 1",
                 ".balign 4",
                 "2:",
@@ -25,13 +38,17 @@ pub(super) fn has_smepmp() -> bool {
                 vector = out(reg) _,
                 present = out(reg) present,
                 scratch = out(reg) _,
+                register = const REGISTER,
                 options(nostack),
             );
         }
         present != 0
     }
     #[cfg(not(target_arch = "riscv32"))]
-    false
+    {
+        // Tests have the older table.
+        REGISTER != MSECCFG
+    }
 }
 
 /// Sets MML and MMWP: from now on each rule is for one mode, and machine mode reaches only what a

@@ -2,6 +2,8 @@
 
 //! Half-open ranges of 32-bit physical addresses.
 
+use core::fmt;
+
 /// The bytes from `start` up to but not including `end`; empty when `end <= start`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
@@ -30,6 +32,13 @@ impl Range {
         self.end.saturating_sub(self.start)
     }
 
+    /// Tells whether the size is a power of two, at least 8, of which the start is a multiple: what one
+    /// entry can cover by itself.
+    pub const fn is_naturally_aligned(self) -> bool {
+        let length = self.len();
+        length.is_power_of_two() && length >= 8 && self.start & (length - 1) == 0
+    }
+
     /// Tells whether every byte of `inner` lies in `self`; an empty `inner` always does.
     pub const fn contains(self, inner: Range) -> bool {
         inner.is_empty() || (self.start <= inner.start && inner.end <= self.end)
@@ -38,6 +47,12 @@ impl Range {
     /// Tells whether the two ranges share a byte.
     pub const fn overlaps(self, other: Range) -> bool {
         !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}-{:#x}", self.start, self.end)
     }
 }
 
