@@ -23,3 +23,4 @@ pub mod process_policies;
 pub mod process_printer;
 pub mod scheduler;
 mod shown_name;
+pub mod storage_permissions;

@@ -19,6 +19,8 @@ pub(crate) struct Tbf {
     pub(crate) kernel: Option<(u16, u16)>,
     pub(crate) writeable: Vec<(u32, u32)>,
     pub(crate) enabled: bool,
+    /// Identifier to write with, those to read, those to change.
+    pub(crate) storage: Option<(u32, Vec<u32>, Vec<u32>)>,
 }
 
 impl Tbf {
@@ -36,6 +38,7 @@ impl Tbf {
             kernel: Some((2, 1)),
             writeable: Vec::new(),
             enabled: true,
+            storage: None,
         }
     }
 
@@ -59,6 +62,14 @@ impl Tbf {
         }
         for &(offset, size) in &self.writeable {
             entry(2, &words(&[offset, size]));
+        }
+        if let Some((write, read, modify)) = &self.storage {
+            let mut data = words(&[*write]);
+            for list in [read, modify] {
+                data.extend(u16::try_from(list.len()).unwrap().to_le_bytes());
+                data.extend(words(list));
+            }
+            entry(7, &data);
         }
         let header_size = 16 + u32::try_from(entries.len()).unwrap() + 24;
         let binary_end = header_size + self.trailer + self.binary;

@@ -10,7 +10,7 @@ mod process;
 mod process_impl;
 
 pub use chip::{Entry, FakeBoundary, FakeChip, FakeMpu, FakeMpuConfig, FakeRegisters};
-pub use process::{FakeProcess, Host, Memory, QUEUE_LENGTH, Upcall};
+pub use process::{FakeProcess, Host, Memory, QUEUE_LENGTH, TestCapability, Upcall};
 #[cfg(test)]
 pub(crate) use process::{kernel_with, kernel_with_process};
 

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::{allow_read_only, allow_read_write, forever};
+use crate::capabilities::{ApplicationStorageCapability, MemoryAllocationCapability};
 use crate::errorcode::ErrorCode;
 use crate::grant::{AllowRoSize, AllowRwSize, Grant, UpcallSize};
 use crate::ipc::IPCUpcallType;
@@ -17,9 +18,12 @@ use crate::kernel::Kernel;
 use crate::process::{Error, ProcessId, ProcessSlot, ShortId, State, Task};
 use crate::syscall_driver::SyscallDriver;
 
-struct Everything;
+/// The capabilities that tests of capsules need.
+pub struct TestCapability;
 // SAFETY: tests may do everything.
-unsafe impl crate::capabilities::MemoryAllocationCapability for Everything {}
+unsafe impl MemoryAllocationCapability for TestCapability {}
+// SAFETY: as above.
+unsafe impl ApplicationStorageCapability for TestCapability {}
 
 pub(super) struct FakeGrant {
     pub(super) driver_num: usize,
@@ -149,7 +153,7 @@ impl<const N: usize> Host<N> {
         &self,
         driver_num: usize,
     ) -> Grant<T, U, RO, RW> {
-        self.kernel.create_grant(driver_num, &Everything)
+        self.kernel.create_grant(driver_num, &TestCapability)
     }
 }
 

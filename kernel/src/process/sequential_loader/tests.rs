@@ -11,11 +11,11 @@ use super::*;
 use crate::deferred_call::initialize_deferred_call_state;
 use crate::process::fake_tbf::{Tbf, padding, seal};
 use crate::process::fakes::{Everything, FakeChip, FakePolicy, POOL, SLOTS, memory};
-use crate::process::{FaultAction, ProcessArray};
+use crate::process::{FaultAction, ProcessArray, ProcessStandard};
 use crate::process_checker::fakes::{ACCEPT, FAIL, Obedient, PASS, REJECT, order};
 use crate::process_checker::{AppCredentialsPolicy, AppUniqueness, Compress};
-use crate::testing::TestThread;
-use crate::testing::forever;
+use crate::storage_permissions::StoragePermissions;
+use crate::testing::{TestCapability, TestThread, forever};
 
 /// Binaries that the loader can keep.
 const PLACES: usize = 4;
@@ -45,6 +45,32 @@ impl Compress for ByName {
         letter
             .and_then(|letter| NonZeroU32::new(letter.into()))
             .into()
+    }
+}
+
+/// Gives what the header of an application asks for.
+struct AsHeadersSay;
+
+impl ProcessStandardStoragePermissionsPolicy<FakeChip, ()> for AsHeadersSay {
+    fn get_permissions(&self, process: &ProcessStandard<FakeChip, ()>) -> StoragePermissions {
+        match (
+            process.short_app_id(),
+            process.get_tbf_storage_permissions(),
+        ) {
+            (ShortId::Fixed(id), Some((write, read_count, read, modify_count, modify))) => {
+                StoragePermissions::new_fixed_size(
+                    id,
+                    write,
+                    false,
+                    read_count,
+                    read,
+                    modify_count,
+                    modify,
+                    &TestCapability,
+                )
+            }
+            _ => StoragePermissions::new_null(),
+        }
     }
 }
 
@@ -112,7 +138,7 @@ fn board(flash: &[u8], required: bool, at_once: bool) -> Board {
             forever(FakePolicy {
                 action: Cell::new(FaultAction::Stop),
             }),
-            &(),
+            &AsHeadersSay,
             &(),
             &Everything,
         ));
@@ -486,4 +512,34 @@ fn damaged_flash_never_harms_the_loader() {
     }
     assert_eq!(board.run_time.finished.get(), images);
     assert!(board.names().len() <= SLOTS);
+}
+
+#[test]
+fn the_policy_of_the_board_decides_what_a_process_may_store() {
+    let object = |name, storage| {
+        let mut tbf = Tbf::new(name);
+        tbf.storage = storage;
+        tbf.with_footers(&order(ACCEPT))
+    };
+    let asks = |write| Some((write, std::vec![8, 9], std::vec![10]));
+    for board in boot(&[
+        object("writes", asks(7)),
+        object("reads", asks(0)),
+        object("unnamed", asks(7)),
+    ]) {
+        let rights = |slot: usize| {
+            let process = board.kernel.process_slots()[slot].get().unwrap();
+            let permissions = process.processid().get_storage_permissions().unwrap();
+            (
+                permissions.get_write_id(),
+                [8, 9, 10].map(|id| permissions.check_read_permission(id)),
+                [8, 9, 10].map(|id| permissions.check_modify_permission(id)),
+            )
+        };
+        let listed = ([true, true, false], [false, false, true]);
+        // Short identifiers are first letters here, and `u` stands for none.
+        assert_eq!(rights(0), (Some(u32::from(b'w')), listed.0, listed.1));
+        assert_eq!(rights(1), (None, listed.0, listed.1));
+        assert_eq!(rights(2), (None, [false; 3], [false; 3]));
+    }
 }
