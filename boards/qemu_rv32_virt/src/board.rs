@@ -35,9 +35,7 @@ use kernel::utilities::boot_memory::BootMemory;
 use kernel::{Kernel, create_capability, debug, define_capability_type, mint_defined_capability};
 use qemu_rv32_virt_chip::chip::{QemuRv32VirtChip, SingleThread};
 use qemu_rv32_virt_chip::clint::Clint;
-use qemu_rv32_virt_chip::memory_map::{
-    CLINT, PLIC, UART0_INTERRUPT, VIRTIO_FIRST_INTERRUPT, VIRTIO_SLOTS,
-};
+use qemu_rv32_virt_chip::memory_map::{CLINT, PLIC, VIRTIO_FIRST_INTERRUPT, VIRTIO_SLOTS};
 use qemu_rv32_virt_chip::peripherals::QemuRv32VirtPeripherals;
 use qemu_rv32_virt_chip::plic::{Plic, PlicLine};
 use riscv::dma_fence::RiscvCoherentDmaFence;
@@ -283,7 +281,6 @@ unsafe extern "C" fn main() -> ! {
         static_memory!(UserShare).write(UserShare::new(&board.scheduler, plic, moment));
     moment.set_alarm_client(user_share);
     chip.set_interrupt_watch(user_share);
-    plic.make_urgent(UART0_INTERRUPT);
     let commands: &'static [&'static dyn ConsoleCommand] =
         static_memory!([&'static dyn ConsoleCommand; 1]).write([devices]);
     let process_console = ProcessConsoleComponent::new(

@@ -36,9 +36,9 @@ impl QemuRv32VirtPeripherals<'_> {
     pub fn start(&'static self, plic: &Plic) {
         self.uart0.register();
         plic.initialize();
-        plic.enable(UART0_INTERRUPT);
+        plic.connect(UART0_INTERRUPT, true);
         for slot in 0..VIRTIO_SLOTS as u32 {
-            plic.enable(VIRTIO_FIRST_INTERRUPT + slot);
+            plic.connect(VIRTIO_FIRST_INTERRUPT + slot, false);
         }
     }
 }

@@ -45,6 +45,8 @@ register_structs! {
 pub trait PlicAccess {
     /// Sets the priority of a source.
     fn set_priority(&self, source: u32, priority: u32);
+    /// Reads the enable bits of sources `32 * word` and following.
+    fn enabled(&self, word: usize) -> u32;
     /// Sets the enable bits of sources `32 * word` and following.
     fn set_enabled(&self, word: usize, bits: u32);
     /// Sets the threshold.
@@ -60,6 +62,10 @@ impl PlicAccess for StaticRef<PlicRegisters> {
         if let Some(register) = self.priority.get(source as usize) {
             register.set(priority);
         }
+    }
+
+    fn enabled(&self, word: usize) -> u32 {
+        self.enable.get(word).map_or(0, |register| register.get())
     }
 
     fn set_enabled(&self, word: usize, bits: u32) {
@@ -112,23 +118,26 @@ impl<A: PlicAccess> Plic<A> {
         }
     }
 
-    /// Masks every source and lets those enabled later come through.
+    /// Masks every source.
     pub fn initialize(&self) {
-        for (word, enabled) in self.enabled.iter().enumerate() {
+        for (word, enabled) in (0u32..).zip(&self.enabled) {
+            let mut before = self.registers.enabled(word as usize);
+            while before != 0 {
+                // After a restart: the previous run may have left it claimed.
+                self.registers.complete(32 * word + before.trailing_zeros());
+                before &= before - 1;
+            }
             enabled.set(0);
-            self.registers.set_enabled(word, 0);
-        }
-        for source in 1..SOURCES {
-            self.registers.set_priority(source, ORDINARY);
-            // After a restart, the previous run may have left it claimed.
-            self.registers.complete(source);
+            self.registers.set_enabled(word as usize, 0);
         }
         self.release();
     }
 
-    /// Has `source` come through while ordinary ones are put off.
-    pub fn make_urgent(&self, source: u32) {
-        self.registers.set_priority(source, URGENT);
+    /// Lets interrupts of `source` through for the first time. An urgent one is never put off.
+    pub fn connect(&self, source: u32, urgent: bool) {
+        let priority = if urgent { URGENT } else { ORDINARY };
+        self.registers.set_priority(source, priority);
+        self.enable(source);
     }
 
     /// Puts off all sources but urgent ones. What comes meanwhile is pending afterwards.
@@ -146,7 +155,7 @@ impl<A: PlicAccess> Plic<A> {
         self.registers.set_threshold(threshold);
     }
 
-    /// Lets interrupts of `source` through. Numbers without a source are ignored.
+    /// Lets interrupts of `source`, which is [connected](Self::connect), through again. Numbers without a source are ignored.
     pub fn enable(&self, source: u32) {
         self.change(source, |bits, bit| bits | bit);
     }
@@ -266,6 +275,10 @@ mod tests {
             self.priority.borrow_mut()[source as usize / 32][source as usize % 32] = priority;
         }
 
+        fn enabled(&self, word: usize) -> u32 {
+            self.enabled.get()[word]
+        }
+
         fn set_enabled(&self, word: usize, bits: u32) {
             let mut enabled = self.enabled.get();
             enabled[word] = bits;
@@ -305,7 +318,7 @@ mod tests {
         plic.initialize();
         device.raise(10);
         assert!(!device.delivered.get());
-        plic.enable(10);
+        plic.connect(10, false);
         assert!(device.delivered.get());
         assert_eq!(plic.claim(), NonZeroU32::new(10));
         assert_eq!(plic.claim(), None);
@@ -315,10 +328,16 @@ mod tests {
     #[test]
     fn a_source_that_was_claimed_before_a_restart_is_delivered_again() {
         let device = FakePlic::default();
-        device.claimed.borrow_mut().push(10);
+        for source in [10, 64] {
+            let before = Plic::new(&device);
+            before.connect(source, false);
+            device.claimed.borrow_mut().push(source);
+        }
+        device.enabled.set([1 << 10, 0, 1]);
         let plic = Plic::new(&device);
         plic.initialize();
         assert!(device.claimed.borrow().is_empty());
+        assert_eq!(device.enabled.get(), [0; 3]);
     }
 
     #[test]
@@ -326,9 +345,9 @@ mod tests {
         let device = FakePlic::default();
         let plic = Plic::new(&device);
         plic.initialize();
-        plic.enable(8);
-        plic.enable(10);
-        plic.enable(64);
+        for source in [8, 10, 64] {
+            plic.connect(source, false);
+        }
         let line = PlicLine::new(&plic, 8);
         line.mask();
         assert_eq!(device.enabled.get(), [1 << 10, 0, 1]);
@@ -343,9 +362,8 @@ mod tests {
         let device = FakePlic::default();
         let plic = Plic::new(&device);
         plic.initialize();
-        plic.enable(8);
-        plic.enable(10);
-        plic.make_urgent(10);
+        plic.connect(8, false);
+        plic.connect(10, true);
         plic.put_off();
         device.raise(8);
         assert!(!device.delivered.get());
@@ -366,7 +384,7 @@ mod tests {
         let device = FakePlic::default();
         let plic = Plic::new(&device);
         plic.initialize();
-        plic.enable(33);
+        plic.connect(33, false);
         device.raise(33);
         plic.reject(plic.claim().unwrap());
         assert_eq!(device.enabled.get(), [0; 3]);
