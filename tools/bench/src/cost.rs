@@ -103,6 +103,22 @@ impl Cost {
         cost.divided(operations as f64)
     }
 
+    /// The smaller one of each figure.
+    #[must_use]
+    pub fn least(&self, other: &Cost) -> Cost {
+        Cost {
+            instructions: self.instructions.min(other.instructions),
+            app: self.app.min(other.app),
+            csr: self.csr.min(other.csr),
+            pmp_writes: self.pmp_writes.min(other.pmp_writes),
+            fences: self.fences.min(other.fences),
+            mmio: self.mmio.min(other.mmio),
+            other_mmio: self.other_mmio.min(other.other_mmio),
+            notifications: self.notifications.min(other.notifications),
+            interrupts: self.interrupts.min(other.interrupts),
+        }
+    }
+
     /// To two decimals: more say nothing, and would make stored results hard to compare.
     fn divided(self, by: f64) -> Cost {
         let each = |sum: f64| (sum / by * 100.0).round() / 100.0;

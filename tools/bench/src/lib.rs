@@ -4,12 +4,13 @@
 //!
 //! Apps in `userland/apps` repeat each operation in a window (`userland/bench`). QEMU runs them with
 //! a plugin that counts executed instructions and accesses to device registers by address
-//! (`plugin/`), and traces interrupts of VirtIO devices. `run` collects both, `cost` turns them into cost per operation, and `result`
-//! compares with a stored baseline.
+//! (`plugin/`), and traces interrupts of VirtIO devices. `run` collects both, `cost` turns them into cost per operation, and `gate`
+//! compares them with a stored baseline and with the limits in `targets`.
 
 pub mod cost;
 pub mod crates;
 pub mod error;
+pub mod gate;
 pub mod instruction;
 pub mod lines;
 pub mod peer;

@@ -109,7 +109,7 @@ impl Bench {
         let mut command = Command::new(self.qemu.program());
         command
             .args(machine.arguments())
-            .args(cable)
+            .args(&cable.arguments)
             .args(["-monitor", "none", "-serial", "stdio"])
             .args(["-icount", "shift=0"])
             .arg("-plugin")
@@ -130,6 +130,12 @@ impl Bench {
         end_with_parent(&mut command);
         let child = command.spawn().map_err(|error| failed(error.to_string()))?;
         let named = watch(Running(child)).map_err(failed)?;
+        if cable.resent() > 0 {
+            eprintln!(
+                "bench: the board dropped frames: {} were sent again",
+                cable.resent()
+            );
+        }
         let counts = read(&counts)?;
         let run = collect(program, &named, &counts, &read(&log)?).map_err(failed)?;
         Ok(Run { raw: counts, ..run })
@@ -169,6 +175,7 @@ fn watch(mut qemu: Running) -> Result<Vec<(String, u64)>, String> {
                 windows.push((name, operations));
             }
             Some(Line::Failed(what)) => return Err(what),
+            Some(Line::Note(what)) => eprintln!("bench:   {what}"),
             Some(Line::Done) => return Ok(windows),
             None if line.contains(" faulted ") => return Err(line.trim().to_owned()),
             None => {}

@@ -8,10 +8,10 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use tock_app::ethernet::{Buffers, Receiver, Tap, Transmitter};
+use tock_app::ethernet::{Buffers, ReceiveDrops, Receiver, Tap, Transmitter, receive_drops};
 use tock_app::syscall::{command, wait_for};
 use tock_app::{ErrorCode, Singleton, share};
-use tock_bench::{done, window};
+use tock_bench::{done, note, window};
 
 tock_app::entry!(main, stack = 4096);
 
@@ -93,8 +93,25 @@ fn main() -> Result<(), ErrorCode> {
         (0..BURST_FRAMES).for_each(|_| take(&mut receiver));
         Ok(())
     })?;
+    note_drops();
     done();
     Ok(())
+}
+
+/// Tells what was lost between the card and the app, if the kernel knows. What is lost, the peer sends
+/// again after a while.
+fn note_drops() {
+    let Ok(drops) = receive_drops() else { return };
+    if drops != ReceiveDrops::default() {
+        let ReceiveDrops {
+            no_room,
+            filtered,
+            malformed,
+        } = drops;
+        note(format_args!(
+            "dropped frames: {no_room} without room, {filtered} filtered, {malformed} malformed"
+        ));
+    }
 }
 
 /// The header of a frame from the card's usual address to everyone.
