@@ -59,7 +59,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::TooLittleMemory => f.write_str("too little memory"),
-            Failure::NotInitialized(error) => write!(f, "{error:?}"),
+            Failure::NotInitialized(error) => error.fmt(f),
         }
     }
 }

@@ -37,6 +37,7 @@ impl<'b> Text<'b> {
     }
 
     /// Adds as much of `bytes` as there is room for; returns how much that was.
+    #[inline(never)]
     pub(crate) fn push_some(&mut self, bytes: &[u8]) -> usize {
         let free = self.buffer.get_mut(self.len..).unwrap_or_default();
         let count = bytes.len().min(free.len());
@@ -47,6 +48,7 @@ impl<'b> Text<'b> {
         count
     }
 
+    #[inline(never)]
     pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
         if !self.cut {
             self.cut = self.push_some(bytes) < bytes.len();
@@ -58,6 +60,7 @@ impl<'b> Text<'b> {
     }
 
     /// Adds `0x` and the number in lower-case digits, without leading zeros.
+    #[inline(never)]
     pub(crate) fn push_hex(&mut self, number: u32) {
         self.push("0x");
         let digits = (u32::BITS - number.leading_zeros()).div_ceil(4).max(1);
@@ -72,6 +75,7 @@ impl<'b> Text<'b> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn push_decimal(&mut self, number: usize) {
         // Enough for 64 bits.
         let mut digits = [0u8; 20];
@@ -91,6 +95,7 @@ impl<'b> Text<'b> {
     }
 
     /// Adds blanks until the text since `start` is `width` bytes long, and at least one.
+    #[inline(never)]
     pub(crate) fn pad(&mut self, start: usize, width: usize) {
         loop {
             self.push(" ");

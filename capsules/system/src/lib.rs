@@ -23,4 +23,5 @@ pub mod process_policies;
 pub mod process_printer;
 pub mod scheduler;
 mod shown_name;
+mod shown_syscall;
 pub mod storage_permissions;

@@ -10,6 +10,7 @@
 use core::fmt::{self, Write};
 
 use crate::shown_name::ShownName;
+use crate::shown_syscall::ShownSyscall;
 use kernel::process::{
     Process, ProcessAddresses, ProcessPrinter, ProcessPrinterContext, ProcessSizes, State,
 };
@@ -91,7 +92,7 @@ fn overview(process: &dyn Process, out: &mut dyn Write) -> fmt::Result {
     )?;
     writeln!(out, " Restarts: {}", process.get_restart_count())?;
     match process.debug_syscall_last() {
-        Some(syscall) => writeln!(out, " Last syscall: {syscall:?}")?,
+        Some(syscall) => writeln!(out, " Last syscall: {}", ShownSyscall(syscall))?,
         None => writeln!(out, " Last syscall: none")?,
     }
     match process.get_completion_code() {

@@ -22,6 +22,14 @@ const TICKS_PER_US: u32 = 10;
 /// The longest time slice whose ticks fit 32 bits, in microseconds.
 const LONGEST_SHORT_US: u32 = u32::MAX / TICKS_PER_US;
 
+/// Converts at most as many ticks as `u32::MAX` microseconds have. In 32 bits, as nothing else on the
+/// chip divides longer numbers.
+fn long_time_us(ticks: u64) -> u32 {
+    let sixteens = (ticks >> 4) as u32;
+    let rest = sixteens % 5 * 16 + (ticks & 15) as u32;
+    sixteens / 5 * 8 + rest / TICKS_PER_US
+}
+
 register_structs! {
     /// Registers for hart 0; each takes whole words.
     pub ClintRegisters {
@@ -158,8 +166,8 @@ impl<'a, A: TimerAccess> Clint<'a, A> {
         if slice == NEVER {
             return None;
         }
-        let us = slice.checked_sub(self.registers.now())? / u64::from(TICKS_PER_US);
-        NonZeroU32::new(u32::try_from(us).unwrap_or(u32::MAX))
+        let left = slice.checked_sub(self.registers.now())?;
+        NonZeroU32::new(long_time_us(left))
     }
 
     fn program(&self, at: u64) {

@@ -242,3 +242,15 @@ fn an_idle_timer_stays_silent_until_the_low_half_wraps_and_loses_nothing_then() 
         assert_eq!((serve(&timer, &clint), client.0.get()), (1, 2));
     }
 }
+
+#[test]
+fn long_times_are_divided_exactly() {
+    let longest = u64::from(u32::MAX) * 10;
+    let near = |ticks: u64| ticks.saturating_sub(200)..=(ticks + 200).min(longest);
+    for ticks in [0, 1 << 32, 1 << 33, longest / 3, longest]
+        .into_iter()
+        .flat_map(near)
+    {
+        assert_eq!(u64::from(long_time_us(ticks)), ticks / 10, "{ticks} ticks");
+    }
+}

@@ -7,6 +7,8 @@ mod line;
 pub mod mmio;
 mod poller;
 
+use core::fmt;
+
 use kernel::ErrorCode;
 
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
@@ -74,4 +76,27 @@ pub enum VirtIOInitializationError {
     DriverInitializationError(VirtIODeviceType, ErrorCode),
     /// The device did not follow the initialization protocol: it would not reset, for example.
     DeviceError,
+}
+
+impl fmt::Display for VirtIOInitializationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match *self {
+            Self::NotAVirtIODevice => "no VirtIO device",
+            Self::InvalidVirtIOVersion => "not a device of version 1",
+            Self::InvalidTransportVersion => "unknown register layout",
+            Self::UnknownDeviceType(number) => return write!(f, "unknown device type {number}"),
+            Self::IncompatibleDriverDeviceType(_) => "of another type than the driver's",
+            Self::FeatureNegotiationFailed { offered, .. } => {
+                return write!(f, "no common features; it offers {offered:#x}");
+            }
+            Self::VirtqueueNotAvailable(number) => {
+                return write!(f, "no queue {number}, or one too small");
+            }
+            Self::DriverPreInitializationError(code) | Self::DriverInitializationError(_, code) => {
+                return write!(f, "refused by the driver with error {}", code as usize);
+            }
+            Self::DeviceError => "it did not follow the initialization protocol",
+        };
+        f.write_str(text)
+    }
 }
