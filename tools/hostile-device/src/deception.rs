@@ -119,7 +119,15 @@ pub fn complete(
             chain.fill(memory, &AFTERTHOUGHT).map(|_| ())
         }
         Some(Lie::Silence | Lie::Vanish) => Ok(()),
-        Some(Lie::FrameOverlong | Lie::HeaderBuffers | Lie::HeaderFlags | Lie::Storm) | None => {
+        Some(
+            Lie::FrameOverlong
+            | Lie::HeaderBuffers
+            | Lie::HeaderNoBuffers
+            | Lie::HeaderTwoBuffers
+            | Lie::HeaderFlags
+            | Lie::Storm,
+        )
+        | None => {
             // A head out of range was read from a ring that this device has scribbled over.
             if chain.head < size {
                 queue.add_used(memory, chain.head, len)?;

@@ -23,6 +23,8 @@ use crate::error::Error;
 use crate::lie::{Lie, Script};
 use crate::{entropy, network};
 
+/// Of network cards: a frame may lie in several buffers.
+const MRG_RXBUF: u64 = 1 << 15;
 const INDIRECT_DESC: u64 = 1 << 28;
 const EVENT_IDX: u64 = 1 << 29;
 const VERSION_1: u64 = 1 << 32;
@@ -218,7 +220,12 @@ impl VhostUserBackend for SharedDevice {
     }
 
     fn features(&self) -> u64 {
-        VERSION_1 | EVENT_IDX | INDIRECT_DESC | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits()
+        let of_type = match self.0.kind {
+            Kind::Entropy => 0,
+            Kind::Receiver | Kind::Transmitter => MRG_RXBUF,
+        };
+        let of_queues = VERSION_1 | EVENT_IDX | INDIRECT_DESC;
+        of_type | of_queues | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits()
     }
 
     fn protocol_features(&self) -> VhostUserProtocolFeatures {

@@ -33,8 +33,12 @@ pub enum Lie {
     LenMax,
     /// Delivers a frame longer than the MTU allows, in a buffer that has room for it (5.1.6.4).
     FrameOverlong,
-    /// Says that a frame lies in many buffers (5.1.6.4).
+    /// Says that a frame lies in more buffers than there are (5.1.6.4).
     HeaderBuffers,
+    /// Says that a frame lies in no buffer at all.
+    HeaderNoBuffers,
+    /// Says that a frame goes on in a second buffer, which then begins another frame.
+    HeaderTwoBuffers,
     /// Sets every flag and an unknown segmentation type in a frame's header (5.1.6).
     HeaderFlags,
     /// Interrupts without end and without cause.
@@ -53,11 +57,22 @@ pub enum Lie {
     Vanish,
 }
 
-/// How long a device obeys, and what it does then for the rest of its life.
+/// How long a device obeys, what it does then, and for how long.
 #[derive(Debug)]
 pub struct Script {
     honest: AtomicU32,
     lie: Option<Lie>,
+    /// How many lies are left.
+    lies: AtomicU32,
+}
+
+/// Takes one off a count. Says whether there was one.
+fn spend(count: &AtomicU32) -> bool {
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok()
 }
 
 impl Script {
@@ -67,27 +82,30 @@ impl Script {
         Script {
             honest: AtomicU32::new(0),
             lie: None,
+            lies: AtomicU32::new(0),
         }
     }
 
     /// Obeys for `honest` chains, and lies with each one thereafter.
     #[must_use]
     pub const fn lie_after(honest: u32, lie: Lie) -> Script {
+        Script::lie_times(honest, lie, u32::MAX)
+    }
+
+    /// Obeys for `honest` chains, lies with the next `times`, and obeys from then on.
+    #[must_use]
+    pub const fn lie_times(honest: u32, lie: Lie, times: u32) -> Script {
         Script {
             honest: AtomicU32::new(honest),
             lie: Some(lie),
+            lies: AtomicU32::new(times),
         }
     }
 
     /// What to do with the next chain; `None` is to obey.
     pub(crate) fn next(&self) -> Option<Lie> {
         let lie = self.lie?;
-        let spent = self
-            .honest
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
-        spent.is_err().then_some(lie)
+        (!spend(&self.honest) && spend(&self.lies)).then_some(lie)
     }
 }
 
@@ -100,6 +118,13 @@ mod tests {
         let script = Script::lie_after(2, Lie::Storm);
         let told: Vec<_> = (0..4).map(|_| script.next()).collect();
         assert_eq!(told, [None, None, Some(Lie::Storm), Some(Lie::Storm)]);
+    }
+
+    #[test]
+    fn a_script_may_come_to_its_senses() {
+        let script = Script::lie_times(1, Lie::Storm, 2);
+        let told: Vec<_> = (0..5).map(|_| script.next()).collect();
+        assert_eq!(told, [None, Some(Lie::Storm), Some(Lie::Storm), None, None]);
     }
 
     #[test]

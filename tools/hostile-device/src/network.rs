@@ -41,11 +41,13 @@ pub fn deliver(
 /// A header, as far as `lie` leaves it one, with a broadcast of a protocol for experiments behind.
 fn received(frame_len: usize, lie: Option<Lie>) -> Vec<u8> {
     let mut header = [0; HEADER_LEN];
-    // One buffer, which a device says even if the driver does not merge buffers.
+    // One buffer.
     header[10] = 1;
     match lie {
         Some(Lie::HeaderFlags) => header[..2].fill(u8::MAX),
         Some(Lie::HeaderBuffers) => header[10..].fill(u8::MAX),
+        Some(Lie::HeaderNoBuffers) => header[10] = 0,
+        Some(Lie::HeaderTwoBuffers) => header[10] = 2,
         _ => {}
     }
     let mut bytes = header.to_vec();
