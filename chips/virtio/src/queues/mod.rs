@@ -50,12 +50,21 @@ pub trait Virtqueue {
     fn used_interrupt(&self);
 
     /// As [`used_interrupt`](Self::used_interrupt), and says whether there was anything to take, or
-    /// the driver has taken it already since the last call.
+    /// the driver has taken it already since the last call, or the queue was found broken.
     ///
     /// A queue that cannot tell answers yes.
     fn serve(&self) -> bool {
         self.used_interrupt();
         true
+    }
+
+    /// As [`serve`](Self::serve), of a queue for which an interrupt may have come; another one is not
+    /// looked at.
+    ///
+    /// A device may interrupt although it was asked not to, so if no queue had anything, all are to be
+    /// served.
+    fn serve_expected(&self) -> bool {
+        self.serve()
     }
 
     /// The features that this queue can use, out of those that belong to queues (24 to 40).

@@ -207,6 +207,13 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         }
     }
 
+    /// Whether the queue is in use, and the device has nothing to interrupt for.
+    #[inline]
+    pub(super) fn expects_nothing(&self) -> bool {
+        self.state.get() == READY
+            && (self.delay.get() == 0 || self.published.get() == self.taken.get())
+    }
+
     /// Asks for a notification as the driver wants it. Returns whether the device may have passed the
     /// place before it knew.
     #[inline(always)]

@@ -138,7 +138,14 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
 
     fn serve(&self) -> bool {
         let reaped = self.reaped.take();
-        self.core.scan_used() || reaped
+        self.core.scan_used() || reaped || self.is_broken()
+    }
+
+    fn serve_expected(&self) -> bool {
+        if self.core.expects_nothing() && !self.reaped.get() {
+            return false;
+        }
+        self.serve()
     }
 
     fn features(&self) -> u64 {

@@ -84,16 +84,24 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         worked
     }
 
-    /// Looks at every queue, since no cause says which (4.2.2), and returns whether one had anything.
+    /// Looks at the queues that an interrupt may be for, since no cause says which (4.2.2), and at all
+    /// of them if that was none. Returns whether one had anything.
     pub(super) fn scan_queues(&self) -> bool {
         if !self.is_running() {
             return false;
         }
+        let queues = self.queues.get();
         let mut worked = false;
-        for queue in self.queues.get() {
-            worked |= queue.serve();
+        for queue in queues {
+            worked |= queue.serve_expected();
         }
-        if self.queues.get().iter().any(|queue| queue.is_broken()) {
+        if !worked {
+            for queue in queues {
+                worked |= queue.serve();
+            }
+        }
+        // A queue that is broken counts as one with work.
+        if worked && queues.iter().any(|queue| queue.is_broken()) {
             self.events.broken.bump();
             self.stop();
         }

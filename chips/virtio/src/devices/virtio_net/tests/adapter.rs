@@ -397,3 +397,85 @@ fn the_client_that_was_named_last_is_served() {
     adapter.arrive(&[60]);
     assert_eq!(adapter.calls(), [Call::Offer(60), Call::OffersDone]);
 }
+
+#[test]
+fn frames_that_were_sent_are_left_alone_by_interrupts_for_others() {
+    let adapter = Adapter::new(9);
+    assert_eq!(adapter.submit(60, 0), Ok(()));
+    adapter.driver().flush();
+    let chain = adapter.transmit.pop().unwrap();
+    adapter.transmit.return_used(chain.head.into(), 0);
+    adapter.arrive(&[60]);
+    assert_eq!(adapter.calls(), [Call::Offer(60), Call::OffersDone]);
+    assert_eq!(adapter.rig.transmit_queue.counters().scans, 0);
+    adapter.driver().reclaim();
+    assert_eq!(adapter.calls(), [Call::Transmitted(Ok(()), 1600, 0)]);
+}
+
+#[test]
+fn a_device_that_interrupts_although_it_was_asked_not_to_has_done_work() {
+    let adapter = Adapter::new(9);
+    assert_eq!(adapter.submit(60, 0), Ok(()));
+    adapter.driver().flush();
+    let chain = adapter.transmit.pop().unwrap();
+    adapter.transmit.return_used(chain.head.into(), 0);
+    adapter.rig.interrupt(1);
+    assert_eq!(adapter.calls(), [Call::Transmitted(Ok(()), 1600, 0)]);
+    assert_eq!(adapter.rig.transport.counters().empty, 0);
+}
+
+#[test]
+fn a_client_that_runs_short_of_buffers_gets_the_next_one_by_an_interrupt() {
+    let adapter = Adapter::new(9);
+    for n in 0..2 {
+        assert_eq!(adapter.submit(60, n), Ok(()));
+    }
+    adapter.driver().flush();
+    assert_eq!(adapter.transmit.driver_flags(), 1, "no interrupts");
+    adapter.driver().reclaim();
+    assert_eq!(adapter.transmit.driver_flags(), 0, "one is waited for");
+    let chain = adapter.transmit.pop().unwrap();
+    adapter.transmit.return_used(chain.head.into(), 0);
+    adapter.rig.interrupt(1);
+    assert_eq!(adapter.calls(), [Call::Transmitted(Ok(()), 1600, 0)]);
+    assert_eq!(adapter.transmit.driver_flags(), 1);
+}
+
+#[test]
+fn frames_that_nobody_asks_for_come_back_within_a_second() {
+    let adapter = Adapter::new(9);
+    for round in 0..3 {
+        assert_eq!(adapter.submit(60, round), Ok(()));
+        adapter.driver().flush();
+        let chain = adapter.transmit.pop().unwrap();
+        adapter.transmit.return_used(chain.head.into(), 0);
+        assert!(!adapter.rig.transport.poll(), "nothing is left to wait for");
+        let sent = Call::Transmitted(Ok(()), 1600, round);
+        assert_eq!(adapter.calls(), [sent]);
+    }
+    assert_eq!(adapter.rig.transport.counters().found_late, 0);
+}
+
+#[test]
+fn a_violation_that_reclaim_finds_takes_the_device_out_at_the_next_interrupt() {
+    for causes in [0, 1] {
+        let adapter = Adapter::new(9);
+        assert_eq!(adapter.submit(60, 7), Ok(()));
+        adapter.driver().flush();
+        adapter.transmit.return_used(99, 0);
+        adapter.driver().reclaim();
+        assert_eq!(adapter.submit(60, 8), Err(ErrorCode::FAIL));
+        if causes == 1 {
+            adapter.arrive(&[60]);
+        } else {
+            adapter.rig.transport.poll();
+        }
+        let calls = adapter.calls();
+        let lost = Call::Transmitted(Err(ErrorCode::FAIL), 1600, 7);
+        assert!(calls.contains(&lost), "{calls:?}");
+        assert!(!adapter.rig.transport.is_running() || causes == 0);
+        while adapter.rig.transport.poll() {}
+        assert_eq!(adapter.rig.transport.counters().recoveries, 1);
+        assert_eq!(adapter.submit(60, 8), Ok(()));
+    }
+}
