@@ -7,12 +7,14 @@ use core::ptr::without_provenance;
 use std::vec::Vec;
 
 use crate::errorcode::ErrorCode;
+use crate::ipc::IPCUpcallType;
 use crate::process::fake_tbf::Tbf;
 use crate::process::fakes::calls::{
     ABSENT, byte, command, function, memop, no_wait, schedule, subscribe, wait, wait_for,
 };
 use crate::process::fakes::{DRIVER, Everything, IPC_DRIVER, World};
-use crate::process::{FaultAction, State, StoppedExecutingReason};
+use crate::process::{FaultAction, State, StoppedExecutingReason, Task};
+use crate::syscall::SyscallDriver;
 use crate::syscall::{ContextSwitchReason, SyscallReturn};
 
 // ---- entry, yields and upcalls ------------------------------------------
@@ -363,6 +365,59 @@ fn a_call_that_does_not_exist_and_is_no_fault_just_goes_on() {
     let entries = world.run_reasons([ContextSwitchReason::Interrupted; 3]);
     assert_eq!(entries.len(), 4);
     assert_eq!(process.get_state(), State::Running);
+}
+
+#[test]
+fn a_slice_ends_at_an_interrupt_even_where_processes_go_on_regardless() {
+    let (world, process) = World::with_one();
+    world.run(&[]);
+    world.scheduler.regardless.set(true);
+    world.scheduler.slice.set(NonZeroU32::new(10_000));
+    world.timer.left.set(None);
+    let entries = world.run_reasons([ContextSwitchReason::Interrupted]);
+    assert_eq!(entries.len(), 1);
+    let (reason, _) = world.last_result();
+    assert_eq!(reason, StoppedExecutingReason::TimesliceExpired);
+    assert_eq!(process.debug_timeslice_expiration_count(), 1);
+}
+
+#[test]
+fn a_process_that_a_driver_restarts_gets_a_turn_of_its_own() {
+    let (world, process) = World::with_one();
+    let entries = world.run(&[command(2, 0, 0), command(0, 0, 0)]);
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        world.last_result(),
+        (StoppedExecutingReason::NoWorkLeft, None)
+    );
+    assert_eq!(process.get_restart_count(), 1);
+    let entries = world.run(&[]);
+    assert!(entries[0].function.is_some());
+}
+
+#[test]
+fn a_queued_notification_between_processes_is_delivered_at_the_yield() {
+    let world = World::with_apps(&[Tbf::new("service"), Tbf::new("client")]);
+    let (service, client) = (world.process(0), world.process(1));
+    world.ipc.allocate_grant(client.processid()).unwrap();
+    let task = Task::IPC((client.processid(), IPCUpcallType::Service));
+    world.run(&[subscribe(IPC_DRIVER, 0, function(service), 7)]);
+    service.enqueue_task(task).unwrap();
+    let entries = world.run(&[wait()]);
+    let upcall = entries.last().unwrap().function.unwrap();
+    // From slot 1, without a buffer.
+    assert_eq!(
+        (upcall.argument0, upcall.argument1, upcall.argument2),
+        (1, 0, 0)
+    );
+    assert_eq!(upcall.argument3.as_usize(), 7);
+    // One of a process that is gone is nothing.
+    service.enqueue_task(task).unwrap();
+    client.try_restart(None);
+    client.stop();
+    world.run(&[wait()]);
+    assert_eq!(service.get_state(), State::Yielded);
+    assert!(!service.has_tasks());
 }
 
 #[test]

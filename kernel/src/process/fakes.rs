@@ -22,10 +22,12 @@ use crate::capabilities::{
     MainLoopCapability, MemoryAllocationCapability, ProcessManagementCapability,
     ProcessStartCapability,
 };
+use crate::deferred_call::DeferredCall;
 use crate::errorcode::ErrorCode;
 use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
 use crate::ipc::IPC;
 use crate::kernel::Kernel;
+use crate::platform::chip::Chip;
 use crate::platform::scheduler_timer::SchedulerTimer;
 use crate::platform::{KernelResources, ProcessFault, SyscallDriverLookup, SyscallFilter};
 use crate::process::{Error, ProcessId, ProcessLoadError};
@@ -87,6 +89,8 @@ impl SchedulerTimer for FakeTimer {
 pub(crate) struct FirstReady {
     kernel: &'static Kernel,
     pub(crate) slice: Cell<Option<NonZeroU32>>,
+    /// Lets processes go on whatever work the kernel has.
+    pub(crate) regardless: Cell<bool>,
     pub(crate) results: RefCell<Vec<(StoppedExecutingReason, Option<u32>)>>,
 }
 
@@ -106,6 +110,10 @@ impl Scheduler<FakeChip> for FirstReady {
 
     fn result(&self, result: StoppedExecutingReason, execution_time_us: Option<u32>) {
         self.results.borrow_mut().push((result, execution_time_us));
+    }
+
+    fn continue_process(&self, _id: ProcessId, chip: &FakeChip) -> bool {
+        self.regardless.get() || !(chip.has_pending_interrupts() || DeferredCall::has_tasks())
     }
 }
 
@@ -130,6 +138,11 @@ impl SyscallDriver for FakeDriver {
                     kernel_data.schedule_upcall(r2, (r3, 20, 30)).is_ok()
                 });
                 CommandReturn::success_u32(u32::from(scheduled == Ok(true)))
+            }
+            // Starts the caller anew.
+            2 => {
+                process_id.resolve().unwrap().try_restart(None);
+                CommandReturn::success()
             }
             _ => CommandReturn::failure(ErrorCode::NOSUPPORT),
         }
@@ -302,6 +315,7 @@ impl World {
             scheduler: FirstReady {
                 kernel,
                 slice: Cell::new(None),
+                regardless: Cell::new(false),
                 results: RefCell::default(),
             },
             timer: FakeTimer::default(),
