@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         [] => compare(),
         [which, size, shape] => run(which, size, shape),
-        _ => Err("usage: queue-bench [ours|peer SIZE SHAPE]".to_owned()),
+        _ => Err("usage: queue-bench [ours|peer|handed SIZE SHAPE]".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,27 +49,36 @@ fn run(which: &str, size: &str, shape: &str) -> Result<(), String> {
         ("ours", "4") => ours::run::<4>(shape, ROUNDS),
         ("ours", "64") => ours::run::<64>(shape, ROUNDS),
         ("ours", "256") => ours::run::<256>(shape, ROUNDS),
-        ("peer", "4") => peer::run::<4>(shape, ROUNDS),
-        ("peer", "64") => peer::run::<64>(shape, ROUNDS),
-        ("peer", "256") => peer::run::<256>(shape, ROUNDS),
+        ("peer" | "handed", "4") => peer::run::<4>(shape, ROUNDS, which == "handed"),
+        ("peer" | "handed", "64") => peer::run::<64>(shape, ROUNDS, which == "handed"),
+        ("peer" | "handed", "256") => peer::run::<256>(shape, ROUNDS, which == "handed"),
         _ => return Err(format!("no measurement {which} {size}")),
     }
     Ok(())
 }
 
 fn compare() -> Result<(), String> {
-    println!("Instructions on this machine for add, publish, notify and take back, EVENT_IDX on:");
+    println!("Instructions on this machine for add, publish, notify and take back, EVENT_IDX on.");
     println!(
-        "{:14} {:>5} {:>8} {:>15} {:>6}",
-        "", "size", "virtio", "virtio-drivers", "share"
+        "virtio hands buffers over and gets them back through a client; virtio-drivers is told"
+    );
+    println!(
+        "which chain comes back (a), or finds by what comes back the buffers it handed over (b):"
+    );
+    println!(
+        "{:14} {:>5} {:>8} {:>18} {:>6} {:>18} {:>6}",
+        "", "size", "virtio", "virtio-drivers (a)", "share", "virtio-drivers (b)", "share"
     );
     for (index, (name, _)) in SHAPES.iter().enumerate() {
         for size in SIZES {
             let ours = count("ours", size, index)?;
             let peer = count("peer", size, index)?;
-            let share = ours / peer;
+            let handed = count("handed", size, index)?;
+            let (share, of_handed) = (ours / peer, ours / handed);
             let note = if share > AIM { "  above the aim" } else { "" };
-            println!("{name:14} {size:5} {ours:8.1} {peer:15.1} {share:6.2}{note}");
+            println!(
+                "{name:14} {size:5} {ours:8.1} {peer:18.1} {share:6.2} {handed:18.1} {of_handed:6.2}{note}"
+            );
         }
     }
     Ok(())

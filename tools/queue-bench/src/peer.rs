@@ -5,6 +5,7 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::hint::black_box;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use virtio_drivers::queue::VirtQueue;
@@ -129,14 +130,16 @@ struct Chain {
     input: [u8; 64],
     output: [u8; 64],
     token: u16,
+    place: usize,
 }
 
 impl Chain {
-    const fn new() -> Self {
+    const fn new(place: usize) -> Self {
         Self {
             input: [0; 64],
             output: [0; 64],
             token: 0,
+            place,
         }
     }
 }
@@ -144,46 +147,29 @@ impl Chain {
 struct Rig<const SIZE: usize> {
     queue: VirtQueue<Identity, SIZE>,
     registers: Registers,
+    /// Chains that the driver has, and by token those that the device has, of a driver that finds a chain
+    /// by what comes back.
+    spare: [Option<&'static mut Chain>; 16],
+    lent: [Option<&'static mut Chain>; SIZE],
 }
 
-/// What is counted: nothing but the calls that a driver makes, for chains whose shape it knows.
+/// What is counted of a driver that knows which chain comes back next.
 impl<const SIZE: usize> Rig<SIZE> {
     #[inline(never)]
-    fn counted_add_one(&mut self, chain: &mut Chain) {
-        self.add(chain);
+    fn counted_add<const LINKS: usize>(&mut self, chain: &mut Chain) {
+        self.add::<LINKS>(chain);
         self.notify();
     }
 
     #[inline(never)]
-    fn counted_pop_one(&mut self, chain: &mut Chain) -> Option<u32> {
-        self.pop(chain)
-    }
-
-    #[inline(never)]
-    fn counted_add_two(&mut self, chain: &mut Chain) {
-        // SAFETY: the buffers stay where they are and are not touched until they are popped.
-        let added = unsafe { self.queue.add(&[&chain.input], &mut [&mut chain.output]) };
-        chain.token = added.expect("room");
-        self.notify();
-    }
-
-    #[inline(never)]
-    fn counted_pop_two(&mut self, chain: &mut Chain) -> Option<u32> {
-        if !self.queue.can_pop() {
-            return None;
-        }
-        // SAFETY: these are the buffers that were added under this token.
-        let popped = unsafe {
-            self.queue
-                .pop_used(chain.token, &[&chain.input], &mut [&mut chain.output])
-        };
-        popped.ok()
+    fn counted_pop<const LINKS: usize>(&mut self, chain: &mut Chain) -> Option<u32> {
+        self.pop::<LINKS>(chain)
     }
 
     #[inline(never)]
     fn counted_add_batch(&mut self, chains: &mut [Chain]) {
         for chain in chains {
-            self.add(chain);
+            self.add::<1>(chain);
         }
         self.notify();
     }
@@ -192,27 +178,38 @@ impl<const SIZE: usize> Rig<SIZE> {
     fn counted_pop_batch(&mut self, chains: &mut [Chain]) -> Option<u32> {
         let mut last = None;
         for chain in chains {
-            last = Some(self.pop(chain)?);
+            last = Some(self.pop::<1>(chain)?);
         }
         last
     }
 
     #[inline(always)]
-    fn add(&mut self, chain: &mut Chain) {
-        // SAFETY: as above.
-        let added = unsafe { self.queue.add(&[], &mut [&mut chain.output]) };
+    fn add<const LINKS: usize>(&mut self, chain: &mut Chain) {
+        let (input, output) = (&chain.input[..], &mut chain.output[..]);
+        // SAFETY: the buffers stay where they are and are not touched until they are popped.
+        let added = unsafe {
+            if LINKS == 1 {
+                self.queue.add(&[], &mut [output])
+            } else {
+                self.queue.add(&[input], &mut [output])
+            }
+        };
         chain.token = added.expect("room");
     }
 
     #[inline(always)]
-    fn pop(&mut self, chain: &mut Chain) -> Option<u32> {
+    fn pop<const LINKS: usize>(&mut self, chain: &mut Chain) -> Option<u32> {
         if !self.queue.can_pop() {
             return None;
         }
-        // SAFETY: as above.
+        let (input, output) = (&chain.input[..], &mut chain.output[..]);
+        // SAFETY: these are the buffers that were added under this token.
         let popped = unsafe {
-            self.queue
-                .pop_used(chain.token, &[], &mut [&mut chain.output])
+            if LINKS == 1 {
+                self.queue.pop_used(chain.token, &[], &mut [output])
+            } else {
+                self.queue.pop_used(chain.token, &[input], &mut [output])
+            }
         };
         popped.ok()
     }
@@ -225,8 +222,50 @@ impl<const SIZE: usize> Rig<SIZE> {
     }
 }
 
-/// Runs `rounds` of a shape.
-pub fn run<const SIZE: usize>(shape: Shape, rounds: u32) {
+/// What is counted of a driver that hands its buffers over, and finds them by what comes back.
+impl<const SIZE: usize> Rig<SIZE> {
+    #[inline(never)]
+    fn counted_hand<const LINKS: usize>(&mut self, chains: Range<usize>) {
+        for place in chains {
+            self.hand::<LINKS>(place);
+        }
+        self.notify();
+    }
+
+    #[inline(never)]
+    fn counted_hand_one<const LINKS: usize>(&mut self) {
+        self.hand::<LINKS>(0);
+        self.notify();
+    }
+
+    #[inline(never)]
+    fn counted_collect<const LINKS: usize>(&mut self) {
+        while let Some(token) = self.queue.peek_used() {
+            let Some(chain) = self.lent.get_mut(usize::from(token)).and_then(Option::take) else {
+                return;
+            };
+            if self.pop::<LINKS>(chain).is_some()
+                && let Some(spare) = self.spare.get_mut(chain.place)
+            {
+                *spare = Some(chain);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn hand<const LINKS: usize>(&mut self, place: usize) {
+        if let Some(chain) = self.spare[place].take() {
+            self.add::<LINKS>(chain);
+            let token = usize::from(chain.token);
+            if let Some(lent) = self.lent.get_mut(token) {
+                *lent = Some(chain);
+            }
+        }
+    }
+}
+
+/// Runs `rounds` of a shape; `hands_over` says whether the driver finds chains by what comes back.
+pub fn run<const SIZE: usize>(shape: Shape, rounds: u32, hands_over: bool) {
     let mut registers = Registers::default();
     let queue = VirtQueue::new(&mut registers, 0, false, true).expect("a queue");
     let device = Device {
@@ -234,39 +273,62 @@ pub fn run<const SIZE: usize>(shape: Shape, rounds: u32) {
         used: registers.used,
         size: SIZE as u16,
     };
-    let mut rig = Rig::<SIZE> { queue, registers };
-    let mut all = [const { Chain::new() }; 16];
+    let mut rig = Rig::<SIZE> {
+        queue,
+        registers,
+        spare: std::array::from_fn(|place| Some(Box::leak(Box::new(Chain::new(place))))),
+        lent: [const { None }; SIZE],
+    };
+    let mut all = std::array::from_fn::<_, 16, _>(Chain::new);
     let mut position = 0_u16;
-    let mut serve = |count| {
+    let mut serve = |count: usize| {
         // SAFETY: the queue said where its rings are; between two calls nothing refers to them.
-        unsafe { device.serve(position, count) };
-        position = position.wrapping_add(count);
+        unsafe { device.serve(position, count as u16) };
+        position = position.wrapping_add(count as u16);
     };
     for _ in 0..rounds {
         let (rig, all) = (black_box(&mut rig), black_box(&mut all));
-        let popped = match shape {
-            Shape::One => {
-                rig.counted_add_one(&mut all[0]);
+        match (shape, hands_over) {
+            (Shape::One, false) => {
+                rig.counted_add::<1>(&mut all[0]);
                 serve(1);
-                rig.counted_pop_one(&mut all[0])
+                assert!(rig.counted_pop::<1>(&mut all[0]).is_some());
             }
-            Shape::Two => {
-                rig.counted_add_two(&mut all[0]);
+            (Shape::Two, false) => {
+                rig.counted_add::<2>(&mut all[0]);
                 serve(1);
-                rig.counted_pop_two(&mut all[0])
+                assert!(rig.counted_pop::<2>(&mut all[0]).is_some());
             }
-            Shape::Batch => all
-                .chunks_mut(SIZE)
-                .map(|chains| {
+            (Shape::Batch, false) => {
+                for chains in all.chunks_mut(SIZE) {
                     rig.counted_add_batch(chains);
-                    serve(chains.len() as u16);
-                    rig.counted_pop_batch(chains)
-                })
-                .fold(Some(0), Option::and),
-        };
-        assert_eq!(popped, Some(0), "the chains come back");
+                    serve(chains.len());
+                    assert!(rig.counted_pop_batch(chains).is_some());
+                }
+            }
+            (Shape::One, true) => {
+                rig.counted_hand_one::<1>();
+                serve(1);
+                rig.counted_collect::<1>();
+            }
+            (Shape::Two, true) => {
+                rig.counted_hand_one::<2>();
+                serve(1);
+                rig.counted_collect::<2>();
+            }
+            (Shape::Batch, true) => {
+                for first in (0..16).step_by(SIZE) {
+                    let chains = first..(first + SIZE).min(16);
+                    let count = chains.len();
+                    rig.counted_hand::<1>(chains);
+                    serve(count);
+                    rig.counted_collect::<1>();
+                }
+            }
+        }
     }
     assert_eq!(rig.queue.available_desc(), SIZE, "every chain came back");
+    assert!(rig.spare.iter().all(Option::is_some), "to its driver");
     assert!(
         rig.registers.notified >= rounds,
         "every batch was announced"

@@ -7,9 +7,9 @@ use kernel::platform::dma_fence::DmaFence;
 use super::QueueError;
 use super::buffer::VirtqueueBuffer;
 use super::chain_table::{ChainSlot, READABLE, WRITABLE};
-use super::lent::Loan;
+use super::lent::{Loan, link};
 use super::queue_core::{MAX_CHAIN, QueueCore};
-use super::ring::{NEXT, Ring};
+use super::ring::{NEXT, Ring, WRITE};
 use crate::barriers::Barriers;
 
 /// What a queue answers to a single buffer: nothing, or the buffer and why it was refused.
@@ -45,8 +45,10 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         } else {
             0
         };
-        let changed = slot.lent.record(loan, loan.flags | continuation);
-        self.ring.write(head, index, &slot.lent, changed);
+        let about = loan.flags | continuation;
+        let changed = slot.lent.record(loan, about);
+        self.ring
+            .write(head, index, &slot.lent, link(about), changed);
         next
     }
 
@@ -72,7 +74,8 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     #[inline(always)]
     pub(super) fn lend_again(&self, head: u16, slot: &ChainSlot<'b>, buffer: &'b mut [u8]) {
         let changed = slot.lent.lend_whole(buffer, self.fence);
-        self.ring.write(head, head, &slot.lent, changed);
+        self.ring
+            .write(head, head, &slot.lent, WRITE.into(), changed);
         self.put(head, slot, WRITABLE);
     }
 }
@@ -86,7 +89,8 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         let head = self.chains.first_free();
         let slot = self.chains.slot(head);
         let changed = slot.lent.lend_whole(buffer, self.fence);
-        self.ring.write(head, head, &slot.lent, changed);
+        self.ring
+            .write(head, head, &slot.lent, WRITE.into(), changed);
         slot.set_context(context);
         self.chains.remove_free(slot.next(), 1);
         self.put(head, slot, WRITABLE);
@@ -114,9 +118,11 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         let first = self.chains.slot(head);
         let second = self.chains.slot(first.next());
         let changed = first.lent.lend_shared(header, first.next(), self.fence);
-        self.ring.write(head, head, &first.lent, changed);
+        let goes_on = u32::from(first.next()) << 16 | u32::from(NEXT);
+        self.ring.write(head, head, &first.lent, goes_on, changed);
         let changed = second.lent.lend_front(frame, len, self.fence);
-        self.ring.write(head, first.next(), &second.lent, changed);
+        self.ring
+            .write(head, first.next(), &second.lent, 0, changed);
         first.set_context(context);
         self.chains.remove_free(second.next(), 2);
         self.put(head, first, READABLE);

@@ -103,6 +103,12 @@ pub struct Lent {
     after: Cell<usize>,
 }
 
+/// What the device sees of what is recorded about a loan.
+#[inline(always)]
+pub(super) const fn link(about: u32) -> u32 {
+    about & !SHARED
+}
+
 impl Lent {
     /// Forgets what the descriptor says: a length of zero matches no loan, since none is empty.
     pub(super) fn forget(&self) {
@@ -190,7 +196,7 @@ impl Lent {
     /// The same with the next descriptor, as they stand side by side in a split queue.
     #[inline(always)]
     pub(super) fn link(&self) -> u32 {
-        self.about.get() & !SHARED
+        link(self.about.get())
     }
 
     /// How many bytes the device may write.

@@ -17,6 +17,7 @@ mod lending;
 mod lent;
 mod memory;
 pub mod negotiated_queue;
+mod nobody;
 pub mod packed_queue;
 mod queue_core;
 mod ring;

@@ -73,8 +73,8 @@ impl Ring for EitherRing {
     }
 
     #[inline]
-    fn write(&self, head: u16, index: u16, lent: &Lent, changed: bool) {
-        in_use!(self.write(head, index, lent, changed));
+    fn write(&self, head: u16, index: u16, lent: &Lent, link: u32, changed: bool) {
+        in_use!(self.write(head, index, lent, link, changed));
     }
 
     #[inline]

@@ -12,6 +12,7 @@ use kernel::platform::dma_fence::DmaFence;
 use super::chain_table::ChainTable;
 use super::client::SplitVirtqueueClient;
 use super::indirect_tables::IndirectTables;
+use super::nobody::Nobody;
 use super::ring::Ring;
 use super::{QueueError, Violation};
 use crate::barriers::Barriers;
@@ -31,14 +32,18 @@ pub(super) const SCANNING: u8 = 2;
 /// State: chains are to be published when that is over.
 pub(super) const HELD: u8 = 4;
 
+/// State: nobody is there to take chains back, so they stay.
+const UNATTENDED: u8 = 8;
+
 pub(super) struct QueueCore<'a, 'b, F: DmaFence, R: Ring, B: Barriers> {
     pub(super) ring: R,
     pub(super) chains: ChainTable<'a, 'b>,
     pub(super) tables: Cell<Option<IndirectTables<'a>>>,
     pub(super) fence: F,
     pub(super) barriers: B,
-    pub(super) client: Cell<Option<&'a dyn SplitVirtqueueClient<'b>>>,
-    pub(super) transport: Cell<Option<&'a dyn VirtIOTransport>>,
+    pub(super) client: Cell<&'a dyn SplitVirtqueueClient<'b>>,
+    pub(super) transport: Cell<&'a dyn VirtIOTransport>,
+    attended: Cell<bool>,
     pub(super) number: Cell<u32>,
     pub(super) features: Cell<u64>,
     pub(super) state: Cell<u8>,
@@ -65,8 +70,9 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             tables: Cell::new(None),
             fence,
             barriers,
-            client: Cell::new(None),
-            transport: Cell::new(None),
+            client: Cell::new(&Nobody),
+            transport: Cell::new(&Nobody),
+            attended: Cell::new(false),
             number: Cell::new(0),
             features: Cell::new(0),
             state: Cell::new(0),
@@ -79,6 +85,12 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             violation: Cell::new(None),
             events: QueueEvents::new(),
         }
+    }
+
+    pub(super) fn set_client(&self, client: &'a dyn SplitVirtqueueClient<'b>) {
+        self.client.set(client);
+        self.attended.set(true);
+        self.state.set(self.state.get() & !UNATTENDED);
     }
 
     /// Ends a scan that this is called from, and leaves the queue down if a client has not taken all
@@ -104,7 +116,11 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         for count in [&self.provided, &self.published, &self.notified, &self.taken] {
             count.set(0);
         }
-        self.state.set(READY);
+        self.state.set(if self.attended.get() {
+            READY
+        } else {
+            READY | UNATTENDED
+        });
     }
 
     /// What has happened so far.
@@ -129,10 +145,10 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     /// outstanding when it began, however fast the device is.
     pub(super) fn publish(&self) {
         let state = self.state.get();
-        if state == READY {
-            self.show();
-        } else if state != 0 {
+        if state & SCANNING != 0 {
             self.state.set(state | HELD);
+        } else if state != 0 {
+            self.show();
         }
     }
 
@@ -144,7 +160,8 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
 
     pub(super) fn announce(&self) {
         if self.state.get() == READY {
-            self.tell(self.show());
+            let now = self.show();
+            self.tell(now);
         } else {
             self.announce_later();
         }
@@ -185,9 +202,9 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         self.barriers.full();
         if !self.ring.wants_notification(before, now) {
             self.events.kicks_suppressed.bump();
-        } else if let Some(transport) = self.transport.get() {
+        } else {
             self.events.kicks.bump();
-            transport.queue_notify(self.number.get());
+            self.transport.get().queue_notify(self.number.get());
         }
     }
 
@@ -198,7 +215,11 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             if before != 0 && self.state.get() != 0 {
                 self.ring.silence(self.taken.get());
             }
-        } else if (before == 0 || delay < before) && self.state.get() == READY && self.arm() {
+        } else if (before == 0 || delay < before)
+            && self.state.get() & SCANNING == 0
+            && self.state.get() != 0
+            && self.arm()
+        {
             // The device may have passed the place before it knew that somebody waits there.
             self.barriers.full();
             if self.ring.look(self.taken.get()) != 0 {
@@ -218,7 +239,11 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     /// place before it knew.
     #[inline(always)]
     pub(super) fn arm(&self) -> bool {
-        let delay = self.delay.get();
-        delay != 0 && self.ring.arm(self.taken.get(), self.published.get(), delay)
+        match self.delay.get() {
+            // The usual one, so that nothing is left of the general case.
+            1 => self.ring.arm(self.taken.get(), self.published.get(), 1),
+            0 => false,
+            delay => self.ring.arm(self.taken.get(), self.published.get(), delay),
+        }
     }
 }

@@ -53,8 +53,9 @@ pub trait Ring {
     /// Writes the next descriptor of the chain being provided: the one in slot `index` of the chain
     /// table, of the chain whose first is in slot `head`.
     ///
-    /// `changed` says whether it is other than what was last lent in this slot.
-    fn write(&self, head: u16, index: u16, lent: &Lent, changed: bool);
+    /// `changed` says whether it is other than what was last lent in this slot. `link` is
+    /// [`lent.link()`](Lent::link), which the caller may know better than by looking.
+    fn write(&self, head: u16, index: u16, lent: &Lent, link: u32, changed: bool);
 
     /// Ends that chain, before which `position` others were provided.
     fn close(&self, head: u16, position: u32);

@@ -72,12 +72,12 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
 
     /// Names the driver that gets chains back.
     pub fn set_client(&self, client: &'a dyn SplitVirtqueueClient<'b>) {
-        self.core.client.set(Some(client));
+        self.core.set_client(client);
     }
 
     /// Names the transport that notifies the device.
     pub fn set_transport(&self, transport: &'a dyn VirtIOTransport) {
-        self.core.transport.set(Some(transport));
+        self.core.transport.set(transport);
     }
 
     /// Gives the queue memory for indirect tables (VirtIO 1.2, 2.7.5.3): a chain of several buffers
@@ -219,9 +219,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
     }
 
     fn watch(&self) {
-        if let Some(transport) = self.core.transport.get() {
-            transport.watch();
-        }
+        self.core.transport.get().watch();
     }
 
     fn provided(&self) -> u32 {

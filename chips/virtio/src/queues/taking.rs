@@ -7,7 +7,6 @@ use kernel::platform::dma_fence::DmaFence;
 use super::Violation;
 use super::buffer::VirtqueueReturnBuffer;
 use super::chain_table::{ChainSlot, READABLE, WRITABLE};
-use super::client::SplitVirtqueueClient;
 use super::lent::Lent;
 use super::queue_core::{HELD, MAX_CHAIN, QueueCore, READY, SCANNING};
 use super::ring::{Ring, UsedElement};
@@ -65,24 +64,41 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     #[inline(always)]
     fn end_scan(&self) {
         let held = self.state.replace(READY) & HELD != 0;
-        if let Some(client) = self.client.get() {
-            client.chains_served(self.number.get());
-        }
+        self.client.get().chains_served(self.number.get());
         if held {
             self.announce();
         }
     }
 
     /// Stops the queue, since the device broke its rules.
-    #[cold]
-    #[inline(never)]
     fn reject(&self, violation: Violation) {
         self.events.rejected.bump();
         self.violation.set(Some(violation));
         self.state.set(0);
-        if let Some(client) = self.client.get() {
-            client.chains_served(self.number.get());
-        }
+        self.client.get().chains_served(self.number.get());
+    }
+
+    // Apart from where they are found, and with plain arguments, so that they cost nothing there.
+
+    #[cold]
+    #[inline(never)]
+    fn reject_jump(&self, advance: u16, outstanding: u16) {
+        self.reject(Violation::IndexJump {
+            advance,
+            outstanding,
+        });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reject_head(&self, id: u32) {
+        self.reject(Violation::UnknownHead(id));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reject_length(&self, written: u32, writable: u32) {
+        self.reject(Violation::Overrun { written, writable });
     }
 
     /// Prepares for the next `advance` used chains, if there can be as many.
@@ -91,10 +107,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         // Lossless: no more chains are outstanding than there are descriptors.
         let outstanding = self.published.get().wrapping_sub(self.taken.get()) as u16;
         if advance > outstanding {
-            self.reject(Violation::IndexJump {
-                advance,
-                outstanding,
-            });
+            self.reject_jump(advance, outstanding);
             return false;
         }
         // What announces the entries and buffers before themselves (2.7.14).
@@ -110,23 +123,14 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             .chains
             .used(id, self.published.get(), self.provided.get())
         else {
-            return self.reject(Violation::UnknownHead(id));
-        };
-        // Looked up each time: that is cheaper than to keep it over the calls.
-        let Some(client) = self.client.get() else {
-            return self.state.set(READY);
+            return self.reject_head(id);
         };
         // Lossless: the identifier was found to be an index.
         let head = id as u16;
-        let kind = slot.kind();
-        if kind == WRITABLE {
-            self.take_writable(client, head, slot, len);
-        } else if kind == READABLE {
-            self.take_readable(client, head, slot, len);
-        } else if kind != 0 {
-            self.take_chain(client, head, slot, len);
-        } else {
-            self.reject(Violation::UnknownHead(id));
+        match slot.kind() {
+            WRITABLE => self.take_writable(head, slot, len),
+            READABLE => self.take_readable(head, slot, len),
+            _ => self.take_chain(head, slot, len),
         }
     }
 
@@ -139,16 +143,10 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     }
 
     #[inline(always)]
-    fn take_writable(
-        &self,
-        client: &dyn SplitVirtqueueClient<'b>,
-        head: u16,
-        slot: &ChainSlot<'b>,
-        written: u32,
-    ) {
+    fn take_writable(&self, head: u16, slot: &ChainSlot<'b>, written: u32) {
         let writable = slot.lent.acquire_written(self.fence);
         if written > writable {
-            return self.reject(Violation::Overrun { written, writable });
+            return self.reject_length(written, writable);
         }
         self.accept(slot, 1);
         // SAFETY: the device has returned the chain, which is now off the table, so that nobody takes
@@ -156,6 +154,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         let buffer = unsafe { slot.lent.take_whole() };
         // Lossless where pointers have at least 32 bits.
         let written = written as usize;
+        let client = self.client.get();
         match client.buffer_written(self.number.get(), slot.context(), buffer, written) {
             Some(buffer) if self.state.get() & SCANNING != 0 => {
                 self.lend_again(head, slot, buffer);
@@ -172,28 +171,21 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     /// Gives back a buffer that was to be lent again by a client that had the device reset.
     #[cold]
     fn turn_back(&self, context: usize, buffer: &'b mut [u8]) {
-        if let Some(client) = self.client.get() {
-            let len = buffer.len();
-            client.buffer_reclaimed(self.number.get(), context, buffer, len);
-        }
+        let len = buffer.len();
+        let client = self.client.get();
+        client.buffer_reclaimed(self.number.get(), context, buffer, len);
     }
 
     #[inline(always)]
-    fn take_readable(
-        &self,
-        client: &dyn SplitVirtqueueClient<'b>,
-        head: u16,
-        slot: &ChainSlot<'b>,
-        written: u32,
-    ) {
+    fn take_readable(&self, head: u16, slot: &ChainSlot<'b>, written: u32) {
         if written != 0 {
-            let writable = 0;
-            return self.reject(Violation::Overrun { written, writable });
+            return self.reject_length(written, 0);
         }
         self.accept(slot, links(slot, 2));
         let context = slot.context();
         // SAFETY: the device has returned the chain, which is now off the table.
         let (buffer, len) = unsafe { self.take_frame(head, slot) };
+        let client = self.client.get();
         client.buffer_read(self.number.get(), context, buffer, len);
     }
 
@@ -212,26 +204,25 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         (buffer, frame.len() as usize)
     }
 
+    /// Takes a chain of any kind, if it is one.
     #[inline(never)]
-    fn take_chain(
-        &self,
-        client: &dyn SplitVirtqueueClient<'b>,
-        head: u16,
-        slot: &ChainSlot<'b>,
-        written: u32,
-    ) {
+    fn take_chain(&self, head: u16, slot: &ChainSlot<'b>, written: u32) {
+        if slot.kind() == 0 {
+            return self.reject_head(head.into());
+        }
         let mut writable: u32 = 0;
         self.each(head, slot, slot.buffers(), |lent| {
             writable = writable.wrapping_add(lent.acquire(self.fence));
         });
         if written > writable {
-            return self.reject(Violation::Overrun { written, writable });
+            return self.reject_length(written, writable);
         }
         let (buffers, context) = (slot.buffers(), slot.context());
         self.accept(slot, links(slot, buffers));
         // SAFETY: the device has returned the chain, which is now off the table.
         unsafe {
             self.return_chain(head, slot, buffers, written as usize, |chain| {
+                let client = self.client.get();
                 client.chain_used(self.number.get(), context, chain, written as usize);
             });
         }
@@ -320,9 +311,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             unsafe {
                 if kind == buffers {
                     self.return_chain(head, slot, buffers, 0, |chain| {
-                        if let Some(client) = client {
-                            client.chain_reclaimed(number, context, chain);
-                        }
+                        client.chain_reclaimed(number, context, chain);
                     });
                     continue;
                 }
@@ -332,9 +321,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                     self.chains.release(head, slot, 1);
                     (slot.lent.take_whole(), slot.lent.len() as usize)
                 };
-                if let Some(client) = client {
-                    client.buffer_reclaimed(number, context, buffer, len);
-                }
+                client.buffer_reclaimed(number, context, buffer, len);
             }
         }
     }

@@ -128,7 +128,7 @@ impl Ring for PackedRing {
     }
 
     #[inline(never)]
-    fn write(&self, head: u16, _index: u16, lent: &Lent, _changed: bool) {
+    fn write(&self, head: u16, _index: u16, lent: &Lent, _link: u32, _changed: bool) {
         let position = self.next.get();
         self.next.set(position.plus(1));
         let index = self.index(position);

@@ -32,14 +32,14 @@ impl DescriptorTable {
 
     /// Writes one descriptor; an index beyond the table wraps around.
     #[inline]
-    pub(super) fn write(&self, index: u16, lent: &Lent) {
+    pub(super) fn write(&self, index: u16, lent: &Lent, link: u32) {
         let place = self.0.place(index);
         // SAFETY: the place lies inside the table, which by the promise to `new` may be written. The
         // last two fields are one aligned word.
         unsafe {
             RawDescriptor::write_address(place, lent.address());
             shared::store(&raw mut (*place).len, lent.len());
-            shared::store((&raw mut (*place).third).cast::<u32>(), lent.link());
+            shared::store((&raw mut (*place).third).cast::<u32>(), link);
         }
     }
 }

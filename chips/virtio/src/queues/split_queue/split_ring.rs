@@ -101,9 +101,9 @@ impl Ring for SplitRing {
     }
 
     #[inline(always)]
-    fn write(&self, _head: u16, index: u16, lent: &Lent, changed: bool) {
+    fn write(&self, _head: u16, index: u16, lent: &Lent, link: u32, changed: bool) {
         if changed {
-            self.descriptors.write(index, lent);
+            self.descriptors.write(index, lent, link);
         }
     }
 
