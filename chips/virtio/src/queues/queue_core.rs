@@ -153,15 +153,20 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     }
 
     pub(super) fn notify(&self) {
-        if self.state.get() != 0 {
-            self.tell(self.published.get());
+        let (before, now) = (self.notified.get(), self.published.get());
+        if self.state.get() != 0 && before != now {
+            self.tell(before, now);
         }
     }
 
     pub(super) fn announce(&self) {
         if self.state.get() == READY {
+            let (notified, published) = (self.notified.get(), self.published.get());
             let now = self.show();
-            self.tell(now);
+            // Either is news, and usually the second.
+            if now != published || now != notified {
+                self.tell(notified, now);
+            }
         } else {
             self.announce_later();
         }
@@ -191,13 +196,10 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         now
     }
 
-    /// Tells the device that `now` chains were published, if it does not know and wants to.
+    /// Tells the device that `now` chains were published, rather than `before`, if it wants to know.
     #[inline(always)]
-    fn tell(&self, now: u32) {
-        let before = self.notified.replace(now);
-        if before == now {
-            return;
-        }
+    fn tell(&self, before: u32, now: u32) {
+        self.notified.set(now);
         // What was shown before the look at the device's wish, lest both sides wait (2.7.13.4).
         self.barriers.full();
         if !self.ring.wants_notification(before, now) {

@@ -179,7 +179,10 @@ impl Ring for SplitRing {
             return true;
         }
         if delay == 1 {
-            return self.set_event(taken as u16) && shown != taken;
+            // After used chains were taken it has moved.
+            self.event.set(taken as u16);
+            self.available.set_used_event(taken as u16);
+            return shown != taken;
         }
         // With nothing outstanding there is nothing to wait for; `show` sets the next event.
         shown != taken && self.set_event(event_after(taken, shown, delay))
