@@ -87,3 +87,11 @@ fn text_is_copied_whole_from_any_address_and_of_any_length() {
         }
     });
 }
+
+#[test]
+fn copies_of_every_length_and_alignment_are_exact() {
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu).apps(&["copying"]).boot();
+        guest.expect("copying: 2512 copies, 0 wrong");
+    });
+}

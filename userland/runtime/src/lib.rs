@@ -31,6 +31,8 @@ pub mod trespass;
 pub mod upcall;
 
 #[cfg(target_os = "none")]
+mod memcpy;
+#[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
 #[doc(hidden)]

@@ -65,7 +65,7 @@ impl Upcall {
             // SAFETY: the null function is never called.
             unsafe { raw::subscribe(self.driver, self.number, core::ptr::null(), 0) };
         }
-        self.pending.store(false, Ordering::Relaxed);
+        self.clear();
     }
 
     /// Tells whether an event has arrived since the last [`take`](Self::take).
@@ -75,11 +75,18 @@ impl Upcall {
 
     /// Takes the latest event; earlier ones that were not taken are merged into it.
     pub fn take(&self) -> Option<[u32; 3]> {
-        self.pending.swap(false, Ordering::Relaxed).then(|| {
-            self.arguments
-                .each_ref()
-                .map(|argument| argument.load(Ordering::Relaxed))
-        })
+        // Not a swap, which takes a loop for a byte: callbacks run only while the process yields.
+        if !self.pending.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.clear();
+        let [first, second, third] = &self.arguments;
+        Some([first, second, third].map(|argument| argument.load(Ordering::Relaxed)))
+    }
+
+    /// Forgets what is pending.
+    pub fn clear(&self) {
+        self.pending.store(false, Ordering::Relaxed);
     }
 
     /// Sleeps until an event arrives and takes it. Other upcalls run meanwhile.

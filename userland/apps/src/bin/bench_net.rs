@@ -8,7 +8,9 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use tock_app::ethernet::{Buffers, ReceiveDrops, Receiver, Tap, Transmitter, receive_drops};
+use tock_app::ethernet::{
+    Buffers, ReceiveDrops, Receiver, Tap, Transmitter, receive_drops, transmit_bytes,
+};
 use tock_app::syscall::{command, wait_for};
 use tock_app::{ErrorCode, Singleton, share};
 use tock_bench::{done, note, window};
@@ -47,7 +49,10 @@ const PACED_FRAMES: u32 = 128;
 const BURSTS: u32 = 8;
 const BURST_FRAMES: u32 = 100;
 
-static BUFFERS: Singleton<Buffers<RECEIVE_BYTES>> = Singleton::new(Buffers::new());
+/// Room for what is echoed together.
+const TRANSMIT_BYTES: usize = transmit_bytes(8);
+
+static BUFFERS: Singleton<Buffers<RECEIVE_BYTES, TRANSMIT_BYTES>> = Singleton::new(Buffers::new());
 
 fn main() -> Result<(), ErrorCode> {
     let mut frame = [0; 1514];
@@ -65,10 +70,7 @@ fn main() -> Result<(), ErrorCode> {
     }
     transmit_batches()?;
     let buffers = BUFFERS.take().ok_or(ErrorCode::Already)?;
-    let Tap {
-        mut receiver,
-        mut transmitter,
-    } = Tap::open(buffers)?;
+    let mut tap = Tap::open(buffers)?;
     for (name, length, in_flight, frames) in [
         ("echo-60-window-1", 60, 1, PACED_FRAMES),
         ("echo-60-window-8", 60, 8, FRAMES),
@@ -76,10 +78,14 @@ fn main() -> Result<(), ErrorCode> {
         ("echo-1514-window-8", 1514, 8, FRAMES),
     ] {
         let flow = Flow::Echo { in_flight };
-        order(&mut transmitter, flow, length, frames + 1)?;
-        window(name, frames, 1, || echo(&mut receiver, &mut transmitter))?;
-        transmitter.flush()?;
+        order(&mut tap.transmitter, flow, length, frames + 1)?;
+        window(name, frames, 1, || echo(&mut tap))?;
+        tap.transmitter.flush()?;
     }
+    let Tap {
+        mut receiver,
+        mut transmitter,
+    } = tap;
     for (name, length) in [("receive-60", 60), ("receive-1514", 1514)] {
         order(&mut transmitter, Flow::Paced, length, PACED_FRAMES + 1)?;
         window(name, PACED_FRAMES, 1, || {
@@ -184,13 +190,14 @@ fn order(
     transmitter.flush()
 }
 
-/// Returns one frame to its sender.
-fn echo(receiver: &mut Receiver, transmitter: &mut Transmitter) -> Result<(), ErrorCode> {
+/// Returns one frame to its sender. Those that came together leave together.
+fn echo(tap: &mut Tap) -> Result<(), ErrorCode> {
     loop {
-        if let Some(frame) = receiver.receive() {
-            return transmitter.transmit(frame);
+        if let Some(sent) = tap.forward(|_| true) {
+            return sent;
         }
-        receiver.wait();
+        tap.transmitter.submit()?;
+        tap.receiver.wait();
     }
 }
 

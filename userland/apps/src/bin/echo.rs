@@ -25,35 +25,27 @@ fn main() -> Result<(), ErrorCode> {
         return Err(ErrorCode::NoDevice);
     }
     let buffers = BUFFERS.take().ok_or(ErrorCode::Already)?;
-    let Tap {
-        mut receiver,
-        mut transmitter,
-    } = Tap::open(buffers)?;
+    let mut tap = Tap::open(buffers)?;
     println!("echo: returning every frame to its sender");
     loop {
-        receiver.wait();
-        while let Some(frame) = receiver.receive() {
-            let Some((destination, rest)) = frame.split_first_chunk::<6>() else {
-                continue;
-            };
-            let Some((source, rest)) = rest.split_first_chunk::<6>() else {
-                continue;
-            };
-            let sent = transmitter.queue_with(frame.len(), |reply| {
-                for (to, from) in reply
-                    .iter_mut()
-                    .zip(source.iter().chain(destination).chain(rest))
-                {
-                    *to = *from;
-                }
-            });
+        tap.receiver.wait();
+        while let Some(sent) = tap.forward(swap_addresses) {
             if let Err(error) = sent {
                 println!("echo: frames were not sent ({error:?})");
             }
         }
-        // The card's reason for losing a frame is worth a line, too.
-        if let Err(error) = transmitter.flush() {
+        // The card's reason for losing frames is worth a line, too.
+        if let Err(error) = tap.transmitter.flush() {
             println!("echo: frames were lost ({error:?})");
         }
     }
+}
+
+/// Makes the sender the receiver; frames without both are not sent.
+fn swap_addresses(frame: &mut [u8]) -> bool {
+    let Some((addresses, _)) = frame.split_at_mut_checked(12) else {
+        return false;
+    };
+    addresses.rotate_left(6);
+    true
 }

@@ -119,6 +119,40 @@ impl Tap {
     }
 }
 
+/// From this length on, sharing a frame where it lies costs less than copying it. A command less for each
+/// frame of a batch saves more than either.
+const LONG_FRAME: usize = 400;
+
+impl Tap {
+    /// Takes the next frame, has `edit` change it where it lies, and sends it if `edit` says so: together
+    /// with others (see [`Transmitter::queue_with`]), or a long one that is alone from where it lies.
+    ///
+    /// Returns `None` when there is no frame at the moment. [`flush`](Transmitter::flush) the transmitter
+    /// before waiting for the next one.
+    ///
+    /// # Errors
+    ///
+    /// Why a frame was not sent, this one or one before.
+    pub fn forward(
+        &mut self,
+        edit: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Option<Result<(), ErrorCode>> {
+        let (frame, is_last) = self.receiver.receive_of_batch()?;
+        if !edit(frame) {
+            return Some(Ok(()));
+        }
+        let transmitter = &mut self.transmitter;
+        Some(
+            if !is_last || frame.len() < LONG_FRAME || transmitter.has_queued() {
+                transmitter.queue_with(frame.len(), |place| place.copy_from_slice(frame))
+            } else {
+                // SAFETY: receive buffers are static memory.
+                unsafe { transmitter.transmit_from(frame) }
+            },
+        )
+    }
+}
+
 /// Tells whether the board has a network card behind the tap.
 pub fn exists() -> bool {
     syscall::exists(DRIVER)

@@ -30,8 +30,10 @@ pub struct Receiver {
     shared: NonNull<[u8]>,
     /// With the app.
     private: &'static mut [u8],
-    /// Where the next unread chunk of `private` starts, counted without the slice's header.
+    /// Where the next unread chunk of `private` starts.
     position: usize,
+    /// Where the chunks of `private` end.
+    end: usize,
     frames: u32,
     bytes: u64,
     malformed: u32,
@@ -44,11 +46,11 @@ impl Receiver {
         second: &'static mut [u8],
     ) -> Result<Self, ErrorCode> {
         RECEIVED.enable()?;
-        streaming::prepare(second, AfterMiss::Continue);
         Ok(Self {
             shared: share(first)?,
             private: second,
             position: 0,
+            end: 0,
             frames: 0,
             bytes: 0,
             malformed: 0,
@@ -57,17 +59,28 @@ impl Receiver {
 
     /// Takes the next frame, or `None` when there is none at the moment. Never sleeps.
     pub fn receive(&mut self) -> Option<&[u8]> {
+        self.receive_mut().map(|frame| &*frame)
+    }
+
+    /// As [`receive`](Self::receive), for an app that changes the frame where it lies.
+    pub fn receive_mut(&mut self) -> Option<&mut [u8]> {
+        self.receive_of_batch().map(|(frame, _)| frame)
+    }
+
+    /// As [`receive_mut`](Self::receive_mut), and tells whether the frame is the last one of its buffer.
+    pub(super) fn receive_of_batch(&mut self) -> Option<(&mut [u8], bool)> {
         let frame = self.next_frame()?;
         self.position = frame.end;
         self.frames = self.frames.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(frame.len() as u64);
-        streaming::read(self.private).data.get(frame)
+        let is_last = self.position >= self.end;
+        Some((self.private.get_mut(frame)?, is_last))
     }
 
     /// Looks at the next frame without taking it. Never sleeps.
     pub fn peek(&mut self) -> Option<&[u8]> {
         let frame = self.next_frame()?;
-        streaming::read(self.private).data.get(frame)
+        self.private.get(frame)
     }
 
     /// Finds the next frame in the private buffer, after an exchange if it takes one.
@@ -91,7 +104,7 @@ impl Receiver {
         while !self.is_ready() {
             raw::yield_wait();
         }
-        RECEIVED.take();
+        RECEIVED.clear();
     }
 
     /// Sleeps until there is something to receive or `timeout_ms` have passed.
@@ -115,7 +128,7 @@ impl Receiver {
             || self.is_ready() || others.iter().any(|event| event.is_pending()),
             timeout_ms,
         );
-        RECEIVED.take();
+        RECEIVED.clear();
         wake
     }
 
@@ -135,7 +148,7 @@ impl Receiver {
     }
 
     fn next_private(&self) -> Option<core::ops::Range<usize>> {
-        chunks::frame_at(streaming::read(self.private).data, self.position)
+        chunks::frame_at(self.private.get(..self.end)?, self.position)
     }
 
     /// Reads the count in the header of the shared buffer.
@@ -157,7 +170,7 @@ impl Receiver {
         if !self.kernel_has_data() {
             return false;
         }
-        if self.position < streaming::read(self.private).data.len() {
+        if self.position < self.end {
             self.malformed = self.malformed.wrapping_add(1);
         }
         streaming::prepare(self.private, AfterMiss::Continue);
@@ -172,7 +185,7 @@ impl Receiver {
                 drained.len(),
             )
         };
-        self.position = 0;
+        (self.position, self.end) = (0, 0);
         if answer.expect(SUCCESS_2_U32).is_err() {
             return false;
         }
@@ -180,7 +193,10 @@ impl Receiver {
         // SAFETY: the kernel holds one buffer for this allow number, which is `drained` now. `filled`
         // is static memory that only this half knows, and nothing refers to it any more.
         self.private = unsafe { filled.as_mut() };
-        if streaming::read(self.private).exceeded {
+        let received = streaming::read(self.private);
+        self.position = streaming::HEADER_BYTES;
+        self.end = streaming::HEADER_BYTES + received.data.len();
+        if received.exceeded {
             // A frame may be waiting for room; a command makes the tap look again at once.
             raw::command(DRIVER, COMMAND_RECEIVE_STATISTICS, 0, 0);
         }

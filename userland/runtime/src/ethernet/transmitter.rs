@@ -9,6 +9,9 @@
 //! The kernel may read the buffer as late as the event that says what became of its frames, so nothing
 //! is written before that event has come. Waiting for it happens when the next frame is written, when
 //! it has usually come already.
+//!
+//! A long frame that lies in a receive buffer is sent from there. Sharing that place instead of the one for
+//! single frames costs less than copying the frame.
 
 use super::{COMMAND_TRANSMIT, COMMAND_TRANSMIT_STATISTICS, DRIVER, FRAME_LIMIT};
 use crate::error::ErrorCode;
@@ -55,15 +58,34 @@ impl Frames {
     }
 }
 
+/// How frames are handed over, which decides on the event that reports on them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Single,
+    Batch,
+}
+
+impl Way {
+    fn report(self) -> &'static Upcall {
+        match self {
+            Self::Single => &SENT,
+            Self::Batch => &BATCH_DONE,
+        }
+    }
+}
+
 /// The transmitting half of a [`Tap`](super::Tap).
 pub struct Transmitter {
     buffer: NonNull<[u8]>,
     /// The kernel takes batches.
     has_batches: bool,
+    /// What is shared for single frames is the start of the buffer.
+    is_single_here: bool,
     /// Written, but not yet handed over.
     queued: Frames,
     /// Handed over, but not yet reported.
     in_flight: Frames,
+    way: Way,
     frames: u32,
     bytes: u64,
     failed: u32,
@@ -75,29 +97,23 @@ impl Transmitter {
         SENT.enable()?;
         let buffer = NonNull::from(buffer);
         let start = buffer.cast::<u8>().as_ptr();
-        // SAFETY: the memory is static, and the reference to it was given up for this pointer; the part
-        // behind the first length is `FRAME_LIMIT` bytes long at least.
-        unsafe {
-            raw::allow_read_only(
-                DRIVER,
-                ALLOW_FRAME,
-                start.wrapping_add(LENGTH_BYTES),
-                FRAME_LIMIT,
-            )
-        }
-        .expect(SUCCESS_2_U32)?;
-        // SAFETY: as above. A kernel without batches refuses the buffer, or their event.
+        // SAFETY: the memory is static, and the reference to it was given up for this pointer. A kernel
+        // without batches refuses the buffer, or their event.
         let shared = unsafe { raw::allow_read_only(DRIVER, ALLOW_BATCH, start, buffer.len()) };
         let has_batches = shared.expect(SUCCESS_2_U32).is_ok() && BATCH_DONE.enable().is_ok();
-        Ok(Self {
+        let mut transmitter = Self {
             buffer,
             has_batches,
+            is_single_here: false,
             queued: Frames::default(),
             in_flight: Frames::default(),
+            way: Way::Single,
             frames: 0,
             bytes: 0,
             failed: 0,
-        })
+        };
+        transmitter.share_first()?;
+        Ok(transmitter)
     }
 
     /// Has `fill` write a frame of `length` bytes and sends it, behind those that were queued. `fill`
@@ -164,30 +180,77 @@ impl Transmitter {
     /// The kernel's reason to refuse them; none of them is sent then.
     pub fn submit(&mut self) -> Result<(), ErrorCode> {
         let queued = core::mem::take(&mut self.queued);
-        if queued.count == 0 {
-            return Ok(());
-        }
+        let way = match queued.count {
+            0 => return Ok(()),
+            1 if self.is_single_here => Way::Single,
+            1 if !self.has_batches => {
+                self.share_first()?;
+                Way::Single
+            }
+            _ => Way::Batch,
+        };
+        self.offer(queued, way)
+    }
+
+    /// Sends a frame from where it lies, behind those that were queued, and sleeps until it has been
+    /// handed to the card.
+    ///
+    /// # Safety
+    ///
+    /// The frame lies in static memory: the kernel may read there until another one is sent.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason to refuse the frame, or why it was not handed over.
+    pub(super) unsafe fn transmit_from(&mut self, frame: &[u8]) -> Result<(), ErrorCode> {
+        // A failure of the frames before is counted; it says nothing about this one.
+        let _ = self.flush();
+        // SAFETY: passed on to the caller. Nobody writes there before this function returns.
+        unsafe { raw::allow_read_only(DRIVER, ALLOW_FRAME, frame.as_ptr(), frame.len()) }
+            .expect(SUCCESS_2_U32)?;
+        self.is_single_here = false;
+        let one = Frames {
+            count: 1,
+            end: LENGTH_BYTES + frame.len(),
+        };
+        self.offer(one, Way::Single)?;
+        self.settle()
+    }
+
+    /// Shares the place of the first frame in the buffer for single frames.
+    fn share_first(&mut self) -> Result<(), ErrorCode> {
+        let start = self.buffer.cast::<u8>().as_ptr().wrapping_add(LENGTH_BYTES);
+        // SAFETY: static memory that only this half knows, and `FRAME_LIMIT` bytes of it at least are
+        // behind the first length.
+        unsafe { raw::allow_read_only(DRIVER, ALLOW_FRAME, start, FRAME_LIMIT) }
+            .expect(SUCCESS_2_U32)?;
+        self.is_single_here = true;
+        Ok(())
+    }
+
+    /// Gives the command that hands these frames over.
+    fn offer(&mut self, frames: Frames, way: Way) -> Result<(), ErrorCode> {
+        let (command, length) = match way {
+            Way::Single => (COMMAND_TRANSMIT, frames.end - LENGTH_BYTES),
+            Way::Batch => (COMMAND_TRANSMIT_BATCH, frames.end),
+        };
         let mut attempts = 0;
         loop {
-            let answer = match queued.count {
-                1 => syscall::command(DRIVER, COMMAND_TRANSMIT, queued.end - LENGTH_BYTES, 0),
-                _ => syscall::command(DRIVER, COMMAND_TRANSMIT_BATCH, queued.end, 0),
-            };
             attempts += 1;
-            match answer {
+            match syscall::command(DRIVER, command, length, 0) {
                 Ok(()) => {
-                    self.in_flight = queued;
+                    (self.in_flight, self.way) = (frames, way);
                     return Ok(());
                 }
                 // Something else in this process transmits too; its upcall is to come.
                 Err(ErrorCode::Busy) if attempts < ATTEMPTS => {
-                    wait_for(report_of(queued));
+                    wait_for(way.report());
                 }
                 Err(error) => {
                     if error == ErrorCode::NoSupport {
                         self.has_batches = false;
                     }
-                    self.failed = self.failed.wrapping_add(queued.count);
+                    self.failed = self.failed.wrapping_add(frames.count);
                     return Err(error);
                 }
             }
@@ -212,6 +275,11 @@ impl Transmitter {
         // With frames still in flight there are none in the queue.
         self.submit()?;
         self.settle()
+    }
+
+    /// Tells whether there is something to [`submit`](Self::submit).
+    pub fn has_queued(&self) -> bool {
+        self.queued.count > 0
     }
 
     /// Returns how many frames were sent, those in flight included; wraps.
@@ -265,17 +333,16 @@ impl Transmitter {
         if sent.count == 0 {
             return Ok(());
         }
-        let [status, count, end] = wait_for(report_of(sent));
+        let [status, count, end] = wait_for(self.way.report());
         let outcome = ErrorCode::check_status(status);
         // A report on a single frame has other numbers behind its status.
-        let done = match (sent.count, outcome) {
-            (1, Ok(())) => sent,
-            (1, Err(_)) => Frames::default(),
-            _ if count <= sent.count => Frames {
-                count,
+        let done = match (self.way, outcome) {
+            (Way::Single, Ok(())) => sent,
+            (Way::Single, Err(_)) => Frames::default(),
+            (Way::Batch, _) => Frames {
+                count: count.min(sent.count),
                 end: (end as usize).min(sent.end),
             },
-            _ => sent,
         };
         self.frames = self.frames.wrapping_add(done.count);
         self.bytes = self.bytes.wrapping_add(done.payload());
@@ -297,22 +364,11 @@ impl Transmitter {
         let start = self.queued.end;
         // SAFETY: as in `unsent`.
         let buffer = unsafe { self.buffer.as_mut() };
-        let place = buffer.iter_mut().skip(start);
-        for (to, from) in place.zip((length as u16).to_ne_bytes()) {
-            *to = from;
-        }
+        buffer[start..start + LENGTH_BYTES].copy_from_slice(&(length as u16).to_ne_bytes());
         self.queued = Frames {
             count: self.queued.count + 1,
             end: start + LENGTH_BYTES + length,
         };
-    }
-}
-
-/// The event that says what became of these frames.
-fn report_of(frames: Frames) -> &'static Upcall {
-    match frames.count {
-        1 => &SENT,
-        _ => &BATCH_DONE,
     }
 }
 

@@ -149,3 +149,78 @@ fn nothing_queued_is_nothing_to_do() {
         assert_eq!(commands(wire), []);
     });
 }
+
+#[test]
+fn forwarded_frames_come_out_changed_and_in_order_whatever_their_length() {
+    with_tap(|mut tap, wire| {
+        let frames: Vec<Vec<u8>> = (0..100).map(frame).collect();
+        wire.borrow_mut().incoming.extend(frames.clone());
+        for _ in 0..frames.len() {
+            let forwarded = loop {
+                match tap.forward(|frame| {
+                    frame[0] ^= 0xFF;
+                    true
+                }) {
+                    Some(result) => break result,
+                    None => tap.receiver.wait(),
+                }
+            };
+            assert_eq!(forwarded, Ok(()));
+        }
+        assert_eq!(tap.transmitter.flush(), Ok(()));
+        let mut expected = frames;
+        expected.iter_mut().for_each(|frame| frame[0] ^= 0xFF);
+        assert_eq!(wire.borrow().sent, expected);
+        let counts = (tap.transmitter.frames(), tap.transmitter.failed());
+        assert_eq!(counts, (100, 0));
+    });
+}
+
+#[test]
+fn a_long_frame_that_is_alone_is_sent_from_where_it_was_received() {
+    with_tap_of(true, |mut tap, wire| {
+        for length in [1514, 60, 1000] {
+            wire.borrow_mut().incoming.push_back(vec![1; length]);
+            tap.receiver.wait();
+            assert_eq!(tap.forward(|_| true), Some(Ok(())));
+            assert_eq!(tap.transmitter.flush(), Ok(()));
+        }
+        // The place for single frames is elsewhere when the short one comes.
+        assert_eq!(commands(wire), [SINGLE, BATCH, SINGLE]);
+        let receive = wire.borrow().receive_buffers();
+        let places = wire.borrow().single_places();
+        assert_eq!(places.len(), 2);
+        for place in places {
+            assert!(receive.iter().any(|buffer| buffer.contains(&place)));
+        }
+    });
+}
+
+#[test]
+fn long_frames_that_came_together_leave_together() {
+    with_tap_of(true, |mut tap, wire| {
+        let frames = [vec![1; 700], vec![2; 800]];
+        wire.borrow_mut().incoming.extend(frames.clone());
+        tap.receiver.wait();
+        for _ in 0..2 {
+            assert_eq!(tap.forward(|_| true), Some(Ok(())));
+        }
+        assert_eq!(tap.transmitter.flush(), Ok(()));
+        assert_eq!(
+            (commands(wire), &wire.borrow().sent[..]),
+            (vec![BATCH], &frames[..])
+        );
+    });
+}
+
+#[test]
+fn a_frame_that_is_not_to_be_sent_is_taken_all_the_same() {
+    with_tap(|mut tap, wire| {
+        wire.borrow_mut().incoming.extend([frame(1), frame(2)]);
+        tap.receiver.wait();
+        assert_eq!(tap.forward(|_| false), Some(Ok(())));
+        assert_eq!(tap.receiver.receive(), Some(&frame(2)[..]));
+        assert!(wire.borrow().sent.is_empty());
+        assert_eq!(tap.forward(|_| unreachable!()), None);
+    });
+}

@@ -9,6 +9,7 @@ use crate::ethernet::{
 use crate::host::{self, Event, Shared};
 use crate::syscall::Return;
 use crate::upcall::Upcall;
+use core::ops::Range;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -44,12 +45,26 @@ pub struct Wire {
     pub is_down: bool,
     /// Answer to commands that only set something.
     pub refusal: Option<ErrorCode>,
+    /// Buffers that were shared to receive into.
+    receive_buffers: Vec<Range<usize>>,
+    /// Where single frames lay.
+    single_places: Vec<usize>,
 }
 
 impl Wire {
     /// Numbers of the commands so far.
     pub fn commands(&self) -> Vec<usize> {
         self.calls.iter().map(|[number, ..]| *number).collect()
+    }
+
+    /// Addresses of all buffers that were shared to receive into.
+    pub fn receive_buffers(&self) -> Vec<Range<usize>> {
+        self.receive_buffers.clone()
+    }
+
+    /// Addresses of the single frames so far.
+    pub fn single_places(&self) -> Vec<usize> {
+        self.single_places.clone()
     }
 
     fn report(&mut self, number: usize, arguments: [u32; 3]) {
@@ -132,6 +147,7 @@ impl TapKernel {
         };
         let mut wire = self.wire.borrow_mut();
         let status = wire.status;
+        wire.single_places.push(frame.as_ptr().addr());
         wire.report(1, [status, length as u32, 0]);
         wire.sent.push(frame.to_vec());
         success(128, [0; 3])
@@ -234,7 +250,12 @@ impl host::Kernel for TapKernel {
     ) -> Result<Shared, ErrorCode> {
         assert_eq!(driver, DRIVER);
         let slot = match (writable, number) {
-            (true, 0) => &mut self.receive,
+            (true, 0) => {
+                let start = buffer.address.addr();
+                let mut wire = self.wire.borrow_mut();
+                wire.receive_buffers.push(start..start + buffer.length);
+                &mut self.receive
+            }
             (false, 0) => &mut self.transmit[0],
             (false, 1) if self.wire.borrow().is_new => &mut self.transmit[1],
             _ => return Err(ErrorCode::Invalid),
