@@ -562,5 +562,6 @@ mod checksums;
 mod control;
 mod cost;
 mod legacy;
+mod lies;
 mod merged;
 mod mtu;
