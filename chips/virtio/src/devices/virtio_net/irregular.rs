@@ -157,6 +157,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     }
 
     /// Offers the first frame, which lies in one buffer. Returns whether there may be another.
+    #[inline(never)]
     fn offer_first(&self) -> bool {
         let Some(received) = self.waiting.pop() else {
             return false;
@@ -204,6 +205,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     }
 
     /// Copies the parts of the first frame to `area`.
+    #[inline(never)]
     fn assemble<'m>(&self, area: &'m mut [u8], buffers: usize) -> Result<&'m [u8], Flaw> {
         let mut len: usize = 0;
         for part in 0..buffers {

@@ -109,6 +109,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     ///
     /// While the device's buffer is in hand that was received last, its place is taken: the last one
     /// posted becomes a spare then, and goes there.
+    #[inline(never)]
     pub(super) fn post(&self, buffer: ReceiveBuffer) -> bool {
         let left = match buffer.header {
             None => {
