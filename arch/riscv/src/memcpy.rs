@@ -4,8 +4,8 @@
 //!
 //! The routine that comes with the compiler moves one word, or a word put together from two, per
 //! turn of a loop. This one moves eight words per turn where source and destination are equally
-//! aligned, and otherwise four that are put together from neighbouring words. All word accesses
-//! are aligned, because a hart need not support others.
+//! aligned, and otherwise four that are stored by halves or put together from neighbouring words.
+//! All accesses are aligned, because a hart need not support others.
 //!
 //! A word of the source is read only if a byte of it belongs to the source. That may read bytes
 //! beside the source, in the same word: memory protection has no finer borders.
@@ -82,6 +82,8 @@ core::arch::global_asm!(
         // Only the destination aligned: a4 bytes of the source's first word are not the source's.
         // a7 holds the word that the next one begins in, a5 and a6 shift its parts into place.
     30:
+        addi a5, a4, -2
+        beqz a5, 50f
         sub  a1, a1, a4
         slli a5, a4, 3
         neg  a6, a5
@@ -145,6 +147,51 @@ core::arch::global_asm!(
         bne  a3, a4, 42b
     43:
         ret
+
+        // Two bytes apart: after two bytes the source is aligned, and the halves of its words go to
+        // halves of the destination's.
+    50:
+        lhu  a5, 0(a1)
+        addi a1, a1, 2
+        sh   a5, 0(a3)
+        addi a3, a3, 2
+        addi a2, a2, -2
+        andi t6, a2, -16
+        beqz t6, 52f
+        add  t6, t6, a3
+    51:
+        lw   t0, 0(a1)
+        lw   t1, 4(a1)
+        lw   t2, 8(a1)
+        lw   t3, 12(a1)
+        sh   t0, 0(a3)
+        srli t0, t0, 16
+        sh   t0, 2(a3)
+        sh   t1, 4(a3)
+        srli t1, t1, 16
+        sh   t1, 6(a3)
+        sh   t2, 8(a3)
+        srli t2, t2, 16
+        sh   t2, 10(a3)
+        sh   t3, 12(a3)
+        srli t3, t3, 16
+        sh   t3, 14(a3)
+        addi a1, a1, 16
+        addi a3, a3, 16
+        bne  a3, t6, 51b
+    52:
+        andi t6, a2, 12
+        beqz t6, 40b
+        add  t6, t6, a3
+    53:
+        lw   t0, 0(a1)
+        addi a1, a1, 4
+        sh   t0, 0(a3)
+        srli t0, t0, 16
+        sh   t0, 2(a3)
+        addi a3, a3, 4
+        bne  a3, t6, 53b
+        j    40b
         .size memcpy, . - memcpy
     "#
 );
