@@ -79,6 +79,10 @@ pub struct App {
     pub(super) drops: Drops,
 }
 
+// It is the process's memory, as are 68 bytes for its upcalls and buffers.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<App>() <= 64);
+
 impl App {
     /// Notes what became of a received frame of `length` bytes, and wakes the process if it is to
     /// look. A frame that is not stored is not counted here, since it may be offered again.
