@@ -184,6 +184,11 @@ impl FakeProcess {
         }
     }
 
+    /// Gives the current run another identifier.
+    pub fn set_id(&self, id: ProcessId) {
+        self.id.set(id);
+    }
+
     /// The identifier of the current run.
     pub fn id(&self) -> ProcessId {
         self.id.get()

@@ -299,7 +299,11 @@ impl Process for FakeProcess {
         Err(ErrorCode::INVAL)
     }
 
-    fn set_syscall_return_value(&self, _return_value: SyscallReturn) {}
+    fn set_syscall_return_value(&self, _return_value: SyscallReturn) {
+        if let State::YieldedFor(_) = self.state.get() {
+            self.state.set(State::Running);
+        }
+    }
 
     fn set_process_function(&self, _callback: FunctionCall) {}
 

@@ -3,3 +3,4 @@
 //! Tests of the kernel as a whole.
 
 mod abi;
+mod other_processes;
