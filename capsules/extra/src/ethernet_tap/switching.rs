@@ -165,9 +165,9 @@ impl Port {
         self.claim.is_none() && self.filter == Filter::EVERYTHING
     }
 
-    /// Whether the filter lets a frame pass. `others` tells whether another port has claimed its
-    /// destination.
-    fn wants(&self, heading: Heading, others: bool) -> bool {
+    /// Whether the filter lets a frame pass. `others` finds out whether another port has claimed its
+    /// destination, which most filters need not know.
+    fn wants(&self, heading: Heading, others: impl FnOnce() -> bool) -> bool {
         let Heading {
             destination,
             ethertype,
@@ -176,7 +176,7 @@ impl Port {
             return false;
         }
         if self.filter.has(Filter::EVERYTHING) {
-            return !(others && self.claim.is_some());
+            return self.claim.is_none() || !others();
         }
         if destination == Address::BROADCAST {
             self.filter.has(Filter::BROADCAST)
@@ -261,6 +261,15 @@ impl Route {
         filtered: Ports::NONE,
         wire: false,
     };
+
+    /// Adds a port, if the frame passes its filter.
+    fn deliver(&mut self, number: usize, wanted: bool) {
+        if wanted {
+            self.to.insert(number);
+        } else {
+            self.filtered.insert(number);
+        }
+    }
 }
 
 /// Decides where a frame goes.
@@ -279,40 +288,38 @@ pub(super) fn route<'p>(
     ports: impl Iterator<Item = (usize, &'p Port)> + Clone,
 ) -> Route {
     let destination = heading.destination;
-    let group = destination.is_group();
-    let claimant = if group {
-        None
-    } else {
+    let claimant = || {
         ports
             .clone()
             .find(|(_, port)| port.claim == Some(destination))
             .map(|(number, _)| number)
     };
-    let from = match origin {
-        Origin::Card => None,
-        Origin::Port(number) => Some(number),
-    };
     let mut route = Route::NOWHERE;
-    let to_card = from.is_some() && card == Some(destination);
-    for (number, port) in ports {
-        if Some(number) == from {
-            continue;
+    let from = match origin {
+        Origin::Card => {
+            for (number, port) in ports.clone() {
+                let others = || claimant().is_some_and(|owner| owner != number);
+                route.deliver(number, port.wants(heading, others));
+            }
+            return route;
         }
-        let candidate = group
-            || from.is_none()
-            || claimant == Some(number)
-            || (to_card && claimant.is_none() && port.claim.is_none());
-        if !candidate {
-            continue;
+        Origin::Port(from) => from,
+    };
+    let others = ports.clone().filter(|(number, _)| *number != from);
+    route.wire = true;
+    if destination.is_group() {
+        others.for_each(|(number, port)| route.deliver(number, port.wants(heading, || false)));
+    } else if let Some(owner) = claimant() {
+        route.wire = false;
+        for (number, port) in others.filter(|(number, _)| *number == owner) {
+            route.deliver(number, port.wants(heading, || false));
         }
-        if port.wants(heading, claimant.is_some_and(|owner| owner != number)) {
-            route.to.insert(number);
-        } else {
-            route.filtered.insert(number);
+    } else if card == Some(destination) {
+        for (number, port) in others.filter(|(_, port)| port.claim.is_none()) {
+            route.wire = false;
+            route.deliver(number, port.wants(heading, || false));
         }
     }
-    let stays = claimant.is_some() || (to_card && !route.to.union(route.filtered).is_empty());
-    route.wire = from.is_some() && !stays;
     route
 }
 

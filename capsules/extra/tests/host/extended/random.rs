@@ -364,13 +364,16 @@ impl World {
                 assert_eq!(self.bench.received(process).0 as usize, known.received);
             }
         }
-        // Nobody is full any more, so nothing waits.
-        for (process, known) in self.bench.processes.iter().zip(&self.known) {
-            if known.alive {
-                process.allow_rw((tap, DRIVER_NUM), 0, Memory::zeroed(1 << 18));
-            }
-        }
+        // What waits goes on as apps make room, until nothing waits any more.
         for _ in 0..200 {
+            if !card.is_held() {
+                break;
+            }
+            for (process, known) in self.bench.processes.iter().zip(&self.known) {
+                if known.alive {
+                    process.allow_rw((tap, DRIVER_NUM), 0, Memory::zeroed(5000));
+                }
+            }
             self.bench.wait();
         }
         assert!(!card.is_held(), "frames wait for nobody");
