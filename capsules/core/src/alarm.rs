@@ -15,6 +15,7 @@
 mod process_time;
 
 use crate::deadline::{Deadline, Nearest};
+use crate::waiting::Waiting;
 use core::cell::Cell;
 use kernel::ErrorCode;
 use kernel::ProcessId;
@@ -64,16 +65,8 @@ pub type AlarmGrant<T> =
 pub struct AlarmDriver<'a, A: Alarm<'a>> {
     alarm: &'a A,
     apps: AlarmGrant<A::Ticks>,
+    /// Whose alarms may be armed.
     waiting: Cell<Waiting>,
-}
-
-/// Whose alarms may be armed.
-#[derive(Clone, Copy)]
-enum Waiting {
-    Nobody,
-    One(ProcessId),
-    /// Any process's, and no more is known.
-    Several,
 }
 
 /// What is left to do when a process's alarm is set.
@@ -84,17 +77,6 @@ enum Next {
     Nothing,
     /// To find the nearest of several.
     CheckAll,
-}
-
-impl Waiting {
-    /// With an armed alarm of this process too.
-    fn and(self, process_id: ProcessId) -> Waiting {
-        match self {
-            Waiting::Nobody => Waiting::One(process_id),
-            Waiting::One(other) if other == process_id => self,
-            Waiting::One(_) | Waiting::Several => Waiting::Several,
-        }
-    }
 }
 
 impl<'a, A: Alarm<'a>> AlarmDriver<'a, A> {

@@ -35,6 +35,7 @@ pub mod virtualizers;
 
 mod deadline;
 mod text;
+mod waiting;
 
 #[cfg(test)]
 mod fakes;

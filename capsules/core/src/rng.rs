@@ -22,6 +22,7 @@ pub use words::Words;
 
 use crate::late_upcalls::{LateUpcall, LateUpcalls, Retry};
 use crate::turns;
+use crate::waiting::Waiting;
 use core::cell::Cell;
 use core::marker::PhantomData;
 use kernel::ErrorCode;
@@ -29,7 +30,7 @@ use kernel::ProcessId;
 use kernel::errorcode::into_statuscode;
 use kernel::grant::{AllowRoCount, AllowRwCount, Grant, GrantKernelData, UpcallCount};
 use kernel::process;
-use kernel::processbuffer::WriteableProcessBuffer;
+use kernel::processbuffer::{WriteableProcessBuffer, WriteableProcessSlice};
 use kernel::syscall::{CommandReturn, SyscallDriver};
 use kernel::utilities::cells::OptionalCell;
 use request::{Fill, Request, Supply};
@@ -75,6 +76,8 @@ pub struct RngDriver<'a, R, S: Form<'a, R> = Words> {
     apps: RngGrant,
     /// Whether the source owes a callback.
     asked: Cell<bool>,
+    /// Whose requests are not done.
+    waiting: Cell<Waiting>,
     /// Who was served last.
     last: OptionalCell<ProcessId>,
     /// Has upcalls that found a queue full tried again.
@@ -88,6 +91,7 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
             source,
             apps: grant,
             asked: Cell::new(false),
+            waiting: Cell::new(Waiting::Nobody),
             last: OptionalCell::empty(),
             retry: OptionalCell::empty(),
             form: PhantomData,
@@ -121,6 +125,7 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
             match begun {
                 Ok(Some((request, Fill::Dry | Fill::QuantumOver))) => {
                     app.request = Some(request);
+                    self.waiting.set(self.waiting.get().and(process_id));
                     return false;
                 }
                 Ok(Some((_, Fill::Done { count }))) => self.tell(app, kernel_data, Ok(()), count),
@@ -145,11 +150,11 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
     }
 
     /// Ends a callback of the source; says whether another one is wanted.
-    fn conclude(&self, served: Result<Waiting, ErrorCode>) -> bool {
-        let Waiting(more) = served.unwrap_or_else(|code| {
+    fn conclude(&self, served: Result<(), ErrorCode>) -> bool {
+        if let Err(code) = served {
             self.fail_all(code);
-            Waiting(false)
-        });
+        }
+        let more = self.waiting.get() != Waiting::Nobody;
         self.asked.set(more);
         more
     }
@@ -177,6 +182,7 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
     }
 
     fn fail_all(&self, code: ErrorCode) {
+        self.waiting.set(Waiting::Nobody);
         for app in self.apps.iter() {
             app.try_enter(|app, kernel_data| {
                 if let Some(request) = app.request.take() {
@@ -186,39 +192,50 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
         }
     }
 
-    /// Fills a quantum of each request in turn, over and over until the source is dry or nobody
-    /// waits.
-    fn serve(&self, supply: Supply<'_>) -> Waiting {
+    /// Serves who waits, until the source is dry or nobody waits.
+    #[inline(always)]
+    fn serve(&self, supply: Supply<'_>) {
+        match self.waiting.get() {
+            Waiting::Nobody => {}
+            Waiting::One(process_id) => {
+                let fill = self.apps.enter(process_id, |app, kernel_data| {
+                    self.fill(app, kernel_data, |request, buffer| {
+                        request.fill(buffer, supply)
+                    })
+                });
+                if fill != Ok(Some(Fill::Dry)) {
+                    self.waiting.set(Waiting::Nobody);
+                    self.last.set(process_id);
+                }
+            }
+            Waiting::Several => self.serve_in_turn(supply),
+        }
+    }
+
+    /// Fills a quantum of each request in turn, over and over.
+    #[inline(never)]
+    fn serve_in_turn(&self, supply: Supply<'_>) {
         loop {
             let last = self.last.get();
-            let (mut waiting, mut dry) = (false, false);
+            let (mut waiting, mut dry) = (Waiting::Nobody, false);
             for app in turns::after(&self.apps, last) {
                 let process_id = app.processid();
                 let fill = app.try_enter(|app, kernel_data| {
-                    let request = app.request.as_mut()?;
                     if dry {
-                        return Some(Fill::Dry);
+                        return app.request.as_ref().map(|_| Fill::Dry);
                     }
-                    let fill = kernel_data
-                        .get_readwrite_processbuffer(rw_allow::DESTINATION)
-                        .and_then(|buffer| {
-                            buffer.mut_enter(|buffer| request.fill_quantum(buffer, supply))
-                        })
-                        .unwrap_or(Fill::Done { count: 0 });
-                    if let Fill::Done { count } = fill {
-                        app.request = None;
-                        self.tell(app, kernel_data, Ok(()), count);
-                    }
-                    Some(fill)
+                    self.fill(app, kernel_data, |request, buffer| {
+                        request.fill_quantum(buffer, supply)
+                    })
                 });
                 match fill.flatten() {
                     Some(Fill::Done { .. }) => self.last.set(process_id),
                     Some(Fill::QuantumOver) => {
-                        waiting = true;
+                        waiting = waiting.and(process_id);
                         self.last.set(process_id);
                     }
                     // One that got less than its quantum keeps its turn.
-                    Some(Fill::Dry) => (waiting, dry) = (true, true),
+                    Some(Fill::Dry) => (waiting, dry) = (waiting.and(process_id), true),
                     None => {}
                 }
                 // The round ends where it began.
@@ -226,15 +243,33 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
                     break;
                 }
             }
-            if dry || !waiting {
-                return Waiting(waiting);
+            self.waiting.set(waiting);
+            if dry || waiting == Waiting::Nobody {
+                return;
             }
         }
     }
-}
 
-/// Whether any process waits for bytes.
-struct Waiting(bool);
+    /// Goes on with a process's request, if it has one, and ends it when it is done.
+    #[inline(always)]
+    fn fill(
+        &self,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        fill: impl FnOnce(&mut Request, &WriteableProcessSlice) -> Fill,
+    ) -> Option<Fill> {
+        let request = app.request.as_mut()?;
+        let filled = kernel_data
+            .get_readwrite_processbuffer(rw_allow::DESTINATION)
+            .and_then(|buffer| buffer.mut_enter(|buffer| fill(request, buffer)))
+            .unwrap_or(Fill::Done { count: 0 });
+        if let Fill::Done { count } = filled {
+            app.request = None;
+            self.tell(app, kernel_data, Ok(()), count);
+        }
+        Some(filled)
+    }
+}
 
 impl<'a, R, S: Form<'a, R>> LateUpcalls for RngDriver<'a, R, S> {
     fn try_again(&self) -> bool {

@@ -146,7 +146,7 @@ pub const SECTIONS: &[(&str, &[Target])] = &[
         row(Figure::Size, "chips/virtio", "code of chips/virtio in it", [NONE; 3]),
         row(Figure::Size, "data", "initialised data", [NONE; 3]),
         row(Figure::Size, "bss", "other static RAM, stack included", [80_000.0, NONE, 109_832.0]),
-        row(Figure::Size, "ram_of_entropy_device", "RAM of an entropy device, if there is one", [2_048.0, NONE, NONE]),
+        row(Figure::Size, "ram_of_entropy_device", "RAM of an entropy device, if there is one", [3_072.0, NONE, NONE]),
         row(Figure::Size, "ram_of_network_card", "RAM of a network card, if there is one", [32_768.0, NONE, NONE]),
         row(Figure::Size, "ram_of_ethernet_tap", "RAM to let apps use the card", [14_336.0, NONE, NONE]),
     ]),

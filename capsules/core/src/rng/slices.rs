@@ -31,7 +31,7 @@ impl<'a, R: RandomBytes<'a>> RandomBytesClient for RngDriver<'a, R, Slices> {
         let served = outcome.map(|()| {
             self.serve(&mut |count, take| {
                 self.source.draw(count, take);
-            })
+            });
         });
         if self.conclude(served) {
             self.ask();

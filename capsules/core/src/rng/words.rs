@@ -7,7 +7,7 @@ use kernel::ErrorCode;
 use kernel::hil::rng::{Client, Continue, Rng};
 
 /// Bytes copied at a time.
-const BLOCK: usize = 64;
+const BLOCK: usize = 256;
 
 /// The form of a source behind the `Rng` interface.
 pub enum Words {}
@@ -47,11 +47,11 @@ impl<'a, R: Rng<'a>> Client for RngDriver<'a, R, Words> {
 /// Hands on as many bytes as `words` has, up to `count`. The unused bytes of a last word are
 /// discarded.
 fn draw_words(words: &mut dyn Iterator<Item = u32>, mut count: usize, take: &mut dyn FnMut(&[u8])) {
+    let mut block = Block([0; BLOCK]);
     while count > 0 {
-        let mut block = [0u8; BLOCK];
         let wanted = BLOCK.min(count);
-        let got = collect(block.get_mut(..wanted).unwrap_or_default(), words);
-        take(block.get(..got).unwrap_or_default());
+        let got = wanted.min(collect(&mut block, wanted, words));
+        take(block.0.get(..got).unwrap_or_default());
         if got < wanted {
             break;
         }
@@ -59,15 +59,19 @@ fn draw_words(words: &mut dyn Iterator<Item = u32>, mut count: usize, take: &mut
     }
 }
 
-/// Fills `block` from the front; returns how many bytes there were.
-fn collect(block: &mut [u8], words: &mut dyn Iterator<Item = u32>) -> usize {
+/// Bytes that are stored a word at a time, which the alignment allows.
+#[repr(align(4))]
+struct Block([u8; BLOCK]);
+
+/// Fills a block from the front with so many words that there are `wanted` bytes; returns how many
+/// bytes there are.
+fn collect(block: &mut Block, wanted: usize, words: &mut dyn Iterator<Item = u32>) -> usize {
+    let (places, _) = block.0.as_chunks_mut();
     let mut count = 0;
-    for place in block.chunks_mut(size_of::<u32>()) {
+    for place in places.iter_mut().take(wanted.div_ceil(size_of::<u32>())) {
         let Some(word) = words.next() else { break };
-        for (to, from) in place.iter_mut().zip(word.to_ne_bytes()) {
-            *to = from;
-            count += 1;
-        }
+        *place = word.to_ne_bytes();
+        count += size_of::<u32>();
     }
     count
 }

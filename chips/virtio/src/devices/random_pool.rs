@@ -6,8 +6,13 @@
 //! fill a word waits for the next buffer.
 
 use core::cell::Cell;
+use core::ops::Range;
+use core::ptr;
 
 use super::buffer_stack::BufferStack;
+
+/// Bytes in a word.
+const WORD: usize = size_of::<u32>();
 
 /// A buffer with undrawn bytes at `next..end`.
 struct Filled<'b> {
@@ -80,7 +85,7 @@ impl<'b, const N: usize> RandomPool<'b, N> {
 
     /// Whether a word can be drawn.
     pub(super) fn has_word(&self) -> bool {
-        self.bytes.get() >= size_of::<u32>()
+        self.bytes.get() >= WORD
     }
 
     /// Whether there is anything to draw.
@@ -165,6 +170,8 @@ impl<'b, const N: usize> RandomPool<'b, N> {
     /// Draws words until it is dropped; buffers drawn empty go to `emptied`.
     pub(super) fn words<'p>(&'p self, emptied: &'p BufferStack<'b, N>) -> Words<'p, 'b, N> {
         Words {
+            at: ptr::null_mut(),
+            stop: ptr::null_mut(),
             current: self.pop(),
             pool: self,
             emptied,
@@ -206,28 +213,76 @@ impl<'b, const N: usize> RandomPool<'b, N> {
 }
 
 /// The words of a pool, each drawn once.
+///
+/// Clients take them one by one through an object, so the next word is mostly where a pointer says.
 pub(super) struct Words<'p, 'b, const N: usize> {
-    pool: &'p RandomPool<'b, N>,
-    emptied: &'p BufferStack<'b, N>,
+    /// The words from here to there are aligned, in the buffer drawn from and not drawn yet. Nothing
+    /// else refers to them: `current` is not used before `settle` has made both null.
+    at: *mut u32,
+    stop: *mut u32,
     /// The buffer drawn from, which is out of the pool meanwhile.
     current: Option<Filled<'b>>,
+    pool: &'p RandomPool<'b, N>,
+    emptied: &'p BufferStack<'b, N>,
     drawn: bool,
 }
 
 impl<const N: usize> Words<'_, '_, N> {
     /// Whether any word was drawn.
-    pub(super) fn drawn(&self) -> bool {
+    pub(super) fn drawn(&mut self) -> bool {
+        self.settle();
         self.drawn
+    }
+
+    /// Notes how many words were drawn by pointer, and gives the others back to `current`.
+    fn settle(&mut self) {
+        let left = self.stop.addr().wrapping_sub(self.at.addr());
+        if !self.stop.is_null()
+            && let Some(current) = &mut self.current
+        {
+            let next = current
+                .end
+                .wrapping_sub(current.end.wrapping_sub(current.next) % WORD);
+            let next = next.wrapping_sub(left);
+            self.drawn |= next != current.next;
+            current.next = next;
+        }
+        (self.at, self.stop) = (ptr::null_mut(), ptr::null_mut());
+    }
+
+    /// Draws a word with no word left between the pointers, and sets them to those behind it.
+    #[inline(never)]
+    fn draw_slowly(&mut self) -> Option<u32> {
+        self.settle();
+        let whole = self.current.as_mut().and_then(Filled::draw::<WORD>);
+        let word = match whole {
+            Some(bytes) => u32::from_le_bytes(bytes),
+            None => self.draw_across()?,
+        };
+        self.drawn = true;
+        if let Some(current) = &mut self.current
+            && let Some(bytes) = current.buffer.get_mut(current.next..current.end)
+        {
+            let (words, _) = bytes.as_chunks_mut::<WORD>();
+            let words: Range<*mut u32> = {
+                let range = words.as_mut_ptr_range();
+                range.start.cast()..range.end.cast()
+            };
+            if words.start.is_aligned() && !words.is_empty() {
+                (self.at, self.stop) = (words.start, words.end);
+            }
+        }
+        Some(word)
     }
 
     /// Draws a word that does not lie in one buffer, if there are enough bytes in all of them.
     #[cold]
     fn draw_across(&mut self) -> Option<u32> {
         let here = self.current.as_ref().map_or(0, Filled::remaining);
-        if here + self.pool.bytes.get() < size_of::<u32>() {
+        if here + self.pool.bytes.get() < WORD {
             return None;
         }
-        let mut word = [0; size_of::<u32>()];
+        let mut word = [0; WORD];
         for byte in &mut word {
             [*byte] = self.draw_byte()?;
         }
@@ -252,18 +307,22 @@ impl<const N: usize> Iterator for Words<'_, '_, N> {
 
     #[inline]
     fn next(&mut self) -> Option<u32> {
-        let whole = self.current.as_mut().and_then(Filled::draw::<4>);
-        let word = match whole {
-            Some(bytes) => u32::from_le_bytes(bytes),
-            None => self.draw_across()?,
-        };
-        self.drawn = true;
-        Some(word)
+        if self.at == self.stop {
+            return self.draw_slowly();
+        }
+        // SAFETY: `at` is below `stop`, so it points to an aligned word of the buffer in `current`, to
+        // which nothing else refers. The next word is in the buffer too, or `stop`.
+        unsafe {
+            let word = self.at.replace(0);
+            self.at = self.at.add(1);
+            Some(u32::from_le(word))
+        }
     }
 }
 
 impl<const N: usize> Drop for Words<'_, '_, N> {
     fn drop(&mut self) {
+        self.settle();
         if let Some(current) = self.current.take() {
             self.pool.keep_or_empty(current, self.emptied);
         }
