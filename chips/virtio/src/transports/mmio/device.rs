@@ -186,16 +186,23 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         }
     }
 
+    /// Tells whether there is a cause of an interrupt, which stays.
+    pub(super) fn has_causes(&self) -> bool {
+        self.registers.read(Readable::InterruptStatus) & KNOWN_CAUSES != 0
+    }
+
     /// Reads and acknowledges the causes of an interrupt; unknown causes are left alone.
     pub(super) fn take_causes(&self) -> u32 {
-        let known = interrupt::USED_BUFFER | interrupt::CONFIGURATION;
-        let causes = self.registers.read(Readable::InterruptStatus) & known;
+        let causes = self.registers.read(Readable::InterruptStatus) & KNOWN_CAUSES;
         if causes != 0 {
             self.registers.write(Writable::InterruptAck, causes);
         }
         causes
     }
 }
+
+/// What an interrupt can be about (VirtIO 1.2, 4.2.2).
+const KNOWN_CAUSES: u32 = interrupt::USED_BUFFER | interrupt::CONFIGURATION;
 
 /// Whether a register layout is one that this transport drives.
 ///

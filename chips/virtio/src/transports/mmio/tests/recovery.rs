@@ -345,6 +345,21 @@ fn a_lost_interrupt_costs_time_and_no_reset() {
 }
 
 #[test]
+fn an_interrupt_that_is_yet_to_be_served_is_not_lost() {
+    let rig = Rig::running();
+    rig.post(7);
+    rig.queue.watch();
+    let queue = rig.device.queue(0);
+    let chain = queue.pop().unwrap();
+    queue.return_used(chain.head.into(), chain.fill(b"soon"));
+    rig.device.raise(USED);
+    rig.poll_until_quiet();
+    assert_eq!(rig.client.take()[0].written(), [b"soon"]);
+    let counters = rig.transport.counters();
+    assert_eq!((counters.found_late, counters.stalled), (0, 0));
+}
+
+#[test]
 fn an_interrupt_storm_is_masked_at_a_thousand() {
     let rig = Rig::running();
     let (line, requests) = (rig.with_line(), rig.with_poller());
