@@ -172,15 +172,21 @@ impl<'a> Board<'a> {
 
     /// As [`cable`](Self::cable), with the card and its properties in QEMU's words.
     #[must_use]
-    pub fn cable_for(mut self, card: &str) -> Board<'a> {
+    pub fn cable_for(self, card: &str) -> Board<'a> {
+        self.cable_named("cable", card)
+    }
+
+    /// As [`cable_for`](Self::cable_for), with a name for the netdev: one board can have several.
+    #[must_use]
+    pub fn cable_named(mut self, name: &str, card: &str) -> Board<'a> {
         let directory = self.directory.path();
-        let netdev = Peer::netdev(directory, "cable");
-        self.cables.push(Peer::new(directory, "cable"));
+        let netdev = Peer::netdev(directory, name);
+        self.cables.push(Peer::new(directory, name));
         self.with(&[
             "-netdev",
             &netdev,
             "-device",
-            &format!("{card},netdev=cable"),
+            &format!("{card},netdev={name}"),
         ])
     }
 
@@ -226,7 +232,9 @@ impl<'a> Board<'a> {
         (guest, peers.pop().expect("the board has a cable"))
     }
 
-    fn boot_with_peers(mut self) -> (Guest, Vec<Peer>) {
+    /// Starts the board and returns the far ends of its cables, in the order they were plugged in.
+    #[must_use]
+    pub fn boot_with_peers(mut self) -> (Guest, Vec<Peer>) {
         if !self.image.is_empty() {
             let path = self.directory.path().join("apps.bin");
             fs::write(&path, &self.image).expect("a flash image");

@@ -2,6 +2,8 @@
 
 //! The board boots whatever devices and CPU it finds, and says what it found.
 
+use std::time::Duration;
+
 use boot_tests::{Board, each_qemu};
 
 #[test]
@@ -123,6 +125,38 @@ fn two_cards_are_in_service_and_the_one_in_the_lower_slot_has_the_apps() {
         frame.resize(60, 0x5A);
         peer.send(&frame);
         assert_eq!(peer.receive()[12..], frame[12..]);
+    });
+}
+
+#[test]
+fn frames_for_a_card_without_apps_are_counted_and_hold_up_nothing() {
+    const FRAMES: u32 = 500;
+    each_qemu(|qemu| {
+        let board = Board::on(qemu).apps(&["echo"]);
+        let board = board.cable_named("other", "virtio-net-device").cable();
+        let (mut guest, peers) = board.boot_with_peers();
+        let [other, peer] = &peers[..] else {
+            unreachable!("two cables were plugged in")
+        };
+        guest.expect("echo: returning every frame");
+        for number in 0..FRAMES {
+            let mut frame = [[0xFF; 6], [2, 0, 0, 0, 0, 1]].concat();
+            frame.extend([0x88, 0xB5]);
+            frame.extend(number.to_be_bytes());
+            frame.resize(1514, 0xA5);
+            other.send(&frame);
+            peer.send(&frame);
+            assert_eq!(peer.receive()[12..], frame[12..]);
+        }
+        // The one in the lower slot is shown first.
+        guest.type_in("virtio\r");
+        for (counter, of) in [("received", "with apps"), ("dropped_unwanted", "without")] {
+            let line = guest.expect_line("counters", |line| line.starts_with("  driver: "));
+            let mut words = line.split_whitespace().skip_while(|word| *word != counter);
+            let value = words.nth(1).and_then(|value| value.parse().ok());
+            assert_eq!(value, Some(FRAMES), "{counter} of the card {of}: {line}");
+        }
+        assert_eq!(other.receive_within(Duration::from_millis(1)), None);
     });
 }
 

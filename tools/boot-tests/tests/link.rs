@@ -81,3 +81,23 @@ fn apps_are_told_of_a_pulled_cable_and_frames_flow_again_when_it_is_back() {
         }
     });
 }
+
+#[test]
+fn apps_learn_the_address_and_the_mtu_of_the_card() {
+    each_qemu(|qemu| {
+        let card = "virtio-net-device,mac=02:11:22:33:44:55,host_mtu=1400";
+        let (mut guest, peer) = Board::on(qemu)
+            .apps(&["netstat", "udp_echo"])
+            .cable_for(card)
+            .boot_with_peer();
+        let host = Host::new(peer, &[]);
+        guest.expect("netstat: link up, address 02:11:22:33:44:55, MTU 1400");
+        // What does not fit the MTU is no frame that an app sends; what just fits is.
+        guest.expect("udp_echo: listening on ");
+        let board = std::net::Ipv4Addr::new(10, 0, 2, 15);
+        host.send_udp((board, 7), &[7; 1400 - 28]);
+        assert_eq!(host.receive_udp(), (board, vec![7; 1400 - 28]));
+        let longest = host.take_seen().iter().map(Vec::len).max();
+        assert_eq!(longest, Some(1400 + 14));
+    });
+}
