@@ -220,7 +220,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         } else if (before == 0 || delay < before)
             && self.state.get() & SCANNING == 0
             && self.state.get() != 0
-            && self.arm()
+            && self.ring.arm(self.taken.get(), self.published.get(), delay)
         {
             // The device may have passed the place before it knew that somebody waits there.
             self.barriers.full();

@@ -210,22 +210,24 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         if slot.kind() == 0 {
             return self.reject_head(head.into());
         }
+        let writable = self.acquire(head, slot);
+        if written > writable {
+            return self.reject_length(written, writable);
+        }
+        let buffers = slot.buffers();
+        self.accept(slot, links(slot, buffers));
+        // SAFETY: the device has returned the chain, which is now off the table.
+        unsafe { self.return_chain(head, slot, buffers, Some(written as usize)) };
+    }
+
+    /// Takes over from the device what it wrote to a chain, and says how much that is at most.
+    #[inline(never)]
+    fn acquire(&self, head: u16, slot: &ChainSlot<'b>) -> u32 {
         let mut writable: u32 = 0;
         self.each(head, slot, slot.buffers(), |lent| {
             writable = writable.wrapping_add(lent.acquire(self.fence));
         });
-        if written > writable {
-            return self.reject_length(written, writable);
-        }
-        let (buffers, context) = (slot.buffers(), slot.context());
-        self.accept(slot, links(slot, buffers));
-        // SAFETY: the device has returned the chain, which is now off the table.
-        unsafe {
-            self.return_chain(head, slot, buffers, written as usize, |chain| {
-                let client = self.client.get();
-                client.chain_used(self.number.get(), context, chain, written as usize);
-            });
-        }
+        writable
     }
 
     /// Calls `each` with the first `buffers` of a chain, and returns the slot of its last descriptor.
@@ -253,22 +255,24 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         last
     }
 
-    /// Calls `receiver` with the buffers of a chain, once its descriptors are free again.
+    /// Gives the client the buffers of a chain, once its descriptors are free again: as used, with the
+    /// number of bytes written, or as reclaimed.
     ///
     /// # Safety
     ///
     /// The device has finished with the chain, and it was just taken off the table.
+    #[inline(never)]
     unsafe fn return_chain(
         &self,
         head: u16,
         slot: &ChainSlot<'b>,
         buffers: u16,
-        written: usize,
-        receiver: impl FnOnce(&mut [Option<VirtqueueReturnBuffer<'b>>]),
+        written: Option<usize>,
     ) {
+        let (number, context) = (self.number.get(), slot.context());
         let mut chain: [Option<VirtqueueReturnBuffer<'b>>; MAX_CHAIN] = [const { None }; _];
         let mut places = chain.iter_mut();
-        let mut unaccounted = written;
+        let mut unaccounted = written.unwrap_or_default();
         let last = self.each(head, slot, buffers, |lent| {
             // The device fills the writable buffers of a chain in order (2.7.4.2).
             let device_len = unaccounted.min(lent.writable() as usize);
@@ -282,8 +286,11 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             }
         });
         self.chains.release(head, last, links(slot, buffers));
-        if let Some(chain) = chain.get_mut(..usize::from(buffers)) {
-            receiver(chain);
+        let chain = chain.get_mut(..usize::from(buffers)).unwrap_or_default();
+        let client = self.client.get();
+        match written {
+            Some(written) => client.chain_used(number, context, chain, written),
+            None => client.chain_reclaimed(number, context, chain),
         }
     }
 
@@ -302,17 +309,12 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             let slot = self.chains.slot(head);
             let (kind, buffers) = (slot.kind(), slot.buffers());
             let (number, context) = (self.number.get(), slot.context());
-            self.each(head, slot, buffers, |lent| {
-                lent.acquire(self.fence);
-            });
+            self.acquire(head, slot);
             slot.take();
-            let client = self.client.get();
             // SAFETY: the caller vouches for the device, and the chain is off the table.
             unsafe {
                 if kind == buffers {
-                    self.return_chain(head, slot, buffers, 0, |chain| {
-                        client.chain_reclaimed(number, context, chain);
-                    });
+                    self.return_chain(head, slot, buffers, None);
                     continue;
                 }
                 let (buffer, len) = if kind == READABLE {
@@ -321,6 +323,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
                     self.chains.release(head, slot, 1);
                     (slot.lent.take_whole(), slot.lent.len() as usize)
                 };
+                let client = self.client.get();
                 client.buffer_reclaimed(number, context, buffer, len);
             }
         }
