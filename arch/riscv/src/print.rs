@@ -55,6 +55,7 @@ pub fn cause_text(mcause: u32) -> &'static str {
 }
 
 /// Writes `0x` and eight hexadecimal digits.
+#[inline(never)]
 pub fn hex(writer: &mut dyn Write, value: u32) {
     let mut text = *b"0x00000000";
     let (_, digits) = text.split_at_mut(2);
@@ -69,6 +70,7 @@ pub fn hex(writer: &mut dyn Write, value: u32) {
     let _ = writer.write_str(core::str::from_utf8(&text).unwrap_or_default());
 }
 
+#[inline(never)]
 fn line(writer: &mut dyn Write, name: &str, value: u32, text: &str) {
     let _ = writer.write_str(name);
     hex(writer, value);

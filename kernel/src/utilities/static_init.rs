@@ -40,15 +40,12 @@ impl<T> StaticSlot<T> {
     /// # Safety
     ///
     /// `slot` and `claim` are statics that are used with one another only, on one thread.
-    #[track_caller]
     pub unsafe fn claim(
         slot: *const Self,
         claim: *const StaticClaim,
     ) -> &'static mut MaybeUninit<T> {
         // SAFETY: the caller vouches for the pointer and rules out a race.
-        if unsafe { (*claim).0.replace(true) } {
-            claimed_twice();
-        }
+        unsafe { &*claim }.close();
         // SAFETY: the claim was open, so this is the first reference, and no other will follow.
         // The caller vouches for the pointer.
         unsafe { &mut *(*slot).0.get() }
@@ -60,12 +57,14 @@ impl StaticClaim {
     pub const fn open() -> Self {
         Self(Cell::new(false))
     }
-}
 
-#[cold]
-#[track_caller]
-fn claimed_twice() -> ! {
-    panic!("a static buffer was claimed twice")
+    /// Out of line, as a board has many of these.
+    #[inline(never)]
+    fn close(&self) {
+        if self.0.replace(true) {
+            panic!("a static buffer was claimed twice")
+        }
+    }
 }
 
 /// Memory for the kernel's stack; what [`stack_size!`](crate::stack_size) expands to.
