@@ -90,3 +90,68 @@ impl TxToken for Outlet<'_> {
         self.0.queue_or_drop(length, write)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stand_in;
+    use tock_app::ethernet::{Buffers, transmit_bytes};
+
+    #[test]
+    fn frames_are_read_and_written_where_the_kernel_has_them() {
+        let (board, _turn) = stand_in::board(true);
+        let buffers = Box::leak(Box::new(Buffers::<4096, { transmit_bytes(3) }>::new()));
+        let mut device = TapDevice::new(Tap::open(buffers).unwrap(), 1500);
+        let now = Instant::ZERO;
+        for round in 0..10u8 {
+            board.borrow_mut().incoming.push_back(vec![round; 700]);
+            device.tap.receiver.wait();
+            let (frame, outlet) = device.receive(now).unwrap();
+            let read_at = frame.consume(|frame| {
+                assert_eq!(frame, [round; 700]);
+                frame.as_ptr().addr()
+            });
+            let written_at = outlet.consume(900, |frame| {
+                frame.fill(round);
+                frame.as_ptr().addr()
+            });
+            device.tap.transmitter.flush().unwrap();
+            let board = board.borrow();
+            let received = &board.receive_buffers;
+            assert!(received.iter().any(|buffer| buffer.contains(&read_at)));
+            assert!(board.transmit_buffer().contains(&written_at));
+            assert_eq!(board.sent[usize::from(round)], [vec![round; 900]]);
+        }
+    }
+
+    #[test]
+    fn what_is_written_before_the_kernel_is_told_leaves_together() {
+        let (board, _turn) = stand_in::board(true);
+        let buffers = Box::leak(Box::new(Buffers::<4096, { transmit_bytes(3) }>::new()));
+        let mut device = TapDevice::new(Tap::open(buffers).unwrap(), 1500);
+        for number in 0..5u8 {
+            let outlet = device.transmit(Instant::ZERO).unwrap();
+            outlet.consume(60, |frame| frame.fill(number));
+        }
+        assert!(board.borrow().sent.is_empty());
+        device.tap.transmitter.submit().unwrap();
+        let frames: Vec<Vec<u8>> = (0..5).map(|number| vec![number; 60]).collect();
+        assert_eq!(board.borrow().sent, [frames]);
+    }
+
+    #[test]
+    fn the_mtu_decides_on_the_longest_frame_within_reason() {
+        let (_board, _turn) = stand_in::board(true);
+        for (mtu, longest) in [
+            (1400, 1414),
+            (1500, 1514),
+            (9000, 1514),
+            (68, 590),
+            (0, 590),
+        ] {
+            let buffers = Box::leak(Box::new(Buffers::<4096>::new()));
+            let device = TapDevice::new(Tap::open(buffers).unwrap(), mtu);
+            assert_eq!(device.capabilities().max_transmission_unit, longest);
+        }
+    }
+}

@@ -448,3 +448,6 @@ fn seed() -> u64 {
         Err(_) => u64::from(tock_app::alarm::now().unwrap_or(0)),
     }
 }
+
+#[cfg(test)]
+mod tests;

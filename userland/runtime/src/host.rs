@@ -85,6 +85,14 @@ pub fn install(kernel: impl Kernel + 'static) {
     });
 }
 
+/// Ends the subscriptions of drivers: their [`Upcall`](crate::upcall::Upcall) statics are shared by all
+/// threads, while each thread is a process of its own. For tests that run one after the other.
+pub fn reset_events() {
+    crate::alarm::FIRED.disable();
+    crate::ethernet::reset_events();
+    crate::rng::reset_events();
+}
+
 /// Lets tests run one after the other that use the same [`Upcall`](crate::upcall::Upcall) statics: each
 /// test thread is a process of its own, but the statics are shared by all of them.
 #[cfg(test)]

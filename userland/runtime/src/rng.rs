@@ -17,6 +17,11 @@ const UPCALL_DONE: usize = 0;
 /// Subscribed to only while [`fill_within`] runs: [`fill`] waits for the event itself.
 static DONE: Upcall = Upcall::new(DRIVER, UPCALL_DONE);
 
+#[cfg(not(target_os = "none"))]
+pub(crate) fn reset_events() {
+    DONE.disable();
+}
+
 /// Tells whether the board has a random number generator.
 pub fn exists() -> bool {
     syscall::exists(DRIVER)

@@ -158,6 +158,18 @@ pub fn exists() -> bool {
     syscall::exists(DRIVER)
 }
 
+#[cfg(not(target_os = "none"))]
+pub(crate) fn reset_events() {
+    for event in [
+        &RECEIVED,
+        &LINK_CHANGED,
+        &transmitter::SENT,
+        &transmitter::BATCH_DONE,
+    ] {
+        event.disable();
+    }
+}
+
 /// Reads a hardware address from a number that has its first octet lowest.
 fn mac_from(number: u64) -> [u8; 6] {
     let [a, b, c, d, e, f, _, _] = number.to_le_bytes();

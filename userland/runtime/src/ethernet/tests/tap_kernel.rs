@@ -3,9 +3,7 @@
 //! The kernel's side of the tap: an older one, or one with all additions.
 
 use crate::error::ErrorCode;
-use crate::ethernet::{
-    Buffers, DRIVER, LINK_CHANGED, RECEIVE_MINIMUM, RECEIVED, Tap, transmit_bytes, transmitter,
-};
+use crate::ethernet::{Buffers, DRIVER, RECEIVE_MINIMUM, Tap, transmit_bytes};
 use crate::host::{self, Event, Shared};
 use crate::syscall::Return;
 use crate::upcall::Upcall;
@@ -297,10 +295,7 @@ impl host::Kernel for TapKernel {
 /// Runs a test on a fresh tap of a kernel that is new or old.
 pub fn with_tap_of(is_new: bool, test: impl FnOnce(Tap, &RefCell<Wire>)) {
     let _turn = host::take_turn();
-    RECEIVED.disable();
-    LINK_CHANGED.disable();
-    transmitter::SENT.disable();
-    transmitter::BATCH_DONE.disable();
+    host::reset_events();
     let wire = Rc::new(RefCell::new(Wire {
         is_new,
         ..Wire::default()
