@@ -91,17 +91,20 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             return false;
         }
         let queues = self.queues.get();
-        let mut worked = false;
+        let (mut worked, mut broken) = (false, false);
         for queue in queues {
-            worked |= queue.serve_expected();
+            if queue.serve_expected() {
+                worked = true;
+                broken |= queue.is_broken();
+            }
         }
         if !worked {
             for queue in queues {
                 worked |= queue.serve();
+                broken |= queue.is_broken();
             }
         }
-        // A queue that is broken counts as one with work.
-        if worked && queues.iter().any(|queue| queue.is_broken()) {
+        if broken {
             self.events.broken.bump();
             self.stop();
         }
