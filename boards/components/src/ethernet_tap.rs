@@ -186,8 +186,9 @@ impl<E: EthernetAdapter<'static>, A: Alarm<'static>, const PROCESSES: usize> Com
         let retry = memory.retry.write(RetryAlarm::new(alarm));
         alarm.set_alarm_client(retry);
         retry.set_client(driver);
-        if self.holds_frames {
-            driver.set_retry(retry);
+        driver.set_retry(retry);
+        if !self.holds_frames {
+            driver.drop_when_full();
         }
         self.adapter.set_adapter_client(driver);
         driver.initialize();

@@ -224,8 +224,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     /// Tells the adapter which frames are wanted, now or when it can listen.
     fn tell_demand(&self) {
         #[cfg(feature = "ethernet-adapter")]
-        self.demand_untold
-            .set(!P::want(self.adapter, &self.members));
+        {
+            let told = P::want(self.adapter, &self.members);
+            self.demand_untold.set(!told);
+            if !told {
+                self.hold.arm();
+            }
+        }
     }
 
     /// Tells all processes of the link.

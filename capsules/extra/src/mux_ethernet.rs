@@ -7,7 +7,7 @@
 //! not hear each other: what one sends goes out and nowhere else.
 //!
 //! A frame that one user holds keeps those behind it from all users, so hold frames for a short time
-//! only. A tap without a timer holds none.
+//! only. A tap can be told to hold none.
 //!
 //! ```text
 //! let mux = static_init!(MuxEthernet<'static, Card>, MuxEthernet::new(card));

@@ -42,7 +42,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 if command_num == TRANSMIT_BATCH {
                     self.make_room(true);
                 }
-                self.visit(process_id, |app, kernel_data| {
+                let answer = self.visit(process_id, |app, kernel_data| {
                     let number = match app.number {
                         Some(number) => number.into(),
                         None => self.admit(process_id, app)?,
@@ -50,8 +50,9 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                     app.catch_up(kernel_data);
                     let caller = Sender { number, process_id };
                     self.answer(caller, app, kernel_data, (command_num, r2, r3))
-                })
-                .unwrap_or_else(|error| Err(error.into()))
+                });
+                self.ask_for_buffers();
+                answer.unwrap_or_else(|error| Err(error.into()))
             }
             _ => Err(ErrorCode::NOSUPPORT),
         };

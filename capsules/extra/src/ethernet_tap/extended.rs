@@ -98,11 +98,18 @@ impl<'a, E: EthernetAdapter<'a>, const N: usize> EthernetTapDriver<'a, E, Extend
         Self::with_path(adapter, grant, BufferPool::new(buffers, MAX_MTU))
     }
 
-    /// Names the timer by which held frames are looked at again.
+    /// Names the timer by which held frames are looked at again, and buffers asked for while
+    /// processes wait for them.
     ///
     /// Its client must be this driver.
     pub fn set_retry(&self, retry: &'a dyn Retry) {
         self.hold.set_retry(retry);
+    }
+
+    /// Has frames for full slices dropped and not held, for an adapter whose other users would have
+    /// to wait too. Call it after [`set_retry`](Self::set_retry).
+    pub fn drop_when_full(&self) {
+        self.hold.allowed.set(false);
     }
 }
 

@@ -27,6 +27,8 @@ const PATIENCE_ROUNDS: u8 = 4;
 /// The frame at the head of the adapter, and those who cannot take it.
 pub(super) struct Hold<'a> {
     retry: OptionalCell<&'a dyn Retry>,
+    /// Whether frames are held at all.
+    pub(super) allowed: Cell<bool>,
     armed: Cell<bool>,
     held: Cell<bool>,
     /// How often the timer has come while this frame was held.
@@ -38,6 +40,7 @@ impl<'a> Hold<'a> {
     pub(super) fn new() -> Self {
         Hold {
             retry: OptionalCell::empty(),
+            allowed: Cell::new(false),
             armed: Cell::new(false),
             held: Cell::new(false),
             rounds: Cell::new(0),
@@ -48,6 +51,7 @@ impl<'a> Hold<'a> {
     #[cfg(feature = "ethernet-adapter")]
     pub(super) fn set_retry(&self, retry: &'a dyn Retry) {
         self.retry.set(retry);
+        self.allowed.set(true);
     }
 
     #[inline]
@@ -195,8 +199,8 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     /// Decides whether a frame waits for those who are `full`.
     #[cold]
     fn may_hold(&self, wanted_by: Ports, full: Ports) -> bool {
-        // Without a timer nobody would notice that a process has swapped its slice.
-        if !P::DEEP || full.is_empty() || self.hold.retry.is_none() {
+        // Never without a timer: nobody would notice that a process has swapped its slice.
+        if !P::DEEP || full.is_empty() || !self.hold.allowed.get() {
             return false;
         }
         let mut others = self.members.present();
@@ -261,6 +265,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> LookAgain for EthernetTapDriver<'a, 
         if self.waiting.get() {
             P::reclaim(self.adapter);
             self.serve_waiting();
+            self.ask_for_buffers();
         }
     }
 }

@@ -70,12 +70,14 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         id: usize,
     ) -> Result<(), ErrorCode> {
         self.make_room(false);
-        self.enter(process_id, |number, app, kernel_data| {
+        let accepted = self.enter(process_id, |number, app, kernel_data| {
             app.catch_up(kernel_data);
             let sender = Sender { number, process_id };
             self.transmit_one(sender, app, kernel_data, length, id)
                 .inspect_err(|code| self.count_refusal(app, *code, length))
-        })
+        });
+        self.ask_for_buffers();
+        accepted
     }
 
     #[inline(always)]
@@ -311,7 +313,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         let waits = |number| self.is_waiting(number);
         self.waiting
             .set(self.members.present().into_iter().any(waits));
-        if full {
+        if self.waiting.get() {
             self.note_waiting();
         }
     }
@@ -319,9 +321,18 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     /// Notes that a process waits for a buffer, or for room in the adapter.
     fn note_waiting(&self) {
         self.waiting.set(true);
-        if !self.pool.is_empty() {
-            // The adapter may be full of the frames of others, of which the tap does not hear.
-            self.hold.arm();
+        // An adapter returns buffers late unless it is asked, which a callback of it cannot do; and
+        // it may be full of the frames of others, of which the tap does not hear.
+        self.hold.arm();
+    }
+
+    /// Has buffers returned as soon as one is free, if a process waits.
+    ///
+    /// Not within a command: those who wait could be the same.
+    #[inline(always)]
+    pub(super) fn ask_for_buffers(&self) {
+        if self.waiting.get() {
+            P::reclaim(self.adapter);
         }
     }
 

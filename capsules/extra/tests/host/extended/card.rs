@@ -36,6 +36,8 @@ pub struct Card {
     in_ring: RefCell<VecDeque<Sent>>,
     /// How many of those in the ring are out, so that their buffers can be reclaimed.
     out: Cell<usize>,
+    /// Whether an interrupt is to tell of the next frame that is out.
+    asked: Cell<bool>,
     /// What went out on the wire.
     pub wire: RefCell<Vec<Vec<u8>>>,
     pub flushes: Cell<usize>,
@@ -58,6 +60,7 @@ impl Card {
             depth: Cell::new(16),
             in_ring: RefCell::default(),
             out: Cell::new(0),
+            asked: Cell::new(false),
             wire: RefCell::default(),
             flushes: Cell::new(0),
             waiting: RefCell::default(),
@@ -84,6 +87,14 @@ impl Card {
     pub fn finish(&self) {
         self.send();
         self.give_back(usize::MAX, Ok(()));
+    }
+
+    /// Sends what is in the ring; returns the buffers if they were asked for when none was out.
+    pub fn send_and_interrupt(&self) {
+        self.send();
+        if self.asked.take() {
+            self.give_back(usize::MAX, Ok(()));
+        }
     }
 
     /// Loses what is in the ring.
@@ -261,6 +272,7 @@ impl EthernetAdapter<'static> for Card {
     }
 
     fn reclaim(&self) {
+        self.asked.set(self.out.get() == 0 && self.in_flight() > 0);
         self.give_back(usize::MAX, Ok(()));
     }
 }

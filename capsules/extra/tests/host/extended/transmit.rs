@@ -290,3 +290,35 @@ fn a_report_that_finds_the_queue_full_comes_later() {
     }
     assert_eq!(card.take_wire().len(), 3);
 }
+
+#[test]
+fn those_who_wait_have_the_card_tell_them_of_the_first_free_buffer() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 60));
+    for id in 0..=POOL {
+        bench.transmit(app, 60, id).unwrap();
+    }
+    assert_eq!(of_kind(app.upcalls(), SENT).len(), POOL);
+    card.send_and_interrupt();
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, POOL))]);
+}
+
+#[test]
+fn a_long_batch_does_not_wait_for_buffers_to_come_back_by_themselves() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let one = frame(ELSEWHERE, 1, 60);
+    let bytes = bench.share_batch(app, &[one.as_slice(); 50]);
+    bench.simple(app, BATCH, bytes, 0).unwrap();
+    for _ in 0..50 / POOL {
+        assert_eq!(app.upcalls(), []);
+        card.send_and_interrupt();
+        bench.wait();
+    }
+    assert_eq!(app.upcalls(), [(BATCH_DONE, (0, 50, bytes))]);
+    assert_eq!(card.take_wire().len(), 50);
+    // Nobody waits any more, so the timer rests.
+    bench.wait();
+    assert_eq!(bench.wait(), None);
+}
