@@ -91,7 +91,7 @@ fn each_requirement_of_the_standard_has_a_test_or_a_reason() {
             wrong.push(format!("not three cells: {line}"));
             continue;
         };
-        if section.starts_with("---") || section == "section" {
+        if section.starts_with("---") || shown == "shown by" {
             continue;
         }
         rows += 1;
