@@ -151,6 +151,42 @@ fn rng_and_net_work_with_every_set_of_queue_features() {
     });
 }
 
+/// The default layout has `soak_network.rs`.
+#[test]
+fn frames_come_back_while_the_indices_wrap_in_other_layouts() {
+    const FRAMES: u32 = 66_000;
+    const WINDOW: u32 = 32;
+    let short = |number: u32| 60 + (number % 97) as usize;
+    each_qemu(|qemu| {
+        for offer in ["packed=on", "event_idx=off,indirect_desc=off"] {
+            let (mut guest, peer) = Board::on(qemu)
+                .apps(&["echo"])
+                .cable_for(&format!("virtio-net-device,{offer}"))
+                .boot_with_peer();
+            guest.expect("echo: returning every frame");
+            let mut sent = 0;
+            for number in 0..FRAMES {
+                while sent < FRAMES && sent - number < WINDOW {
+                    peer.send(&frame(BOARD, PEER, sent, short(sent)));
+                    sent += 1;
+                }
+                if peer.receive() != frame(PEER, BOARD, number, short(number)) {
+                    guest.fail_with(&format!("{offer}: frame {number} was damaged"));
+                }
+            }
+            guest.type_in("virtio\n");
+            guest.expect("transmit:");
+            guest.expect("\n");
+            let text = guest.printed();
+            for queue in ["receive:", "transmit:"] {
+                let used = counter(&text, queue, "used");
+                assert!(used > 65_536, "{offer}: {queue} {used} chains");
+                assert_eq!(counter(&text, queue, "rejected"), 0);
+            }
+        }
+    });
+}
+
 /// QEMU takes FEATURES_OK back if the driver leaves this feature out.
 #[test]
 fn devices_that_insist_on_platform_access_work() {

@@ -52,6 +52,7 @@ impl ChainWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queues::Virtqueue;
     use crate::testing::queue_rig::Rig;
 
     #[test]
@@ -102,5 +103,27 @@ mod tests {
             rig.device.return_used(chain.head.into(), 0);
             rig.queue.reap();
         }
+    }
+
+    #[test]
+    fn a_queue_that_begins_anew_is_not_held_to_what_came_before() {
+        let rig = Rig::<4>::new();
+        let watch = ChainWatch::new();
+        for round in 0..10 {
+            rig.post(4, round);
+            let chain = rig.device.pop().unwrap();
+            rig.device.return_used(chain.head.into(), 0);
+            rig.queue.used_interrupt();
+            let _ = watch.check(rig.queue);
+        }
+        // SAFETY: the device model does nothing by itself.
+        unsafe { rig.queue.device_was_reset() };
+        rig.queue.initialize(0, 4);
+        watch.restart();
+        rig.post(4, 0);
+        for _ in 0..POLLS {
+            assert_eq!(watch.check(rig.queue), Progress::Waiting);
+        }
+        assert_eq!(watch.check(rig.queue), Progress::Stalled);
     }
 }

@@ -398,6 +398,16 @@ mod tests {
         assert_eq!(draw(&pool, &emptied, 9).len(), 1);
     }
 
+    #[test]
+    fn one_buffer_too_many_takes_the_place_of_none() {
+        let (pool, emptied) = (RandomPool::<2>::new(), BufferStack::new());
+        for byte in 1..=3 {
+            pool.push(buffer(&[byte; 4]), 4);
+        }
+        let words = [1, 2].map(|byte| u32::from_ne_bytes([byte; 4]));
+        assert_eq!(draw(&pool, &emptied, 9), words);
+    }
+
     fn draw_bytes<const N: usize>(
         pool: &RandomPool<'static, N>,
         emptied: &BufferStack<'static, N>,
