@@ -479,3 +479,23 @@ fn a_violation_that_reclaim_finds_takes_the_device_out_at_the_next_interrupt() {
         assert_eq!(adapter.submit(60, 8), Ok(()));
     }
 }
+
+#[test]
+fn a_batch_that_is_never_sent_comes_back_as_lost_after_a_second() {
+    let adapter = Adapter::new(9);
+    for n in 0..2 {
+        assert_eq!(adapter.submit(60, n), Ok(()));
+        adapter.driver().flush();
+    }
+    for _ in 0..POLLS_IN_A_SECOND {
+        assert!(adapter.rig.transport.poll());
+        assert!(adapter.calls().is_empty());
+    }
+    adapter.rig.transport.poll();
+    let lost = |n| Call::Transmitted(Err(ErrorCode::FAIL), 1600, n);
+    assert_eq!(adapter.calls()[..2], [lost(0), lost(1)]);
+    assert_eq!(adapter.rig.transport.counters().stalled, 1);
+    assert_eq!(adapter.driver().drops().lost, 2);
+    while adapter.rig.transport.poll() {}
+    assert_eq!(adapter.submit(60, 2), Ok(()));
+}
