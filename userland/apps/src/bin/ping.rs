@@ -28,6 +28,8 @@ const REQUESTS: u32 = 4;
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a line may wait.
+const LOOK: Duration = Duration::from_millis(100);
 /// Number in the requests by which answers are known.
 const IDENTIFIER: u16 = 0x544F;
 
@@ -61,8 +63,8 @@ impl Target {
 
 /// What the app is about.
 enum Phase {
-    /// Waits for a line.
-    Idle,
+    /// Waits for a line, and looks for it then.
+    Idle(Instant),
     /// Waits for the address of a name.
     Asking,
     /// Waits for an answer until then.
@@ -90,7 +92,7 @@ fn main() -> Result<(), ErrorCode> {
     loop {
         if let Some(address) = ping.network.poll().and_then(|change| change.address) {
             println!("ping: here is {}", address.address());
-            if matches!(ping.phase, Phase::Idle) {
+            if matches!(ping.phase, Phase::Idle(_)) {
                 ping.next_target();
             }
         }
@@ -120,7 +122,7 @@ fn start() -> Result<Ping, ErrorCode> {
         network,
         target: Target::NONE,
         first: FIRST.split_whitespace(),
-        phase: Phase::Idle,
+        phase: Phase::Idle(Instant::ZERO),
     })
 }
 
@@ -133,7 +135,11 @@ impl Ping {
         }
         let now = self.network.now();
         match self.phase {
-            Phase::Idle => {}
+            Phase::Idle(look) if now >= look => {
+                self.input.hurry();
+                self.phase = Phase::Idle(now + LOOK);
+            }
+            Phase::Idle(_) => {}
             Phase::Asking => match self.resolver.poll(&mut self.network) {
                 Lookup::Pending => {}
                 Lookup::Done(Ok(address)) => self.aim(address),
@@ -162,11 +168,10 @@ impl Ping {
             Phase::Pausing(_) => {}
         }
         Ok(match self.phase {
-            Phase::Idle => None,
             // An answer that nobody has to be asked for brings no event along.
             Phase::Asking if self.resolver.is_answered() => Some(now),
             Phase::Asking => None,
-            Phase::Waiting(until) | Phase::Pausing(until) => Some(until),
+            Phase::Idle(until) | Phase::Waiting(until) | Phase::Pausing(until) => Some(until),
         })
     }
 
@@ -180,7 +185,7 @@ impl Ping {
             self.aim(router);
         } else {
             println!("ping: this network has no router");
-            self.phase = Phase::Idle;
+            self.phase = Phase::Idle(Instant::ZERO);
         }
     }
 
@@ -214,7 +219,7 @@ impl Ping {
 
     /// Turns to the next of the first targets, then to the console.
     fn next_target(&mut self) {
-        self.phase = Phase::Idle;
+        self.phase = Phase::Idle(Instant::ZERO);
         match self.first.next() {
             Some(name) => {
                 self.target.set(name);

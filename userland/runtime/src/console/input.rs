@@ -2,25 +2,26 @@
 
 //! Lines that are typed while the app does something else.
 //!
-//! Bytes are read one at a time, since a read ends with the last byte asked for. The next read begins when
-//! the app takes the byte of the one before.
+//! A read ends when all its bytes have come, or by an abort. One byte at a time would lose those that
+//! come while the app is not reading; so reads are long, and the app ends them now and then to look.
 
-use super::{ALLOW_READ, COMMAND_READ, DRIVER, READ_DONE};
+use super::{ALLOW_READ, COMMAND_ABORT, COMMAND_READ, DRIVER, READ_DONE, READ_LIMIT};
 use crate::error::ErrorCode;
 use crate::raw;
 use crate::syscall::{self, SUCCESS_2_U32};
 use crate::upcall::Upcall;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 /// Longest line; what is typed beyond is dropped.
 pub const LINE_LIMIT: usize = 80;
 
-/// Pending when something was typed since the last [`Input::take_line`].
+/// Pending when a read has ended: call [`Input::take_line`].
 pub static TYPED: &Upcall = &READ_DONE;
 
 /// The memory of an [`Input`]; keep it in a [`Singleton`](crate::Singleton).
 pub struct InputMemory {
-    typed: [u8; 1],
+    typed: [u8; READ_LIMIT],
     line: [u8; LINE_LIMIT],
 }
 
@@ -29,7 +30,7 @@ impl InputMemory {
     #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         Self {
-            typed: [0],
+            typed: [0; READ_LIMIT],
             line: [0; LINE_LIMIT],
         }
     }
@@ -39,7 +40,9 @@ impl InputMemory {
 ///
 /// The functions that read from the console must not be used beside it.
 pub struct Input {
-    typed: NonNull<u8>,
+    typed: NonNull<[u8; READ_LIMIT]>,
+    /// Bytes of a read that ended, from the first that was not looked at.
+    unread: Range<usize>,
     line: &'static mut [u8; LINE_LIMIT],
     length: usize,
     /// A line has ended, and the next byte belongs to another one.
@@ -55,20 +58,28 @@ impl Input {
     pub fn open(memory: &'static mut InputMemory) -> Result<Self, ErrorCode> {
         READ_DONE.enable()?;
         READ_DONE.take();
-        let typed = NonNull::from(&mut memory.typed).cast::<u8>();
+        let typed = NonNull::from(&mut memory.typed);
         // SAFETY: the memory is static, and from here on reached through `typed` only.
-        unsafe { raw::allow_read_write(DRIVER, ALLOW_READ, typed.as_ptr(), 1) }
+        unsafe { raw::allow_read_write(DRIVER, ALLOW_READ, typed.cast().as_ptr(), READ_LIMIT) }
             .expect(SUCCESS_2_U32)?;
         read_next()?;
         Ok(Self {
             typed,
+            unread: 0..0,
             line: &mut memory.line,
             length: 0,
             is_complete: false,
         })
     }
 
-    /// Takes the line that was completed last, without its end. Never sleeps.
+    /// Asks for what was typed so far; [`TYPED`] is pending soon afterwards. Call it as often as a
+    /// person should wait for an answer.
+    pub fn hurry(&self) {
+        // Without a read to end it does nothing.
+        let _ = syscall::command(DRIVER, COMMAND_ABORT, 0, 0);
+    }
+
+    /// Takes the next line, without its end. Never sleeps. Ask until there is none.
     ///
     /// # Errors
     ///
@@ -77,21 +88,39 @@ impl Input {
         if core::mem::take(&mut self.is_complete) {
             self.length = 0;
         }
-        let Some([status, count, _]) = READ_DONE.take() else {
-            return Ok(None);
-        };
-        ErrorCode::check_status(status)?;
-        // SAFETY: the kernel wrote the byte before it reported the end of the read, and has no other
-        // read to write for.
-        let byte = unsafe { self.typed.as_ptr().read_volatile() };
-        read_next()?;
-        if count == 1 {
+        while !self.is_complete {
+            let Some(at) = self.unread.next() else {
+                if !self.take_read()? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            // SAFETY: the kernel wrote the bytes before it reported the end of the read, and the next
+            // read does not begin before all are looked at.
+            let byte = unsafe { self.typed.cast::<u8>().as_ptr().add(at).read_volatile() };
             self.push(byte);
+            if self.unread.is_empty() {
+                read_next()?;
+            }
         }
         let line = self.line.get(..self.length).unwrap_or_default();
-        Ok(self
-            .is_complete
-            .then(|| core::str::from_utf8(line).unwrap_or_default()))
+        Ok(Some(core::str::from_utf8(line).unwrap_or_default()))
+    }
+
+    /// Takes note of a read that has ended; tells whether there was one.
+    fn take_read(&mut self) -> Result<bool, ErrorCode> {
+        let Some([status, count, _]) = READ_DONE.take() else {
+            return Ok(false);
+        };
+        match ErrorCode::check_status(status) {
+            Ok(()) | Err(ErrorCode::Cancel) => {}
+            Err(error) => return Err(error),
+        }
+        self.unread = 0..(count as usize).min(READ_LIMIT);
+        if self.unread.is_empty() {
+            read_next()?;
+        }
+        Ok(true)
     }
 
     fn push(&mut self, byte: u8) {
@@ -111,7 +140,7 @@ impl Input {
 }
 
 fn read_next() -> Result<(), ErrorCode> {
-    syscall::command(DRIVER, COMMAND_READ, 1, 0)
+    syscall::command(DRIVER, COMMAND_READ, READ_LIMIT, 0)
 }
 
 #[cfg(test)]
@@ -124,8 +153,14 @@ mod tests {
             let mut input = Input::open(Box::leak(Box::new(InputMemory::new()))).unwrap();
             let mut lines = Vec::new();
             while !line.borrow().input.is_empty() {
+                // A full buffer ends the read by itself.
+                if line.borrow().input.len() < READ_LIMIT {
+                    input.hurry();
+                }
                 crate::upcall::wait_any(&[TYPED]);
-                lines.extend(input.take_line().unwrap().map(str::to_owned));
+                while let Some(line) = input.take_line().unwrap() {
+                    lines.push(line.to_owned());
+                }
             }
             lines
         })
@@ -152,7 +187,11 @@ mod tests {
     fn nothing_typed_is_no_line() {
         with_line(0, b"", |_| {
             let mut input = Input::open(Box::leak(Box::new(InputMemory::new()))).unwrap();
-            assert_eq!(input.take_line(), Ok(None));
+            for _ in 0..3 {
+                assert_eq!(input.take_line(), Ok(None));
+                input.hurry();
+                crate::upcall::wait_any(&[TYPED]);
+            }
         });
     }
 }

@@ -62,9 +62,10 @@ impl host::Kernel for LineKernel {
             }
             (DRIVER, COMMAND_ABORT) => {
                 line.aborts += 1;
-                let available = line.input.len();
                 if line.reading.take().is_some() {
+                    let available = line.input.len();
                     self.copy_input(&line.input);
+                    line.input.clear();
                     events.push_back(event(DRIVER, UPCALL_READ, [8, available as u32, 0]));
                 }
                 (128, 0)
