@@ -67,6 +67,7 @@ impl Batch {
     /// # Errors
     ///
     /// Those of [`check`](Self::check).
+    #[inline]
     pub(super) fn next<'f>(
         &self,
         shared: &'f ReadableProcessSlice,
@@ -88,6 +89,7 @@ impl Batch {
     }
 
     /// Goes on behind a frame.
+    #[inline]
     pub(super) fn pass(&mut self, entry: Entry<'_>) {
         self.at = self.at.wrapping_add(LENGTH_LEN).wrapping_add(entry.len);
         self.frames = self.frames.wrapping_add(1);
