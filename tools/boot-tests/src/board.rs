@@ -211,6 +211,14 @@ impl<'a> Board<'a> {
         self
     }
 
+    /// Has QEMU wait for a debugger, without holding the board up; see [`Guest::debugger`].
+    #[must_use]
+    pub fn debuggable(self) -> Board<'a> {
+        let socket = Guest::debugger_socket(self.directory.path());
+        let option = format!("unix:{},server=on,wait=off", socket.display());
+        self.with(&["-gdb", &option])
+    }
+
     /// Adds QEMU arguments.
     #[must_use]
     pub fn with(mut self, arguments: &[&str]) -> Board<'a> {

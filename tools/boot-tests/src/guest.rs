@@ -5,13 +5,14 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use board_runner::qemu::Qemu;
 use board_runner::session::end_with_parent;
 use tempfile::TempDir;
 
+use crate::debugger::Debugger;
 use crate::qmp::Qmp;
 use crate::transcript::{Absent, Transcript};
 
@@ -26,7 +27,7 @@ pub struct Guest {
     complaints: PathBuf,
     description: String,
     /// Holds the flash image and sockets for as long as QEMU runs.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Guest {
@@ -76,7 +77,7 @@ impl Guest {
             qmp,
             complaints,
             description,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -150,6 +151,18 @@ impl Guest {
     /// QEMU's monitor.
     pub fn qmp(&mut self) -> &mut Qmp {
         &mut self.qmp
+    }
+
+    pub(crate) fn debugger_socket(directory: &Path) -> PathBuf {
+        directory.join("debugger")
+    }
+
+    /// Stops the guest and lets its memory be written, if the board is
+    /// [debuggable](crate::Board::debuggable).
+    #[track_caller]
+    pub fn debugger(&self) -> Debugger {
+        let socket = Guest::debugger_socket(self.directory.path());
+        Debugger::attach(&socket).unwrap_or_else(|error| panic!("no debugger: {error}"))
     }
 
     /// Port of this machine that is forwarded to the guest's web server.

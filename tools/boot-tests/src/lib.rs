@@ -8,6 +8,7 @@
 //! one in `QEMU_NEW` if that is set.
 
 mod board;
+mod debugger;
 mod gdb;
 mod guest;
 mod host;
@@ -18,6 +19,7 @@ mod stack_gauge;
 mod transcript;
 
 pub use board::{Board, MUTE_ENTROPY, app_objects, cpus, each_qemu, kernel};
+pub use debugger::Debugger;
 pub use gdb::{Gdb, symbol};
 pub use guest::Guest;
 pub use host::{HOST, HOST_MAC, Host};

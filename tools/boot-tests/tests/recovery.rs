@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use boot_tests::{Board, Guest, MUTE_ENTROPY, PATIENCE, each_qemu};
+use serde_json::json;
 
 const PEER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 const BOARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -120,5 +121,68 @@ fn a_card_that_interrupts_without_end_is_masked_while_the_rest_of_the_board_runs
             }
         }
         guest.fail_with("the card does not come back");
+    });
+}
+
+/// Where the descriptors of a queue are, and how many, as QEMU knows it.
+fn descriptors(guest: &mut Guest, device: &str, queue: u64) -> (u64, u64) {
+    let devices = guest.qmp().execute("x-query-virtio", json!({}));
+    let path = devices
+        .as_array()
+        .and_then(|devices| devices.iter().find(|found| found["name"] == device))
+        .map(|found| found["path"].clone());
+    let path = path.unwrap_or_else(|| guest.fail_with(&format!("no {device} in {devices}")));
+    let status = guest.qmp().execute(
+        "x-query-virtio-queue-status",
+        json!({ "path": path, "queue": queue }),
+    );
+    let number = |name: &str| status[name].as_u64();
+    match (number("vring-desc"), number("vring-num")) {
+        (Some(address), Some(count)) => (address, count),
+        _ => guest.fail_with(&format!("no descriptors in {status}")),
+    }
+}
+
+/// QEMU gives up on a card whose queue makes no sense to it, sets DEVICE_NEEDS_RESET and interrupts. The
+/// driver never makes such a queue, so somebody else does.
+#[test]
+fn a_card_that_needs_a_reset_gets_one_and_carries_frames_again() {
+    each_qemu(|qemu| {
+        let (mut guest, peer) = Board::on(qemu)
+            .apps(&["echo"])
+            .cable()
+            .debuggable()
+            .boot_with_peer();
+        guest.expect("echo: returning every frame");
+        for round in 0..3 {
+            for sent in 0..100 {
+                peer.send(&frame(sent));
+                assert_eq!(number(&peer.receive()), sent);
+            }
+            let (address, count) = descriptors(&mut guest, "virtio-net", 1);
+            let mut debugger = guest.debugger();
+            for index in 0..count {
+                // The flag NEXT, and a next descriptor beyond the table.
+                let written = debugger.write(address + 16 * index + 12, &[1, 0, 0xFF, 0xFF]);
+                written.unwrap_or_else(|error| guest.fail_with(&error.to_string()));
+            }
+            let detached = debugger.detach();
+            detached.unwrap_or_else(|error| guest.fail_with(&error.to_string()));
+            let start = Instant::now();
+            while counter(&mut guest, "recoveries") <= round {
+                if start.elapsed() > PATIENCE {
+                    guest.fail_with("the card is not reset and brought back");
+                }
+                // Lost, or answered by a card that is back.
+                peer.send(&frame(1_000));
+                while peer.receive_within(Duration::from_millis(20)).is_some() {}
+            }
+            assert_eq!(counter(&mut guest, "needs_reset"), round + 1);
+        }
+        peer.send(&frame(7));
+        assert_eq!(number(&peer.receive()), 7);
+        if guest.printed().contains("panic") {
+            guest.fail_with("the kernel panicked");
+        }
     });
 }
