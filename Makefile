@@ -51,7 +51,7 @@ help: ## list the targets
 	@echo '  NET=user|none|dgram:L:R     network cards, several with commas (user)'
 	@echo '  RNG=on|off                  entropy device (on)'
 	@echo '  PORT=8080                   port of this machine that leads to port 80 of the board;'
-	@echo '                              PORT=8007:7 leads to port 7'
+	@echo '                              PORT=8007:7 leads to port 7, PORT=8007:7/udp to its UDP port'
 	@echo '  PING="name address"         whom the ping app pings first (nobody: it asks)'
 	@echo '  GDB=1234                    port at which debug waits for gdb'
 	@echo '  QEMU=path                   the QEMU program (qemu-system-riscv32)'

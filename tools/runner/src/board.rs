@@ -7,7 +7,7 @@ use crate::bundle::Bundle;
 use crate::cli::{Action, AppOptions, Cli, RunOptions, Switch};
 use crate::credential::Maker;
 use crate::error::Error;
-use crate::network::Forward;
+use crate::network::{Forward, Protocol};
 use crate::port::ensure_free;
 use crate::qemu::{Machine, Qemu};
 use crate::session;
@@ -44,10 +44,10 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         );
     }
     if options.net.forwards_port() {
-        ensure_free(options.port.host, "PORT=number")?;
+        ensure_free(options.port.protocol, options.port.host, "PORT=number")?;
     }
     if let Some(port) = debugger {
-        ensure_free(port, "GDB=number")?;
+        ensure_free(Protocol::Tcp, port, "GDB=number")?;
     }
     let maker = options.apps.credentials.load()?;
     let bundle = bundle(workspace, &options.apps, maker.as_ref())?;
@@ -59,7 +59,9 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         },
         flash_image: bundle.write_image(workspace)?,
         entropy: options.rng == Switch::On,
-        network: options.net.clone().leading_to(options.port.guest),
+        network: (options.net.clone())
+            .leading_to(options.port.guest)
+            .carrying(options.port.protocol),
         port: options.port.host,
         legacy: false,
     };
@@ -73,10 +75,18 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         eprintln!("board: waiting for a debugger; in another terminal run");
         eprintln!("  {}", debugger_line(&machine, &bundle, port));
     } else if options.net.forwards_port() {
-        let Forward { host, guest } = options.port;
-        let scheme = if guest == 80 { "http://" } else { "" };
+        let Forward {
+            host,
+            guest,
+            protocol,
+        } = options.port;
+        let (kind, scheme) = match (protocol, guest) {
+            (Protocol::Udp, _) => ("UDP port", ""),
+            (Protocol::Tcp, 80) => ("port", "http://"),
+            (Protocol::Tcp, _) => ("port", ""),
+        };
         eprintln!(
-            "board: the board's port {guest} is at {scheme}localhost:{host}; Ctrl-C stops it"
+            "board: the board's {kind} {guest} is at {scheme}localhost:{host}; Ctrl-C stops it"
         );
     } else {
         eprintln!("board: Ctrl-C stops the board");

@@ -65,7 +65,8 @@ pub struct RunOptions {
     /// The QEMU program
     #[arg(long, default_value = "qemu-system-riscv32", value_name = "PATH")]
     pub qemu: PathBuf,
-    /// Port of this machine that leads to port 80 of the board, or HOST:GUEST for another one there
+    /// Port of this machine that leads to port 80 of the board, or HOST:GUEST for another one there; with
+    /// /udp behind it, for UDP
     #[arg(long, default_value = "8080", value_name = "PORT")]
     pub port: Forward,
 }

@@ -28,20 +28,43 @@ pub enum Card {
 pub struct Network {
     cards: Vec<Card>,
     guest_port: u16,
+    protocol: Protocol,
 }
 
-/// A TCP port of this machine that leads to one of the board.
+/// What a forwarded port carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        }
+    }
+}
+
+/// A port of this machine that leads to one of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
     /// Port of this machine.
     pub host: u16,
     /// Port of the board.
     pub guest: u16,
+    /// What it carries.
+    pub protocol: Protocol,
 }
 
 /// A `PORT` option that names no ports.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no port: use a number from 1 to 65535, or two as HOST:GUEST")]
+#[error(
+    "`{0}` is no port: use a number from 1 to 65535, or two as HOST:GUEST, with /udp behind them for UDP"
+)]
 pub struct BadPort(String);
 
 impl FromStr for Forward {
@@ -49,12 +72,20 @@ impl FromStr for Forward {
 
     fn from_str(text: &str) -> Result<Forward, BadPort> {
         let port = |word: &str| word.parse().ok().filter(|port| *port != 0);
-        let both = match text.split_once(':') {
-            Some((host, guest)) => port(host).zip(port(guest)),
-            None => port(text).zip(Some(GUEST_PORT)),
+        let (ports, protocol) = match text.strip_suffix("/udp") {
+            Some(ports) => (ports, Protocol::Udp),
+            None => (text, Protocol::Tcp),
         };
-        both.map(|(host, guest)| Forward { host, guest })
-            .ok_or_else(|| BadPort(text.to_owned()))
+        let both = match ports.split_once(':') {
+            Some((host, guest)) => port(host).zip(port(guest)),
+            None => port(ports).zip(Some(GUEST_PORT)),
+        };
+        both.map(|(host, guest)| Forward {
+            host,
+            guest,
+            protocol,
+        })
+        .ok_or_else(|| BadPort(text.to_owned()))
     }
 }
 
@@ -70,6 +101,7 @@ impl Network {
     pub const NONE: Network = Network {
         cards: Vec::new(),
         guest_port: GUEST_PORT,
+        protocol: Protocol::Tcp,
     };
 
     /// Makes a board with these cards.
@@ -87,6 +119,12 @@ impl Network {
         Network { guest_port, ..self }
     }
 
+    /// The same cards, with the forwarded port carrying this.
+    #[must_use]
+    pub fn carrying(self, protocol: Protocol) -> Network {
+        Network { protocol, ..self }
+    }
+
     /// Whether QEMU will listen on the forwarded port.
     #[must_use]
     pub fn forwards_port(&self) -> bool {
@@ -98,7 +136,8 @@ impl Network {
     pub fn arguments(&self, port: u16) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut forward = Some(format!(
-            ",hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:{}",
+            ",hostfwd={}:127.0.0.1:{port}-{GUEST_ADDRESS}:{}",
+            self.protocol.name(),
             self.guest_port
         ));
         for (index, card) in self.cards.iter().enumerate() {
@@ -185,11 +224,26 @@ mod tests {
     #[test]
     fn the_forwarded_port_leads_to_the_web_server_or_where_it_is_told_to() {
         let (host, guest) = (8007, 7);
-        assert_eq!("8007".parse(), Ok(Forward { host, guest: 80 }));
-        assert_eq!("8007:7".parse(), Ok(Forward { host, guest }));
+        for (text, guest, protocol) in [
+            ("8007", 80, Protocol::Tcp),
+            ("8007:7", guest, Protocol::Tcp),
+            ("8007/udp", 80, Protocol::Udp),
+            ("8007:7/udp", guest, Protocol::Udp),
+        ] {
+            let forward = Forward {
+                host,
+                guest,
+                protocol,
+            };
+            assert_eq!(text.parse(), Ok(forward));
+        }
         let arguments = Network::new(vec![Card::User]).leading_to(7).arguments(8007);
         assert!(arguments[1].ends_with("127.0.0.1:8007-10.0.2.15:7"));
-        for text in ["", "0", "x", "65536", "1:0", ":7", "1:", "1:2:3", "-1"] {
+        let datagrams = Network::new(vec![Card::User]).carrying(Protocol::Udp);
+        assert!(datagrams.arguments(8007)[1].contains(",hostfwd=udp:127.0.0.1:8007-"));
+        for text in [
+            "", "0", "x", "65536", "1:0", ":7", "1:", "1:2:3", "-1", "/udp", "1/tcp", "1:2/",
+        ] {
             assert_eq!(text.parse::<Forward>(), Err(BadPort(text.to_owned())));
         }
     }
