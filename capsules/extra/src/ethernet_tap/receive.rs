@@ -33,6 +33,8 @@ pub(super) struct Hold<'a> {
     held: Cell<bool>,
     /// How often the timer has come while this frame was held.
     rounds: Cell<u8>,
+    /// How often the timer has come for nothing.
+    idle_rounds: Cell<u8>,
     stalled: Cell<Ports>,
 }
 
@@ -44,6 +46,7 @@ impl<'a> Hold<'a> {
             armed: Cell::new(false),
             held: Cell::new(false),
             rounds: Cell::new(0),
+            idle_rounds: Cell::new(0),
             stalled: Cell::new(Ports::NONE),
         }
     }
@@ -67,7 +70,7 @@ impl<'a> Hold<'a> {
     /// Has the timer come, which it does sooner at first.
     pub(super) fn arm(&self) {
         if !self.armed.replace(true) {
-            let round = u32::from(self.rounds.get().min(LONGEST_WAIT_ROUND));
+            let round = u32::from(self.idle_rounds.get().min(LONGEST_WAIT_ROUND));
             self.retry.map(|retry| retry.arm(FIRST_WAIT_MS << round));
         }
     }
@@ -76,7 +79,13 @@ impl<'a> Hold<'a> {
     fn let_go(&self) {
         if self.held.replace(false) {
             self.rounds.set(0);
+            self.idle_rounds.set(0);
         }
+    }
+
+    /// Has the timer come soon again, since something has moved.
+    pub(super) fn hasten(&self) {
+        self.idle_rounds.set(0);
     }
 }
 
@@ -255,11 +264,16 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
 impl<'a, E, P: Path<'a, E>, const N: usize> LookAgain for EthernetTapDriver<'a, E, P, N> {
     fn look_again(&self) {
-        self.hold.armed.set(false);
-        if self.hold.is_held() {
-            self.hold
-                .rounds
-                .set(self.hold.rounds.get().saturating_add(1));
+        let hold = &self.hold;
+        hold.armed.set(false);
+        let more = |rounds: &Cell<u8>| rounds.set(rounds.get().saturating_add(1));
+        if hold.is_held() {
+            more(&hold.rounds);
+        }
+        if hold.is_held() || self.waiting.get() {
+            more(&hold.idle_rounds);
+        } else {
+            hold.hasten();
         }
         self.settle();
         if self.waiting.get() {

@@ -309,6 +309,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
         if sent {
             P::flush(self.adapter);
+            self.hold.hasten();
         }
         let waits = |number| self.is_waiting(number);
         self.waiting

@@ -65,8 +65,11 @@ fn a_ring_full_of_the_frames_of_others_is_tried_again_by_the_timer() {
     bench.send(app, &frame(ELSEWHERE, 1, 60)).unwrap();
     // Its next command tries too, and finds no room either.
     assert_eq!(bench.transmit(app, 60, 0), Err(ErrorCode::BUSY));
+    // Less and less often, while nothing moves.
+    let delays: Vec<_> = (0..6).map(|_| bench.wait().unwrap()).collect();
+    assert_eq!(delays, [1, 2, 4, 8, 16, 16]);
     card.depth.set(1);
-    assert_eq!(bench.wait(), Some(1));
+    assert_eq!(bench.wait(), Some(16));
     assert_eq!(app.upcalls(), [(SENT, (0, 60, 0))]);
     assert_eq!(bench.wait(), None);
 }
