@@ -103,7 +103,7 @@ fn cutoffs_are_those_of_the_standard_for_the_assumed_entropy() {
 
 #[test]
 fn a_source_that_varies_passes_in_blocks_of_any_length() {
-    let stream = bytes(&varied(if cfg!(miri) { 600 } else { 20_000 }));
+    let stream = bytes(&varied(if cfg!(miri) { 200 } else { 20_000 }));
     for block in [1, 3, 4, 7, 16, 64, 256, 1000, 4096] {
         let tests = HealthTests::new();
         assert!(examine(&tests, &stream, block).iter().all(Result::is_ok));
@@ -114,10 +114,14 @@ fn a_source_that_varies_passes_in_blocks_of_any_length() {
 fn of_a_stuck_source_less_than_two_words_come_out() {
     for (good, word) in [(0, 0), (0, u32::MAX), (10, 0x1234_5678), (600, 7)] {
         for block in [1, 3, 4, 7, 8, 16, 32, 256, 1024] {
+            if cfg!(miri) && (good > 0 || block < 4) {
+                continue;
+            }
             let tests = HealthTests::new();
             let varied = examine(&tests, &bytes(&varied(good)), 4);
             assert!(varied.iter().all(Result::is_ok));
-            let results = examine(&tests, &bytes(&[word; 2048]), block);
+            let stuck = [word; if cfg!(miri) { 300 } else { 2048 }];
+            let results = examine(&tests, &bytes(&stuck), block);
             let passed = results.iter().filter(|result| result.is_ok()).count();
             assert!(passed * block < 8, "{good} {word} {block}");
             // It is known to be stuck, not only suspected, after three samples.
@@ -144,11 +148,17 @@ fn a_repetition_inside_a_block_that_goes_on_is_an_accident() {
 
 #[test]
 fn a_source_that_takes_turns_between_a_few_words_is_found() {
-    for period in [2, 3, 5, 8, 60, 100, 400] {
+    let periods = [2, 3, 5, 8, 60, 100, 400];
+    for period in periods.into_iter().take(if cfg!(miri) { 4 } else { 7 }) {
         let cycle = varied(period);
-        let words: Vec<u32> = cycle.iter().copied().cycle().take(8192).collect();
+        // Six times around, in samples of four words.
+        let count = 6 * 4 * period;
+        let words: Vec<u32> = cycle.iter().copied().cycle().take(count).collect();
         let results = examine(&HealthTests::new(), &bytes(&words), 256);
-        assert!(results.contains(&Err(Unhealthy::Repetitive)), "{period}");
+        let found = |result: &Result<(), Unhealthy>| {
+            matches!(result, Err(Unhealthy::Repetitive | Unhealthy::Stuck))
+        };
+        assert!(results.iter().any(found), "{period}");
     }
 }
 

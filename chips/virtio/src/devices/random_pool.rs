@@ -6,7 +6,7 @@
 //! fill a word waits for the next buffer.
 
 use core::cell::Cell;
-use core::ops::Range;
+use core::marker::PhantomData;
 use core::ptr;
 
 use super::buffer_stack::BufferStack;
@@ -31,20 +31,6 @@ impl Filled<'_> {
     fn piece(&mut self, count: usize) -> &mut [u8] {
         let end = self.end.min(self.next.saturating_add(count));
         self.buffer.get_mut(self.next..end).unwrap_or_default()
-    }
-
-    /// Draws and erases the next `LEN` bytes, or none if there are fewer.
-    #[inline]
-    fn draw<const LEN: usize>(&mut self) -> Option<[u8; LEN]>
-    where
-        [u8; LEN]: Default,
-    {
-        let bytes = self
-            .buffer
-            .get_mut(self.next..self.end)?
-            .first_chunk_mut::<LEN>()?;
-        self.next += LEN;
-        Some(core::mem::take(bytes))
     }
 }
 
@@ -172,7 +158,7 @@ impl<'b, const N: usize> RandomPool<'b, N> {
         Words {
             at: ptr::null_mut(),
             stop: ptr::null_mut(),
-            current: self.pop(),
+            current: self.pop().map(Held::new),
             pool: self,
             emptied,
             drawn: false,
@@ -212,16 +198,74 @@ impl<'b, const N: usize> RandomPool<'b, N> {
     }
 }
 
+/// A buffer that was taken out of its reference, so that pointers to its bytes stay good.
+struct Held<'b> {
+    buffer: *mut [u8],
+    next: usize,
+    end: usize,
+    owned: PhantomData<&'b mut [u8]>,
+}
+
+impl<'b> Held<'b> {
+    fn new(filled: Filled<'b>) -> Self {
+        Self {
+            buffer: filled.buffer,
+            next: filled.next,
+            end: filled.end,
+            owned: PhantomData,
+        }
+    }
+
+    fn remaining(&self) -> usize {
+        self.end.saturating_sub(self.next)
+    }
+
+    /// The bytes that are not drawn.
+    fn rest(&mut self) -> &mut [u8] {
+        // SAFETY: `new` took the only reference to the buffer, which is good for `'b`. Pointers that
+        // `Words` has made of it are not used before this borrow ends.
+        let buffer = unsafe { &mut *self.buffer };
+        buffer.get_mut(self.next..self.end).unwrap_or_default()
+    }
+
+    /// Draws and erases the next `LEN` bytes, or none if there are fewer.
+    fn draw<const LEN: usize>(&mut self) -> Option<[u8; LEN]>
+    where
+        [u8; LEN]: Default,
+    {
+        let bytes = core::mem::take(self.rest().first_chunk_mut::<LEN>()?);
+        self.next += LEN;
+        Some(bytes)
+    }
+
+    /// Whole words at the start of what is not drawn, if they are aligned: the first one and the end.
+    fn words(&mut self) -> Option<(*mut u32, *mut u32)> {
+        let whole = self.rest().len() / WORD;
+        let first: *mut u32 = self.buffer.cast::<u8>().wrapping_add(self.next).cast();
+        (whole > 0 && first.is_aligned()).then(|| (first, first.wrapping_add(whole)))
+    }
+
+    fn into_filled(self) -> Filled<'b> {
+        Filled {
+            // SAFETY: `new` took the only reference to the buffer, which is good for `'b`; this value,
+            // and with it the use of any pointer to the buffer, ends here.
+            buffer: unsafe { &mut *self.buffer },
+            next: self.next,
+            end: self.end,
+        }
+    }
+}
+
 /// The words of a pool, each drawn once.
 ///
 /// Clients take them one by one through an object, so the next word is mostly where a pointer says.
 pub(super) struct Words<'p, 'b, const N: usize> {
-    /// The words from here to there are aligned, in the buffer drawn from and not drawn yet. Nothing
-    /// else refers to them: `current` is not used before `settle` has made both null.
+    /// The words from here to there are aligned, and the next in `current` to be drawn.
     at: *mut u32,
     stop: *mut u32,
-    /// The buffer drawn from, which is out of the pool meanwhile.
-    current: Option<Filled<'b>>,
+    /// The buffer drawn from, which is out of the pool meanwhile. It does not know of words drawn by
+    /// pointer until `settle` has told it.
+    current: Option<Held<'b>>,
     pool: &'p RandomPool<'b, N>,
     emptied: &'p BufferStack<'b, N>,
     drawn: bool,
@@ -234,16 +278,12 @@ impl<const N: usize> Words<'_, '_, N> {
         self.drawn
     }
 
-    /// Notes how many words were drawn by pointer, and gives the others back to `current`.
+    /// Tells `current` how many words were drawn by pointer, and ends that.
     fn settle(&mut self) {
-        let left = self.stop.addr().wrapping_sub(self.at.addr());
-        if !self.stop.is_null()
-            && let Some(current) = &mut self.current
+        if let Some(current) = &mut self.current
+            && !self.at.is_null()
         {
-            let next = current
-                .end
-                .wrapping_sub(current.end.wrapping_sub(current.next) % WORD);
-            let next = next.wrapping_sub(left);
+            let next = self.at.addr().wrapping_sub(current.buffer.addr());
             self.drawn |= next != current.next;
             current.next = next;
         }
@@ -254,23 +294,14 @@ impl<const N: usize> Words<'_, '_, N> {
     #[inline(never)]
     fn draw_slowly(&mut self) -> Option<u32> {
         self.settle();
-        let whole = self.current.as_mut().and_then(Filled::draw::<WORD>);
+        let whole = self.current.as_mut().and_then(Held::draw::<WORD>);
         let word = match whole {
             Some(bytes) => u32::from_le_bytes(bytes),
             None => self.draw_across()?,
         };
         self.drawn = true;
-        if let Some(current) = &mut self.current
-            && let Some(bytes) = current.buffer.get_mut(current.next..current.end)
-        {
-            let (words, _) = bytes.as_chunks_mut::<WORD>();
-            let words: Range<*mut u32> = {
-                let range = words.as_mut_ptr_range();
-                range.start.cast()..range.end.cast()
-            };
-            if words.start.is_aligned() && !words.is_empty() {
-                (self.at, self.stop) = (words.start, words.end);
-            }
+        if let Some(words) = self.current.as_mut().and_then(Held::words) {
+            (self.at, self.stop) = words;
         }
         Some(word)
     }
@@ -278,7 +309,7 @@ impl<const N: usize> Words<'_, '_, N> {
     /// Draws a word that does not lie in one buffer, if there are enough bytes in all of them.
     #[cold]
     fn draw_across(&mut self) -> Option<u32> {
-        let here = self.current.as_ref().map_or(0, Filled::remaining);
+        let here = self.current.as_ref().map_or(0, Held::remaining);
         if here + self.pool.bytes.get() < WORD {
             return None;
         }
@@ -291,12 +322,12 @@ impl<const N: usize> Words<'_, '_, N> {
 
     fn draw_byte(&mut self) -> Option<[u8; 1]> {
         loop {
-            if let Some(byte) = self.current.as_mut().and_then(Filled::draw::<1>) {
+            if let Some(byte) = self.current.as_mut().and_then(Held::draw::<1>) {
                 return Some(byte);
             }
             let next = self.pool.pop()?;
-            if let Some(empty) = self.current.replace(next) {
-                self.emptied.push(empty.buffer);
+            if let Some(empty) = self.current.replace(Held::new(next)) {
+                self.emptied.push(empty.into_filled().buffer);
             }
         }
     }
@@ -310,8 +341,8 @@ impl<const N: usize> Iterator for Words<'_, '_, N> {
         if self.at == self.stop {
             return self.draw_slowly();
         }
-        // SAFETY: `at` is below `stop`, so it points to an aligned word of the buffer in `current`, to
-        // which nothing else refers. The next word is in the buffer too, or `stop`.
+        // SAFETY: `at` is below `stop`, so it points to an aligned word of the buffer that `current`
+        // holds, to which there is no reference. The next word is in the buffer too, or `stop`.
         unsafe {
             let word = self.at.replace(0);
             self.at = self.at.add(1);
@@ -324,7 +355,7 @@ impl<const N: usize> Drop for Words<'_, '_, N> {
     fn drop(&mut self) {
         self.settle();
         if let Some(current) = self.current.take() {
-            self.pool.keep_or_empty(current, self.emptied);
+            self.pool.keep_or_empty(current.into_filled(), self.emptied);
         }
     }
 }
