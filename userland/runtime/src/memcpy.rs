@@ -3,8 +3,9 @@
 //! Copying memory: the compiler's `memcpy` for the target, eight words at a time.
 //!
 //! Frames are copied between places of any alignment. The destination is brought to a word border first.
-//! If the source is at one then, words move as they are; else each word is put together from the two
-//! that it lies in. No word is read that holds no byte of the source.
+//! If the source is at one then, words move as they are; if it is two bytes behind one, words of it are
+//! stored by halves; else each word is put together from the two that it lies in. No word is read that
+//! holds no byte of the source.
 //!
 //! Shown by `tools/boot-tests/tests/apps.rs::copies_of_every_length_and_alignment_are_exact`.
 
@@ -63,7 +64,9 @@ global_asm!(
     "    j    70f",
     // The source is t0 bytes behind a border. t4 is the word read last; its upper bytes, moved down by
     // t2 bits, and the lower ones of the next, moved up by t3, make a word of the destination.
-    "50: addi t6, a4, -16",
+    "50: addi t1, t0, -2",
+    "    beqz t1, 65f",
+    "    addi t6, a4, -16",
     "    bgtu a3, t6, 70f",
     "    sub  a1, a1, t0",
     "    lw   t4, 0(a1)",
@@ -94,6 +97,33 @@ global_asm!(
     "    addi a3, a3, 16",
     "    bleu a3, t6, 60b",
     "    add  a1, a1, t0",
+    "    j    70f",
+    // Two bytes behind: after two bytes the source is at a border, and its words are stored by halves.
+    "65: lhu  t0, 0(a1)",
+    "    addi a1, a1, 2",
+    "    sh   t0, 0(a3)",
+    "    addi a3, a3, 2",
+    "    addi t6, a4, -16",
+    "    bgtu a3, t6, 70f",
+    "67: lw   t0, 0(a1)",
+    "    lw   t1, 4(a1)",
+    "    lw   t2, 8(a1)",
+    "    lw   t3, 12(a1)",
+    "    addi a1, a1, 16",
+    "    sh   t0, 0(a3)",
+    "    srli t0, t0, 16",
+    "    sh   t0, 2(a3)",
+    "    sh   t1, 4(a3)",
+    "    srli t1, t1, 16",
+    "    sh   t1, 6(a3)",
+    "    sh   t2, 8(a3)",
+    "    srli t2, t2, 16",
+    "    sh   t2, 10(a3)",
+    "    sh   t3, 12(a3)",
+    "    srli t3, t3, 16",
+    "    sh   t3, 14(a3)",
+    "    addi a3, a3, 16",
+    "    bleu a3, t6, 67b",
     // What is left, and short copies.
     "70: bgeu a3, a4, 90f",
     "80: lbu  t0, 0(a1)",
