@@ -16,6 +16,7 @@ use kernel::debug;
 use kernel::utilities::boot_memory::BootMemory;
 use qemu_rv32_virt_chip::memory_map::VIRTIO_SLOTS;
 use riscv::dma_fence::RiscvCoherentDmaFence;
+use virtio::counters::Entries;
 use virtio::devices::VirtIODeviceType;
 use virtio::features::RING_PACKED;
 use virtio::queues::BufferQueue;
@@ -175,11 +176,7 @@ impl fmt::Display for Line<'_> {
 }
 
 /// Prints names and values that belong together on one line.
-fn counters(
-    writer: &mut dyn Write,
-    title: &str,
-    entries: impl Iterator<Item = (&'static str, u32)>,
-) -> fmt::Result {
+fn counters(writer: &mut dyn Write, title: &str, entries: Entries<'_>) -> fmt::Result {
     write!(writer, "  {title}:")?;
     for (name, value) in entries {
         write!(writer, " {name} {value}")?;

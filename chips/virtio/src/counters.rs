@@ -6,6 +6,12 @@
 //! counted up in place, and the public snapshot that a console prints.
 
 use core::cell::Cell;
+use core::iter::{Copied, Zip};
+use core::slice;
+
+/// Names and values of a set of counters.
+pub type Entries<'a> =
+    Zip<Copied<slice::Iter<'static, &'static str>>, Copied<slice::Iter<'a, u32>>>;
 
 /// One live counter.
 pub(crate) struct Counter(Cell<u32>);
@@ -35,14 +41,20 @@ macro_rules! counters {
     }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[repr(C)]
         pub struct $snapshot {
             $($(#[$what])* pub $field: u32,)+
         }
 
         impl $snapshot {
+            const NAMES: &'static [&'static str] = &[$(stringify!($field),)+];
+
             /// Lists names and values in order of declaration, for printing.
-            pub fn entries(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
-                [$((stringify!($field), self.$field),)+].into_iter()
+            pub fn entries(&self) -> Entries<'_> {
+                let first: *const u32 = core::ptr::from_ref(self).cast();
+                // SAFETY: in C's layout this is one value for each name, without padding.
+                let values = unsafe { slice::from_raw_parts(first, Self::NAMES.len()) };
+                Self::NAMES.iter().copied().zip(values.iter().copied())
             }
         }
 

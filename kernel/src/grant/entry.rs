@@ -7,9 +7,9 @@
 use core::ptr::NonNull;
 
 use super::layout::{GrantLayout, GrantMemory};
-use crate::process::{Error, GrantEntry, Process, ProcessId};
+use crate::process::{EnteredGrant, Error, Exit, Process, ProcessId};
 
-/// Which grant this is, and what its memory looks like.
+/// Which grant this is.
 #[derive(Clone, Copy)]
 pub(super) struct GrantKind {
     /// The number that processes use for the driver.
@@ -18,13 +18,21 @@ pub(super) struct GrantKind {
     pub(super) grant_num: usize,
 }
 
+/// How a grant gets its memory.
+pub(super) struct GrantValue {
+    /// What lies where.
+    pub(super) layout: GrantLayout,
+    /// Writes the driver's first value, no more than `layout` has room for, to its place.
+    pub(super) write_default: unsafe fn(NonNull<u8>),
+}
+
 /// A grant that has been entered. Dropping it leaves the grant.
 pub(super) struct Entered<'a, P: Process + ?Sized = dyn Process + 'a> {
     process: &'a P,
     grant_num: usize,
     start: NonNull<u8>,
     /// Through which to leave the grant, if not through the process.
-    entry: Option<&'a GrantEntry>,
+    exit: Option<Exit<'a>>,
 }
 
 impl<'a, P: Process + ?Sized> Entered<'a, P> {
@@ -40,7 +48,7 @@ impl<'a, P: Process + ?Sized> Entered<'a, P> {
             process,
             grant_num,
             start,
-            entry: None,
+            exit: None,
         })
     }
 
@@ -77,13 +85,13 @@ impl Entered<'static> {
         process_id: ProcessId,
         grant_num: usize,
     ) -> Option<Self> {
-        let entry = process.enter_grant_in(process_id, grant_num);
-        if let Some(start) = entry.and_then(GrantEntry::memory) {
+        let entered = process.enter_grant_in(process_id, grant_num);
+        if let Some((start, exit)) = entered.map(EnteredGrant::into_parts) {
             return Some(Self {
                 process,
                 grant_num,
                 start,
-                entry,
+                exit: Some(exit),
             });
         }
         if process.processid() != process_id {
@@ -94,8 +102,7 @@ impl Entered<'static> {
 
     /// Enters a grant, which gets memory in the process first if it has none.
     ///
-    /// Fresh memory has null entries, and `write_default` is called with the place where the
-    /// driver's value goes.
+    /// Fresh memory has null entries and a default value.
     ///
     /// # Errors
     ///
@@ -104,27 +111,25 @@ impl Entered<'static> {
     ///
     /// # Safety
     ///
-    /// `layout` is the same for each use of this grant, and `write_default` writes no more than
-    /// the value that `layout` has room for.
+    /// `value` is the same for each use of this grant.
     #[inline(always)]
     pub(super) unsafe fn existing_or_new(
         process_id: ProcessId,
-        kind: GrantKind,
-        layout: &GrantLayout,
-        write_default: unsafe fn(NonNull<u8>),
+        kind: &GrantKind,
+        value: &'static GrantValue,
     ) -> Result<Self, Error> {
         let process = process_id.slot_process().ok_or(Error::NoSuchApp)?;
-        let entry = process.enter_grant_in(process_id, kind.grant_num);
-        let start = match entry.and_then(GrantEntry::memory) {
-            Some(start) => start,
+        let entered = process.enter_grant_in(process_id, kind.grant_num);
+        let (start, exit) = match entered.map(EnteredGrant::into_parts) {
+            Some((start, exit)) => (start, Some(exit)),
             // SAFETY: the caller vouches for the same.
-            None => unsafe { Self::enter_slowly(process_id, kind, layout, write_default) }?,
+            None => unsafe { (Self::enter_slowly(process_id, kind, value)?, None) },
         };
         Ok(Self {
             process,
             grant_num: kind.grant_num,
             start,
-            entry,
+            exit,
         })
     }
 
@@ -136,10 +141,10 @@ impl Entered<'static> {
     #[cold]
     unsafe fn enter_slowly(
         process_id: ProcessId,
-        kind: GrantKind,
-        layout: &GrantLayout,
-        write_default: unsafe fn(NonNull<u8>),
+        kind: &GrantKind,
+        value: &'static GrantValue,
     ) -> Result<NonNull<u8>, Error> {
+        let layout = &value.layout;
         let process = process_id.resolve().ok_or(Error::NoSuchApp)?;
         let error = match process.enter_grant(kind.grant_num) {
             Ok(start) => return Ok(start),
@@ -159,7 +164,7 @@ impl Entered<'static> {
         // and since the grant is entered, nobody else gets at it.
         unsafe {
             GrantMemory::initialize(start, layout);
-            write_default(start.byte_add(layout.value_offset));
+            (value.write_default)(start.byte_add(layout.value_offset));
         }
         core::mem::forget(entered);
         Ok(start)
@@ -171,8 +176,8 @@ impl<P: Process + ?Sized> Drop for Entered<'_, P> {
     fn drop(&mut self) {
         // SAFETY: whatever refers to the memory borrows from this value, so it is gone by now.
         unsafe {
-            match self.entry {
-                Some(entry) => entry.leave(),
+            match self.exit {
+                Some(exit) => exit.leave(),
                 None => self.process.leave_grant(self.grant_num),
             }
         }

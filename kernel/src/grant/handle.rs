@@ -10,7 +10,7 @@ use core::slice;
 
 use super::allocator::GrantRegionAllocator;
 use super::counts::{AllowRoSize, AllowRwSize, UpcallSize};
-use super::entry::{Entered, GrantKind};
+use super::entry::{Entered, GrantKind, GrantValue};
 use super::kernel_data::GrantKernelData;
 use super::layout::{Counts, GrantLayout};
 use crate::kernel::Kernel;
@@ -65,6 +65,11 @@ impl<T: Default, Upcalls: UpcallSize, AllowROs: AllowRoSize, AllowRWs: AllowRwSi
         },
         Layout::new::<T>(),
     );
+
+    const VALUE: &'static GrantValue = &GrantValue {
+        layout: Self::LAYOUT,
+        write_default: write_default::<T>,
+    };
 
     /// Makes the grant that `kernel` knows by `grant_num`, which no other grant has.
     pub(crate) fn new(kernel: &'static Kernel, driver_num: usize, grant_num: usize) -> Self {
@@ -136,7 +141,7 @@ impl<T: Default, Upcalls: UpcallSize, AllowROs: AllowRoSize, AllowRWs: AllowRwSi
     fn enter_or_create(&self, processid: ProcessId) -> Result<Entered<'static>, Error> {
         // SAFETY: grant numbers are unique, so everyone who enters this grant does so with the
         // layout that belongs to its type, and that has room for a `T`.
-        unsafe { Entered::existing_or_new(processid, self.kind, &Self::LAYOUT, write_default::<T>) }
+        unsafe { Entered::existing_or_new(processid, &self.kind, Self::VALUE) }
     }
 
     /// Calls `fun` with what the grant holds.

@@ -25,21 +25,35 @@ impl GrantEntry {
             entered: Cell::new(false),
         }
     }
+}
 
-    /// The grant's memory, unless it has none.
+/// A grant that has been entered, and the way out of it.
+pub struct EnteredGrant<'a> {
+    memory: NonNull<u8>,
+    entered: &'a Cell<bool>,
+}
+
+impl<'a> EnteredGrant<'a> {
+    /// The grant's memory, and what to leave the grant through.
     #[inline(always)]
-    pub(crate) fn memory(&self) -> Option<NonNull<u8>> {
-        self.memory.get()
+    pub(crate) fn into_parts(self) -> (NonNull<u8>, Exit<'a>) {
+        (self.memory, Exit(self.entered))
     }
+}
 
-    /// Ends what [`GrantTable::enter`] or [`GrantTable::try_enter`] began.
+/// The way out of a grant that has been entered.
+#[derive(Clone, Copy)]
+pub(crate) struct Exit<'a>(&'a Cell<bool>);
+
+impl Exit<'_> {
+    /// Ends what [`GrantTable::try_enter`] began.
     ///
     /// # Safety
     ///
     /// No reference into the grant's memory may outlive this call.
     #[inline(always)]
-    pub(crate) unsafe fn leave(&self) {
-        self.entered.set(false);
+    pub(crate) unsafe fn leave(self) {
+        self.0.set(false);
     }
 }
 
@@ -109,12 +123,16 @@ impl<'a> GrantTable<'a> {
 
     /// Marks a grant as entered, if it has memory and is not entered already.
     #[inline(always)]
-    pub(super) fn try_enter(&self, grant_num: usize) -> Option<&'a GrantEntry> {
+    pub(super) fn try_enter(&self, grant_num: usize) -> Option<EnteredGrant<'a>> {
         let entry = self.entries.get(grant_num)?;
-        if entry.memory.get().is_none() || entry.entered.replace(true) {
+        let memory = entry.memory.get()?;
+        if entry.entered.replace(true) {
             return None;
         }
-        Some(entry)
+        Some(EnteredGrant {
+            memory,
+            entered: &entry.entered,
+        })
     }
 
     pub(super) fn leave(&self, grant_num: usize) {
@@ -183,18 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_entered_through_its_entry_is_left_there() {
+    fn a_grant_can_be_left_through_its_exit() {
         let entries = [GrantEntry::new()];
         let table = GrantTable::new(&entries);
         assert!(table.try_enter(0).is_none() && table.try_enter(1).is_none());
         assert!(!table.any_entered());
         table.set(0, 7, memory());
-        let entry = table.try_enter(0).unwrap();
-        assert_eq!(entry.memory(), Some(memory()));
+        let (start, exit) = table.try_enter(0).unwrap().into_parts();
+        assert_eq!(start, memory());
         assert!(table.try_enter(0).is_none());
         assert_eq!(table.enter(0), Err(Error::AlreadyInUse));
         // SAFETY: nobody refers to the memory, which there is none of.
-        unsafe { entry.leave() };
+        unsafe { exit.leave() };
         assert_eq!(table.enter(0), Ok(memory()));
         assert!(table.try_enter(0).is_none());
     }

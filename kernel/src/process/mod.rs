@@ -42,7 +42,8 @@ pub use addresses::{ProcessAddresses, ProcessSizes};
 pub use binary::ProcessBinary;
 pub use debug_info::{ProcessStandardDebug, ProcessStandardDebugFull};
 pub use error::Error;
-pub use grant_table::GrantEntry;
+pub use grant_table::EnteredGrant;
+pub(crate) use grant_table::Exit;
 pub use id::{BinaryVersion, ProcessId, ShortId};
 pub use load_error::{ProcessBinaryError, ProcessLoadError};
 pub use loader::{

@@ -13,7 +13,7 @@ use tock_tbf::types::CommandPermissions;
 
 use super::addresses::{ProcessAddresses, ProcessSizes};
 use super::error::Error;
-use super::grant_table::GrantEntry;
+use super::grant_table::EnteredGrant;
 use super::id::{BinaryVersion, ProcessId, ShortId};
 use super::state::{State, StoppedExecutingReason};
 use super::task::{FunctionCall, FunctionCallSource, ReturnArguments, Task};
@@ -331,10 +331,10 @@ pub trait Process {
     /// - [`Error::AlreadyInUse`]: entered already.
     fn enter_grant(&self, grant_num: usize) -> Result<NonNull<u8>, Error>;
 
-    /// Does what [`enter_grant`](Self::enter_grant) does, if this is the run `id`, and returns an
-    /// entry through which the grant can also be left. `None` for any reason not to, which
+    /// Does what [`enter_grant`](Self::enter_grant) does, if this is the run `id`, and returns a
+    /// way out of the grant with its memory. `None` for any reason not to, which
     /// [`enter_grant`](Self::enter_grant) then tells.
-    fn enter_grant_in(&self, id: ProcessId, grant_num: usize) -> Option<&GrantEntry> {
+    fn enter_grant_in(&self, id: ProcessId, grant_num: usize) -> Option<EnteredGrant<'_>> {
         let _ = (id, grant_num);
         None
     }

@@ -17,7 +17,7 @@ use crate::platform::mpu;
 use crate::process::addresses::{ProcessAddresses, ProcessSizes};
 use crate::process::debug_info::ProcessStandardDebug;
 use crate::process::error::Error;
-use crate::process::grant_table::GrantEntry;
+use crate::process::grant_table::EnteredGrant;
 use crate::process::id::{BinaryVersion, ProcessId, ShortId};
 use crate::process::process_trait::{Process, ProcessCustomGrantIdentifier};
 use crate::process::state::State;
@@ -298,7 +298,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.grants.enter(grant_num)
     }
 
-    fn enter_grant_in(&self, id: ProcessId, grant_num: usize) -> Option<&GrantEntry> {
+    fn enter_grant_in(&self, id: ProcessId, grant_num: usize) -> Option<EnteredGrant<'_>> {
         if self.process_id.get() != id || !self.is_active() {
             return None;
         }
