@@ -3,8 +3,9 @@
 //! Copying memory, for every copy that the compiler does not do in line.
 //!
 //! The routine that comes with the compiler moves one word, or a word put together from two, per
-//! turn of a loop. This one moves eight words per turn where source and destination are equally
-//! aligned, and otherwise four that are stored by halves or put together from neighbouring words.
+//! turn of a loop. This one moves sixteen words per turn where source and destination are equally
+//! aligned, and otherwise eight that are stored by halves or four that are put together from
+//! neighbouring words.
 //! All accesses are aligned, because a hart need not support others.
 //!
 //! A word of the source is read only if a byte of it belongs to the source. That may read bytes
@@ -44,7 +45,28 @@ core::arch::global_asm!(
 
         // Both aligned.
     20:
-        andi a4, a2, -32
+        andi a4, a2, 32
+        beqz a4, 24f
+        lw   a5, 0(a1)
+        lw   a6, 4(a1)
+        lw   a7, 8(a1)
+        lw   t0, 12(a1)
+        lw   t1, 16(a1)
+        lw   t2, 20(a1)
+        lw   t3, 24(a1)
+        lw   t4, 28(a1)
+        sw   a5, 0(a3)
+        sw   a6, 4(a3)
+        sw   a7, 8(a3)
+        sw   t0, 12(a3)
+        sw   t1, 16(a3)
+        sw   t2, 20(a3)
+        sw   t3, 24(a3)
+        sw   t4, 28(a3)
+        addi a1, a1, 32
+        addi a3, a3, 32
+    24:
+        andi a4, a2, -64
         beqz a4, 22f
         add  a4, a4, a3
     21:
@@ -64,8 +86,24 @@ core::arch::global_asm!(
         sw   t2, 20(a3)
         sw   t3, 24(a3)
         sw   t4, 28(a3)
-        addi a1, a1, 32
-        addi a3, a3, 32
+        lw   a5, 32(a1)
+        lw   a6, 36(a1)
+        lw   a7, 40(a1)
+        lw   t0, 44(a1)
+        lw   t1, 48(a1)
+        lw   t2, 52(a1)
+        lw   t3, 56(a1)
+        lw   t4, 60(a1)
+        sw   a5, 32(a3)
+        sw   a6, 36(a3)
+        sw   a7, 40(a3)
+        sw   t0, 44(a3)
+        sw   t1, 48(a3)
+        sw   t2, 52(a3)
+        sw   t3, 56(a3)
+        sw   t4, 60(a3)
+        addi a1, a1, 64
+        addi a3, a3, 64
         bne  a3, a4, 21b
     22:
         andi a4, a2, 28
@@ -156,31 +194,47 @@ core::arch::global_asm!(
         sh   a5, 0(a3)
         addi a3, a3, 2
         addi a2, a2, -2
-        andi t6, a2, -16
+        andi t6, a2, -32
         beqz t6, 52f
         add  t6, t6, a3
     51:
-        lw   t0, 0(a1)
-        lw   t1, 4(a1)
-        lw   t2, 8(a1)
-        lw   t3, 12(a1)
-        sh   t0, 0(a3)
+        lw   a5, 0(a1)
+        lw   a6, 4(a1)
+        lw   a7, 8(a1)
+        lw   t0, 12(a1)
+        lw   t1, 16(a1)
+        lw   t2, 20(a1)
+        lw   t3, 24(a1)
+        lw   t4, 28(a1)
+        sh   a5, 0(a3)
+        srli a5, a5, 16
+        sh   a5, 2(a3)
+        sh   a6, 4(a3)
+        srli a6, a6, 16
+        sh   a6, 6(a3)
+        sh   a7, 8(a3)
+        srli a7, a7, 16
+        sh   a7, 10(a3)
+        sh   t0, 12(a3)
         srli t0, t0, 16
-        sh   t0, 2(a3)
-        sh   t1, 4(a3)
+        sh   t0, 14(a3)
+        sh   t1, 16(a3)
         srli t1, t1, 16
-        sh   t1, 6(a3)
-        sh   t2, 8(a3)
+        sh   t1, 18(a3)
+        sh   t2, 20(a3)
         srli t2, t2, 16
-        sh   t2, 10(a3)
-        sh   t3, 12(a3)
+        sh   t2, 22(a3)
+        sh   t3, 24(a3)
         srli t3, t3, 16
-        sh   t3, 14(a3)
-        addi a1, a1, 16
-        addi a3, a3, 16
+        sh   t3, 26(a3)
+        sh   t4, 28(a3)
+        srli t4, t4, 16
+        sh   t4, 30(a3)
+        addi a1, a1, 32
+        addi a3, a3, 32
         bne  a3, t6, 51b
     52:
-        andi t6, a2, 12
+        andi t6, a2, 28
         beqz t6, 40b
         add  t6, t6, a3
     53:
