@@ -7,12 +7,14 @@
 //! that only for a while: then those that were full are *stalled*, and their frames are dropped
 //! until they make room.
 
+use super::app::App;
 use super::frame_chunk::{FrameChunk, Stored};
 use super::path::Path;
 use super::retry::{LookAgain, Retry};
 use super::switching::{Heading, Origin, Ports, Route};
 use super::{EthernetTapDriver, MIN_FRAME, rw_allow};
 use core::cell::Cell;
+use kernel::grant::GrantKernelData;
 use kernel::process::Error;
 use kernel::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
 use kernel::utilities::cells::OptionalCell;
@@ -111,7 +113,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             Some(route) => route,
             None => self.route(Origin::Card, frame),
         };
-        let outcome = self.store(&chunk, route.to);
+        let outcome = self.store::<true>(&chunk, route.to);
         if !outcome.missed.is_empty() {
             if !outcome.stored && self.may_hold(route.to, outcome.full) {
                 self.hold.hold();
@@ -137,16 +139,16 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     #[inline(never)]
     pub(super) fn frame_to_processes(&self, frame: &[u8], to: Ports) {
         if let Some(chunk) = FrameChunk::new(frame, None) {
-            let outcome = self.store(&chunk, to);
+            let outcome = self.store::<false>(&chunk, to);
             self.count_missed(outcome.missed);
         }
     }
 
     #[inline(always)]
-    fn store(&self, chunk: &FrameChunk<'_>, to: Ports) -> Outcome {
+    fn store<const QUICK: bool>(&self, chunk: &FrameChunk<'_>, to: Ports) -> Outcome {
         let mut outcome = Outcome::default();
         for number in to {
-            match self.store_one(chunk, number) {
+            match self.store_one::<QUICK>(chunk, number) {
                 Some(Stored::Yes { .. }) => outcome.stored = true,
                 Some(Stored::No { patient, .. }) => {
                     outcome.missed.insert(number);
@@ -162,9 +164,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
     /// Appends a frame to a process's slice; none if it shares no slice.
     #[inline(always)]
-    fn store_one(&self, chunk: &FrameChunk<'_>, number: usize) -> Option<Stored> {
+    fn store_one<const QUICK: bool>(
+        &self,
+        chunk: &FrameChunk<'_>,
+        number: usize,
+    ) -> Option<Stored> {
         let process_id = self.members.process(number)?;
-        let entered = self.apps.enter(process_id, |app, kernel_data| {
+        let append = |app: &mut App, kernel_data: &GrantKernelData| {
             let stored = kernel_data
                 .get_readwrite_processbuffer(rw_allow::RECEIVED)
                 .and_then(|slice| {
@@ -180,7 +186,14 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 None => app.catch_up(kernel_data),
             }
             stored
-        });
+        };
+        // In line for frames from the card, which are many.
+        let entered = if QUICK {
+            self.apps
+                .enter(process_id, |app, kernel_data| append(app, kernel_data))
+        } else {
+            self.visit(process_id, append)
+        };
         let stored = entered.unwrap_or_else(|error| {
             self.forget_if_gone(number, error);
             None
