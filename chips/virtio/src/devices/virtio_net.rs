@@ -481,6 +481,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn collect(&self) {
         self.transmit_queue.reap();
+        self.transmit_queue.remind();
     }
 
     /// Only frames to send and requests: nobody knows when a frame will be received.

@@ -68,6 +68,12 @@ pub trait BufferQueue<'b> {
         self.notify();
     }
 
+    /// Notifies the device of what it did not want to be notified of, if it has not used all of that.
+    ///
+    /// For a driver that waits: a device that had to wait itself may have fallen asleep before it said
+    /// that it wants to know.
+    fn remind(&self);
+
     /// Hands the client whatever the device has used, without waiting for an interrupt.
     fn reap(&self);
 

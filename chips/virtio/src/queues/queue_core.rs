@@ -57,6 +57,8 @@ pub(super) struct QueueCore<'a, 'b, F: DmaFence, R: Ring, B: Barriers> {
     pub(super) published: Cell<u32>,
     pub(super) notified: Cell<u32>,
     pub(super) taken: Cell<u32>,
+    /// Whether the device did not want to be notified of what was published last.
+    withheld: Cell<bool>,
     /// What stopped the queue: the buffers stay until the device has been reset.
     pub(super) violation: Cell<Option<Violation>>,
     pub(super) events: QueueEvents,
@@ -82,6 +84,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             published: Cell::new(0),
             notified: Cell::new(0),
             taken: Cell::new(0),
+            withheld: Cell::new(false),
             violation: Cell::new(None),
             events: QueueEvents::new(),
         }
@@ -202,11 +205,26 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         self.notified.set(now);
         // What was shown before the look at the device's wish, lest both sides wait (2.7.13.4).
         self.barriers.full();
-        if !self.ring.wants_notification(before, now) {
-            self.events.kicks_suppressed.bump();
+        let wanted = self.ring.wants_notification(before, now);
+        self.withheld.set(!wanted);
+        if wanted {
+            self.kick();
         } else {
-            self.events.kicks.bump();
-            self.transport.get().queue_notify(self.number.get());
+            self.events.kicks_suppressed.bump();
+        }
+    }
+
+    #[inline(always)]
+    fn kick(&self) {
+        self.events.kicks.bump();
+        self.transport.get().queue_notify(self.number.get());
+    }
+
+    /// Notifies the device of what it has and did not want to be notified of.
+    pub(super) fn remind(&self) {
+        let outstanding = self.published.get() != self.taken.get();
+        if self.state.get() != 0 && outstanding && self.withheld.take() {
+            self.kick();
         }
     }
 

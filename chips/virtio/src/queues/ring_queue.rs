@@ -214,6 +214,10 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         }
     }
 
+    fn remind(&self) {
+        self.core.remind();
+    }
+
     fn delay_interrupts(&self, chains: u16) {
         self.core.set_delay(chains);
     }

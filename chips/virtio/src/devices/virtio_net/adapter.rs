@@ -101,8 +101,10 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, 
         queue.reap();
         if queue.free() == free && free != queue.size() {
             // None was out: the next one is announced by an interrupt.
-            self.awaited.set(true);
-            queue.delay_interrupts(1);
+            if !self.awaited.replace(true) {
+                queue.remind();
+                queue.delay_interrupts(1);
+            }
         }
     }
 }

@@ -499,3 +499,30 @@ fn a_batch_that_is_never_sent_comes_back_as_lost_after_a_second() {
     while adapter.rig.transport.poll() {}
     assert_eq!(adapter.submit(60, 2), Ok(()));
 }
+
+#[test]
+fn a_device_that_sleeps_on_frames_it_was_not_told_of_is_reminded() {
+    let adapter = Adapter::new(9);
+    let notified = || adapter.rig.device.writes.take().len();
+    for by_poll in [false, true] {
+        adapter.transmit.set_flags(1);
+        assert_eq!(adapter.submit(60, 0), Ok(()));
+        adapter.driver().flush();
+        assert_eq!(notified(), 0, "it did not want to know");
+        if by_poll {
+            adapter.rig.transport.poll();
+        } else {
+            adapter.driver().reclaim();
+        }
+        assert_eq!(adapter.rig.device.notifications(), [1]);
+        adapter.driver().reclaim();
+        adapter.rig.transport.poll();
+        assert_eq!(notified(), 1, "once is enough");
+        let chain = adapter.transmit.pop().unwrap();
+        adapter.transmit.return_used(chain.head.into(), 0);
+        adapter.driver().reclaim();
+        notified();
+        adapter.rig.transport.poll();
+        assert_eq!(notified(), 0, "nothing is left to be reminded of");
+    }
+}
