@@ -6,6 +6,7 @@
 //! 0: the timestamp is valid), length of the frame (2), timestamp (8). Nothing in the slice is
 //! trusted: its own header was written by the process.
 
+use kernel::ErrorCode;
 use kernel::processbuffer::WriteableProcessSlice;
 
 const HEADER_LEN: usize = 12;
@@ -37,25 +38,22 @@ pub(super) enum Stored {
     },
 }
 
-/// A chunk's header, aligned so that it is made and copied by words.
-#[repr(align(4))]
-struct Header([u8; HEADER_LEN]);
-
 /// A received frame with its header.
 pub(super) struct FrameChunk<'f> {
-    header: Header,
+    length: u16,
+    timestamp: Option<u64>,
     frame: &'f [u8],
 }
 
 impl<'f> FrameChunk<'f> {
     /// Makes a chunk of a frame; none when the header cannot tell its length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(frame: &'f [u8], timestamp: Option<u64>) -> Option<Self> {
-        let [l0, l1] = u16::try_from(frame.len()).ok()?.to_ne_bytes();
-        let [f0, f1] = u16::from(timestamp.is_some()).to_ne_bytes();
-        let [t0, t1, t2, t3, t4, t5, t6, t7] = timestamp.unwrap_or(0).to_ne_bytes();
-        let header = Header([f0, f1, l0, l1, t0, t1, t2, t3, t4, t5, t6, t7]);
-        Some(FrameChunk { header, frame })
+        Some(FrameChunk {
+            length: u16::try_from(frame.len()).ok()?,
+            timestamp,
+            frame,
+        })
     }
 
     /// The frame alone.
@@ -108,9 +106,23 @@ impl<'f> FrameChunk<'f> {
         let (Some(header), Some(frame)) = (place.get(..HEADER_LEN), place.get(HEADER_LEN..)) else {
             return false;
         };
-        header.copy_from_slice_or_err(&self.header.0).is_ok()
-            && frame.copy_from_slice_or_err(self.frame).is_ok()
+        let [l0, l1] = self.length.to_ne_bytes();
+        let written = match self.timestamp {
+            None => header.copy_from_slice_or_err(&[0, 0, l0, l1, 0, 0, 0, 0, 0, 0, 0, 0]),
+            Some(time) => fill_stamped(header, self.length, time),
+        };
+        written.is_ok() && frame.copy_from_slice_or_err(self.frame).is_ok()
     }
+}
+
+/// Writes a header with a timestamp, which few adapters give.
+#[cold]
+#[inline(never)]
+fn fill_stamped(header: &WriteableProcessSlice, length: u16, time: u64) -> Result<(), ErrorCode> {
+    let [f0, f1] = 1u16.to_ne_bytes();
+    let [l0, l1] = length.to_ne_bytes();
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = time.to_ne_bytes();
+    header.copy_from_slice_or_err(&[f0, f1, l0, l1, t0, t1, t2, t3, t4, t5, t6, t7])
 }
 
 /// Reads flags and offset; none if the header is not all there, or not one that this kernel knows.
