@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use boot_tests::{Board, Guest, HOST_MAC, each_qemu};
+use boot_tests::{Board, Guest, HOST_MAC, PATIENCE, each_qemu};
 
 const CARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 
@@ -17,6 +17,9 @@ const FRAMES: u32 = 100_000;
 
 /// Frames under way at a time.
 const WINDOW: u32 = 32;
+
+/// A pause that a busy machine alone makes rarely.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Counters that grow with honest work. Each of the others says that something went wrong.
 const WORK: [&str; 12] = [
@@ -99,13 +102,22 @@ fn a_long_stream_of_frames_comes_back_whole_and_only_work_is_counted() {
         guest.expect("echo: returning every frame");
         let before = counters(&mut guest);
         let start = Instant::now();
-        let mut sent = 0;
+        let (mut sent, mut pauses) = (0, 0);
         for number in 0..frames {
             while sent < frames && sent - number < WINDOW {
                 peer.send(&frame(CARD, HOST_MAC, sent));
                 sent += 1;
             }
-            let answer = peer.receive();
+            let waiting = Instant::now();
+            let Some(answer) = peer.receive_within(PATIENCE) else {
+                let counters = counters(&mut guest);
+                guest.fail_with(&format!("frame {number} is missing: {counters:#?}"));
+            };
+            let waited = waiting.elapsed();
+            if waited > PAUSE {
+                println!("frame {number} took {waited:.1?}");
+                pauses += 1;
+            }
             if answer != frame(HOST_MAC, CARD, number) {
                 guest.fail_with(&format!(
                     "frame {number} of {} bytes came back as {} other bytes",
@@ -116,7 +128,7 @@ fn a_long_stream_of_frames_comes_back_whole_and_only_work_is_counted() {
         }
         let taken = start.elapsed();
         let rate = f64::from(frames) / taken.as_secs_f64();
-        println!("{frames} frames in {taken:.0?}, {rate:.0} a second");
+        println!("{frames} frames in {taken:.0?}, {rate:.0} a second, {pauses} pauses");
         let mut grown = counters(&mut guest);
         for (name, value) in &mut grown {
             *value = value.wrapping_sub(before.get(name).copied().unwrap_or(0));
