@@ -132,6 +132,7 @@ impl UserspaceKernelBoundary for SysCall {
         Ok(())
     }
 
+    #[inline(always)]
     unsafe fn set_process_function(
         &self,
         _accessible_memory_start: *const u8,

@@ -154,6 +154,7 @@ impl<'a> Turn<'a> {
             State::Running => Ok(()),
             // A driver restarted the process; the new run gets a turn of its own.
             _ if process.processid() != self.id => Err(StoppedExecutingReason::NoWorkLeft),
+            State::Yielded if process.call_next() => Ok(()),
             State::Yielded => {
                 match process.dequeue_task() {
                     Some(Task::FunctionCall(call)) => process.set_process_function(call),

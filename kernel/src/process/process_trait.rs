@@ -400,6 +400,13 @@ pub trait Process {
         false
     }
 
+    /// Does what [`dequeue_task`](Self::dequeue_task) and
+    /// [`set_process_function`](Self::set_process_function) do, if the oldest task is a function to
+    /// call and the process has a short cut for that. Returns whether it was done.
+    fn call_next(&self) -> bool {
+        false
+    }
+
     /// Makes the process run a function when it is entered next, and sets it running. One whose
     /// memory does not allow it faults.
     fn set_process_function(&self, callback: FunctionCall);

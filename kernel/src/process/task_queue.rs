@@ -14,7 +14,7 @@ mod place;
 use core::cell::Cell;
 use core::ops::Range;
 
-use super::task::Task;
+use super::task::{FunctionCall, Task};
 use crate::platform::mpu::Region;
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
@@ -185,6 +185,15 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
         task
     }
 
+    /// Removes the oldest task and returns it, if it is a function to call.
+    #[inline(always)]
+    pub(super) fn pop_call(&self) -> Option<FunctionCall> {
+        let len = self.len.get().checked_sub(1)?;
+        let call = self.place(0)?.call()?;
+        self.drop_first(len);
+        Some(call)
+    }
+
     /// Takes the oldest place out of use, which leaves `len`.
     #[inline(always)]
     fn drop_first(&self, len: usize) {
@@ -321,7 +330,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::task::{FunctionCall, FunctionCallSource, ReturnArguments};
+    use super::super::task::{FunctionCallSource, ReturnArguments};
     use super::*;
     use std::vec::Vec;
 

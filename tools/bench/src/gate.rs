@@ -85,8 +85,9 @@ pub fn limits_passed(now: &Measured, baseline: &Measured) -> Vec<Finding> {
         targets.iter().map(move |target| (heading, target))
     });
     targets
-        .filter(|(_, target)| is_over(target, now) && !is_over(target, baseline))
+        .filter(|(_, target)| is_over(target, now, target.tolerance()))
         .filter(|(_, target)| target.figure_in(baseline).is_some())
+        .filter(|(_, target)| !is_over(target, baseline, 0.0))
         .filter_map(|(heading, target)| {
             Some(Finding::LimitPassed {
                 what: heading,
@@ -98,9 +99,9 @@ pub fn limits_passed(now: &Measured, baseline: &Measured) -> Vec<Finding> {
         .collect()
 }
 
-fn is_over(target: &Target, measured: &Measured) -> bool {
+fn is_over(target: &Target, measured: &Measured, tolerance: f64) -> bool {
     match (target.figure_in(measured), target.limit) {
-        (Some(figure), Some(limit)) => figure > limit,
+        (Some(figure), Some(limit)) => figure > limit + tolerance,
         _ => false,
     }
 }
@@ -147,6 +148,23 @@ mod tests {
             ]
         );
         assert!(found[0].concerns("upcall") && !found[1].concerns("upcall"));
+    }
+
+    #[test]
+    fn an_event_more_or_less_is_chance() {
+        let receive = |mmio| Measured {
+            operations: [(
+                "receive-60".to_owned(),
+                Cost {
+                    mmio,
+                    ..Cost::default()
+                },
+            )]
+            .into(),
+            ..Measured::default()
+        };
+        assert_eq!(limits_passed(&receive(2.01), &receive(1.99)), []);
+        assert_eq!(limits_passed(&receive(2.1), &receive(1.99)).len(), 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::error::Error;
 const TOLERANCE: f64 = 0.03;
 /// Growth of a count of events per operation that is still no regression: one more or less at the
 /// border of a window is chance.
-const EVENT_TOLERANCE: f64 = 0.05;
+pub const EVENT_TOLERANCE: f64 = 0.05;
 
 /// Everything measured in one run of the benchmark.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -6,13 +6,16 @@
 //! size), counted with apps of the same shape.
 
 use crate::cost::Cost;
-use crate::result::Measured;
+use crate::result::{EVENT_TOLERANCE, Measured};
 
 /// Which figure of a result.
 #[derive(Clone, Copy, Debug)]
 pub enum Figure {
     /// Of the cost of the operation with the target's name.
     Operation(fn(&Cost) -> f64),
+    /// The same, of what happens a few times in an operation at most: one more or less at the border
+    /// of a window is chance.
+    Events(fn(&Cost) -> f64),
     /// Instructions of the operation with the target's name beyond those of `shorter`, for each of
     /// the `bytes` that it has more.
     PerByte {
@@ -66,9 +69,9 @@ const fn row(
 
 const INSTRUCTIONS: Figure = Figure::Operation(|cost| cost.instructions);
 const PMP_WRITES: Figure = Figure::Operation(|cost| cost.pmp_writes);
-const REGISTERS: Figure = Figure::Operation(|cost| cost.mmio);
-const NOTIFICATIONS: Figure = Figure::Operation(|cost| cost.notifications);
-const INTERRUPTS: Figure = Figure::Operation(|cost| cost.interrupts);
+const REGISTERS: Figure = Figure::Events(|cost| cost.mmio);
+const NOTIFICATIONS: Figure = Figure::Events(|cost| cost.notifications);
+const INTERRUPTS: Figure = Figure::Events(|cost| cost.interrupts);
 
 const fn per_byte(shorter: &'static str, bytes: f64) -> Figure {
     Figure::PerByte { shorter, bytes }
@@ -158,12 +161,21 @@ impl Target {
     pub fn figure_in(&self, measured: &Measured) -> Option<f64> {
         let operation = |name: &str| measured.operations.get(name);
         match self.figure {
-            Figure::Operation(figure) => operation(self.name).map(figure),
+            Figure::Operation(figure) | Figure::Events(figure) => operation(self.name).map(figure),
             Figure::PerByte { shorter, bytes } => {
                 let more = operation(self.name)?.instructions;
                 Some((more - operation(shorter)?.instructions) / bytes)
             }
             Figure::Size => measured.bytes.get(self.name).map(|size| *size as f64),
+        }
+    }
+
+    /// How far above its limit a figure may be by chance.
+    #[must_use]
+    pub fn tolerance(&self) -> f64 {
+        match self.figure {
+            Figure::Events(_) => EVENT_TOLERANCE,
+            _ => 0.0,
         }
     }
 

@@ -57,6 +57,14 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         self.state.get() == State::Running
     }
 
+    /// Has the process run the function that is the oldest task, if it is one.
+    #[inline(always)]
+    pub(super) fn call_next_function(&self) -> bool {
+        let call = self.tasks.pop_call();
+        call.map(|call| self.store_function(call)).is_some()
+    }
+
+    #[inline(always)]
     pub(super) fn store_function(&self, callback: FunctionCall) {
         let (start, app_break) = self.bounds();
         let stored = self.stored_state.map(|state| {

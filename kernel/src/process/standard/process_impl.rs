@@ -354,6 +354,11 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.take_up()
     }
 
+    #[inline(always)]
+    fn call_next(&self) -> bool {
+        self.call_next_function()
+    }
+
     fn set_process_function(&self, callback: FunctionCall) {
         self.store_function(callback);
     }

@@ -134,31 +134,43 @@ impl Place {
     /// The task; `None` never comes of a place that [`put`](Self::put) has filled.
     #[inline(always)]
     pub(super) fn task(&self) -> Option<Task> {
-        let upcall_id = UpcallId {
-            driver_num: self.driver_num.get(),
-            subscribe_num: self.subscribe_num.get(),
-        };
-        let source = match self.kind.get() {
-            Kind::Upcall => FunctionCallSource::Driver(upcall_id),
-            Kind::KernelCall => FunctionCallSource::Kernel,
+        match self.kind.get() {
+            Kind::Upcall | Kind::KernelCall => self.call().map(Task::FunctionCall),
             Kind::Values => {
-                return Some(Task::ReturnValue(ReturnArguments {
-                    upcall_id,
-                    argument0: self.argument0.get(),
-                    argument1: self.argument1.get(),
-                    argument2: self.argument2.get(),
-                }));
+                let [argument0, argument1, argument2] = self.values();
+                Some(Task::ReturnValue(ReturnArguments {
+                    upcall_id: UpcallId {
+                        driver_num: self.driver_num.get(),
+                        subscribe_num: self.subscribe_num.get(),
+                    },
+                    argument0,
+                    argument1,
+                    argument2,
+                }))
             }
-            Kind::Ipc(kind) => return Some(Task::IPC((self.sender.get()?, kind))),
+            Kind::Ipc(kind) => Some(Task::IPC((self.sender.get()?, kind))),
+        }
+    }
+
+    /// The task, if it is a function to call.
+    #[inline(always)]
+    pub(super) fn call(&self) -> Option<FunctionCall> {
+        let source = match self.kind.get() {
+            Kind::Upcall => FunctionCallSource::Driver(UpcallId {
+                driver_num: self.driver_num.get(),
+                subscribe_num: self.subscribe_num.get(),
+            }),
+            Kind::KernelCall => FunctionCallSource::Kernel,
+            Kind::Values | Kind::Ipc(_) => return None,
         };
-        Some(Task::FunctionCall(FunctionCall {
+        Some(FunctionCall {
             source,
             argument0: self.argument0.get(),
             argument1: self.argument1.get(),
             argument2: self.argument2.get(),
             argument3: self.argument3.get(),
             pc: self.pc.get(),
-        }))
+        })
     }
 
     pub(super) fn copy_from(&self, other: &Place) {
