@@ -52,6 +52,8 @@ impl Guest {
                 "-serial",
                 "chardev:console",
             ])
+            // Until the monitor is there: a guest that ends at once would be gone before.
+            .arg("-S")
             .arg("-qmp")
             .arg(format!("unix:{},server=off", monitor.display()))
             .stdin(Stdio::piped())
@@ -62,13 +64,17 @@ impl Guest {
         let input = child.stdin.take().expect("standard input was piped");
         let output = child.stdout.take().expect("standard output was piped");
         let transcript = Transcript::collect(output);
-        let qmp = Qmp::accept(&listener).unwrap_or_else(|error| {
+        let mut qmp = Qmp::accept(&listener).unwrap_or_else(|error| {
             // It never ran; nothing else will end it.
             let _ = child.kill();
             let _ = child.wait();
             let said = fs::read_to_string(&complaints).unwrap_or_default();
             panic!("{description} did not reach its monitor: {error}\n{said}")
         });
+        // Who asks for a halted machine starts it otherwise.
+        if !arguments.iter().any(|argument| argument == "-S") {
+            qmp.run();
+        }
         Guest {
             child,
             input,

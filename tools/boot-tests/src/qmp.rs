@@ -48,6 +48,11 @@ impl Qmp {
             .unwrap_or_else(|error| panic!("monitor command {command} failed: {error}"))
     }
 
+    /// Lets a halted machine run. It may be at its end before it can answer, which the transcript shows.
+    pub fn run(&mut self) {
+        let _ = self.try_execute("cont", json!({}));
+    }
+
     /// Plugs the cable of netdev `id` in or out.
     pub fn set_link(&mut self, id: &str, up: bool) {
         self.execute("set_link", json!({ "name": id, "up": up }));
