@@ -170,8 +170,12 @@ fn frames_come_back_while_the_indices_wrap_in_other_layouts() {
                     peer.send(&frame(BOARD, PEER, sent, short(sent)));
                     sent += 1;
                 }
-                if peer.receive() != frame(PEER, BOARD, number, short(number)) {
-                    guest.fail_with(&format!("{offer}: frame {number} was damaged"));
+                let answer = peer.receive();
+                if answer != frame(PEER, BOARD, number, short(number)) {
+                    guest.type_in("virtio\n");
+                    guest.expect("transmit:");
+                    let came = &answer[..answer.len().min(24)];
+                    guest.fail_with(&format!("{offer}: instead of frame {number}: {came:02x?}"));
                 }
             }
             guest.type_in("virtio\n");

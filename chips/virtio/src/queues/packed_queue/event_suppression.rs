@@ -14,15 +14,6 @@ const DISABLE: u32 = 1;
 /// Notifications are wanted for one descriptor, with EVENT_IDX.
 const DESCRIPTOR: u32 = 2;
 
-/// What the device asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    Any,
-    None,
-    /// The one that contains the descriptor of this event word.
-    At(u16),
-}
-
 /// The driver's structure, which the device reads, and the device's, which it writes.
 pub(super) struct EventSuppression {
     driver: *mut u32,
@@ -58,16 +49,16 @@ impl EventSuppression {
         self.device.expose_provenance() as u64
     }
 
-    /// What the device wants; a value that the standard does not define counts as any notification.
+    /// Whether the device wants to be notified.
+    ///
+    /// It may name a place, but is notified wherever that is: QEMU's network card names the place from
+    /// which it catches up with the driver, and sleeps when it has, beyond that place. A notification too
+    /// many costs a little, one too few stops the queue.
     #[inline]
-    pub(super) fn device_wish(&self, by_index: bool) -> Wish {
+    pub(super) fn device_wants_notification(&self) -> bool {
         // SAFETY: by the promise to `new`, the word may be read.
         let word = unsafe { shared::load(self.device.cast_const()) };
-        match word >> 16 & 3 {
-            DISABLE => Wish::None,
-            DESCRIPTOR if by_index => Wish::At(word as u16),
-            _ => Wish::Any,
-        }
+        word >> 16 & 3 != DISABLE
     }
 
     /// Asks to be notified of any used descriptor, or of none.

@@ -9,7 +9,7 @@
 use core::cell::Cell;
 
 use super::descriptor_ring::DescriptorRing;
-use super::event_suppression::{EventSuppression, Wish};
+use super::event_suppression::EventSuppression;
 use super::position::Position;
 use crate::barriers::Barriers;
 use crate::features;
@@ -32,8 +32,6 @@ pub struct PackedRing {
     shown: Cell<Position>,
     /// The identifier and the flags that this descriptor is to get.
     first: Cell<(u16, u16)>,
-    /// The value of `shown` when the device's wish was last looked at.
-    asked_at: Cell<Position>,
     /// Where the device marks the next chain as used.
     taken: Cell<Position>,
     /// Where the device was asked to notify.
@@ -88,7 +86,6 @@ impl Ring for PackedRing {
             next: Cell::default(),
             shown: Cell::default(),
             first: Cell::new((0, 0)),
-            asked_at: Cell::default(),
             taken: Cell::default(),
             event: Cell::default(),
             silent: Cell::new(false),
@@ -103,13 +100,7 @@ impl Ring for PackedRing {
         self.descriptors.clear();
         self.events.clear();
         self.size.set(size);
-        for position in [
-            &self.next,
-            &self.shown,
-            &self.asked_at,
-            &self.taken,
-            &self.event,
-        ] {
+        for position in [&self.next, &self.shown, &self.taken, &self.event] {
             position.set(Position::default());
         }
         self.silent.set(false);
@@ -168,13 +159,7 @@ impl Ring for PackedRing {
 
     #[inline(never)]
     fn wants_notification(&self, _before: u32, _now: u32) -> bool {
-        let now = self.shown.get();
-        let before = self.asked_at.replace(now);
-        match self.events.device_wish(self.by_index.get()) {
-            Wish::Any => true,
-            Wish::None => false,
-            Wish::At(event) => now.passed(event, now.since(before), self.size.get()),
-        }
+        self.events.device_wants_notification()
     }
 
     #[inline(never)]

@@ -219,7 +219,7 @@ fn flags_are_written_after_everything_else_and_the_wish_is_read_after_them() {
 fn the_device_is_notified_as_it_asks() {
     let rig = PackedRig::<4>::new(EVENT_IDX);
     // Any, none, the descriptor that comes next, the one that came before, and a value of no meaning.
-    for (flags, behind, rung) in [(0, 0, 1), (1, 0, 0), (2, 0, 1), (2, 1, 0), (3, 0, 1)] {
+    for (flags, behind, rung) in [(0, 0, 1), (1, 0, 0), (2, 0, 1), (2, 1, 1), (3, 0, 1)] {
         for _ in 0..6 {
             let place = rig.device.next_available.get();
             let word = if behind == 0 {
