@@ -119,10 +119,12 @@ fn a_long_stream_of_frames_comes_back_whole_and_only_work_is_counted() {
                 pauses += 1;
             }
             if answer != frame(HOST_MAC, CARD, number) {
+                let counters = counters(&mut guest);
                 guest.fail_with(&format!(
-                    "frame {number} of {} bytes came back as {} other bytes",
+                    "instead of frame {number} of {} bytes came one of {} bytes, {:02x?}: {counters:#?}",
                     length(number),
-                    answer.len()
+                    answer.len(),
+                    answer.get(14..18)
                 ));
             }
         }

@@ -27,6 +27,7 @@ fn main() -> Result<(), ErrorCode> {
     let buffers = BUFFERS.take().ok_or(ErrorCode::Already)?;
     let mut tap = Tap::open(buffers)?;
     println!("echo: returning every frame to its sender");
+    let mut failed = 0;
     loop {
         tap.receiver.wait();
         while let Some(sent) = tap.forward(swap_addresses) {
@@ -37,6 +38,12 @@ fn main() -> Result<(), ErrorCode> {
         // The card's reason for losing frames is worth a line, too.
         if let Err(error) = tap.transmitter.flush() {
             println!("echo: frames were lost ({error:?})");
+        }
+        // Those of a batch before others have no other witness.
+        let now_failed = tap.transmitter.failed();
+        if now_failed != failed {
+            failed = now_failed;
+            println!("echo: {failed} frames were lost in all");
         }
     }
 }
