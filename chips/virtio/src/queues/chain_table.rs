@@ -125,7 +125,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
     ///
     /// Returns false, and changes nothing, while a descriptor stands for a buffer.
     pub(super) fn clear(&self, size: u16) -> bool {
-        if self.free.get() != self.size.get() {
+        if !self.is_empty() {
             return false;
         }
         for (index, slot) in (1..).zip(self.slots.iter().take(usize::from(size))) {
@@ -136,6 +136,11 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         self.free.set(size);
         self.first_free.set(0);
         true
+    }
+
+    /// Whether no descriptor stands for a buffer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.free.get() == self.size.get()
     }
 
     pub(super) fn size(&self) -> u16 {

@@ -102,16 +102,7 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
         self.core.features.get()
     }
 
-    /// Says how the device broke the rules, if it did since the queue was initialized.
-    pub fn violation(&self) -> Option<Violation> {
-        self.core.violation.get()
-    }
-}
-
-impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
-    for RingQueue<'_, '_, MAX_SIZE, F, R, B>
-{
-    fn negotiate_queue_size(&self, device_max_elements: usize) -> usize {
+    fn suitable_size(&self, device_max_elements: usize) -> usize {
         if !self.core.ring.suits(self.core.features.get()) {
             return 0;
         }
@@ -121,9 +112,28 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
             .map_or(0, |exponent| 1 << exponent)
     }
 
+    /// Says how the device broke the rules, if it did since the queue was initialized.
+    pub fn violation(&self) -> Option<Violation> {
+        self.core.violation.get()
+    }
+}
+
+impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
+    for RingQueue<'_, '_, MAX_SIZE, F, R, B>
+{
+    /// None will do while chains are in the queue: it could not be cleared, and what the device would
+    /// find there is from before.
+    fn negotiate_queue_size(&self, device_max_elements: usize) -> usize {
+        if self.core.chains.is_empty() {
+            self.suitable_size(device_max_elements)
+        } else {
+            0
+        }
+    }
+
     fn initialize(&self, queue_number: u32, queue_elements: usize) {
         // A size that was not negotiated leaves the queue down: it could not be indexed by masks.
-        if self.negotiate_queue_size(queue_elements) == queue_elements && queue_elements != 0 {
+        if self.suitable_size(queue_elements) == queue_elements && queue_elements != 0 {
             self.core.initialize(queue_number, queue_elements as u16);
         }
     }

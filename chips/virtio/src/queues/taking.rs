@@ -75,6 +75,8 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         self.events.rejected.bump();
         self.violation.set(Some(violation));
         self.state.set(0);
+        // Found by the driver's own look, there may never be an interrupt that shows it.
+        self.transport.get().watch();
         self.client.get().chains_served(self.number.get());
     }
 
@@ -294,6 +296,10 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         }
     }
 
+    fn is_down(&self) -> bool {
+        self.state.get() == 0 && self.violation.get().is_none()
+    }
+
     /// Gives every chain back, whether or not the device knew of it.
     ///
     /// # Safety
@@ -303,7 +309,10 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         self.state.set(0);
         self.violation.set(None);
         let mut from = 0;
-        while let Some(head) = self.chains.any(from) {
+        // A client that initializes the queue from inside the last call has a device for new chains.
+        while self.is_down()
+            && let Some(head) = self.chains.any(from)
+        {
             from = head;
             self.events.reclaimed.bump();
             let slot = self.chains.slot(head);

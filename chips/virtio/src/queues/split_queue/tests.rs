@@ -332,6 +332,7 @@ fn memory_is_cleared_at_every_initialization() {
 #[test]
 fn a_queue_with_chains_at_the_device_is_not_initialized_again() {
     let rig = rig_with_two_chains();
+    assert_eq!(rig.queue.negotiate_queue_size(4), 0);
     rig.queue.initialize(0, 4);
     let mut chain = [Some(writable(1))];
     assert_eq!(rig.queue.provide(&mut chain, 0), Err(QueueError::NotReady));
@@ -339,6 +340,7 @@ fn a_queue_with_chains_at_the_device_is_not_initialized_again() {
     unsafe { rig.queue.device_was_reset() };
     assert_eq!(rig.client.contexts().len(), 2);
     assert!(rig.client.take().iter().all(|chain| chain.reclaimed));
+    assert_eq!(rig.queue.negotiate_queue_size(4), 4);
     rig.queue.initialize(0, 4);
     assert_eq!(rig.queue.provide(&mut chain, 0), Ok(()));
 }

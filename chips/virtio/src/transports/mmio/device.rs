@@ -49,6 +49,8 @@ pub struct VirtIOMMIODevice<
     pub(super) poll_is_due: Cell<bool>,
     /// Whether the driver waits for something.
     pub(super) watching: Cell<bool>,
+    /// Whether queues are giving their buffers back, and nothing is to be started from inside that.
+    pub(super) reclaiming: Cell<bool>,
     pub(super) events: TransportEvents,
 }
 
@@ -85,6 +87,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             poller: Cell::new(None),
             poll_is_due: Cell::new(false),
             watching: Cell::new(false),
+            reclaiming: Cell::new(false),
             events: TransportEvents::new(),
         }
     }

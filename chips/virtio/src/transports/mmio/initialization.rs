@@ -36,7 +36,11 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             return Err(VirtIOInitializationError::VirtqueueNotAvailable(MAX_QUEUES));
         }
 
+        let was_running = self.is_running();
         if !self.reset() {
+            if was_running {
+                self.left_service();
+            }
             return Err(VirtIOInitializationError::DeviceError);
         }
         self.watching.set(false);
@@ -47,6 +51,9 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
 
         if let Err(error) = self.negotiate_and_start(driver, queues) {
             self.fail();
+            if was_running {
+                self.left_service();
+            }
             return Err(error);
         }
         self.pay_notifications();
@@ -229,8 +236,11 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// Resets the device and, once it has, gives the queues their buffers back (2.4).
     ///
     /// Returns whether the device completed the reset. If not, it may still access memory, so the
-    /// queues keep what they have.
+    /// queues keep what they have. From inside that call of a queue this does nothing.
     pub(super) fn reset(&self) -> bool {
+        if self.reclaiming.get() {
+            return false;
+        }
         self.life.reset_begun();
         self.events.resets.bump();
         self.registers.write(Writable::Status, 0);
@@ -238,11 +248,14 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if done {
             self.life.reset_confirmed();
             self.barriers.registers_and_memory();
+            self.reclaiming.set(true);
             for queue in self.queues.get() {
                 // SAFETY: the status has read zero since the device last knew this queue, which is
-                // how it reports that a reset is complete (2.4.1). It was not set up again since.
+                // how it reports that a reset is complete (2.4.1). It was not set up again since, nor
+                // is it from inside a call for the queues before: that takes another reset.
                 unsafe { queue.device_was_reset() };
             }
+            self.reclaiming.set(false);
         }
         done
     }

@@ -20,6 +20,11 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             return;
         }
         self.reset();
+        self.left_service();
+    }
+
+    /// Deals with the end of service, after the reset that ended it.
+    pub(super) fn left_service(&self) {
         self.watching.set(false);
         if let Some(driver) = self.driver.get() {
             driver.device_stopped();

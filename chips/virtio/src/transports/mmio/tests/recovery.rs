@@ -3,6 +3,7 @@
 //! Devices that break, hang, or interrupt without end, and what polling does about it.
 
 use super::*;
+use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
 use crate::transports::{InterruptLine, POLLS_IN_A_SECOND, PollRequest, Polled};
 
 /// Enough for a storm; Miri looks at memory alone.
@@ -486,4 +487,62 @@ fn idle_interrupts_among_as_many_with_work_are_no_storm() {
     assert_eq!(line.changes.get(), 0);
     rig.storm();
     assert!(line.masked.get());
+}
+
+/// A client that initializes the device anew as soon as it gets a buffer back.
+struct Hasty {
+    transport: &'static Transport,
+    driver: &'static Driver,
+    queues: &'static [&'static dyn Virtqueue],
+    outcomes: RefCell<Vec<Result<VirtIODeviceType, Error>>>,
+}
+
+impl SplitVirtqueueClient<'static> for Hasty {
+    fn buffer_chain_ready(
+        &self,
+        _queue_number: u32,
+        _buffer_chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        _bytes_used: usize,
+    ) {
+        let outcome = self.transport.initialize(self.driver, self.queues);
+        self.outcomes.borrow_mut().push(outcome);
+    }
+}
+
+#[test]
+fn a_device_is_not_started_while_queues_give_buffers_back() {
+    let rig = Rig::running();
+    let hasty: &'static Hasty = leak(Hasty {
+        transport: rig.transport,
+        driver: rig.driver,
+        queues: rig.queues,
+        outcomes: RefCell::default(),
+    });
+    rig.queue.set_client(hasty);
+    rig.post(1);
+    rig.post(2);
+    rig.driver.posts.set(3);
+    rig.break_queue();
+    // What the device had from a start in between, the queue would have taken from it.
+    assert_eq!(hasty.outcomes.take(), [Err(Error::DeviceError); 2]);
+    assert_eq!(rig.queue.free(), 4);
+    assert!(!rig.transport.is_running());
+    rig.poll_until_quiet();
+    assert!(rig.transport.is_running());
+    assert_eq!(rig.device.queue(0).available_index(), 3);
+    assert_eq!(rig.queue.free(), 1);
+}
+
+#[test]
+fn an_initialization_in_service_that_fails_ends_it_like_a_lie_does() {
+    let rig = Rig::running();
+    let requests = rig.with_poller();
+    rig.driver.calls.take();
+    rig.device.refuses_features.set(true);
+    assert!(rig.initialize().is_err());
+    assert_eq!(rig.driver.calls.borrow().last(), Some(&"stopped"));
+    assert_eq!(requests.0.get(), 1, "somebody has to try again");
+    rig.device.refuses_features.set(false);
+    rig.poll_until_quiet();
+    assert!(rig.transport.is_running());
 }
