@@ -431,6 +431,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
         self.transmit_watch.restart();
+        // If the device was in service until now, nobody has said that it stopped.
+        self.watched.set(false);
+        self.abandon_frame();
         self.choose_transmit_interrupts();
         self.post_spare();
         Ok(())

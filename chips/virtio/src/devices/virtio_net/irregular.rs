@@ -43,7 +43,7 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
         self.parts.set(0);
         let header = received.header(format);
         let buffers = match format.buffers(header.bytes()) {
-            Some(buffers) if buffers == 0 || buffers > self.outstanding() => {
+            Some(buffers) if buffers == 0 || buffers > self.outstanding(&received) => {
                 return Err((&self.events.dropped_scattered, received));
             }
             Some(buffers) => buffers,
@@ -133,10 +133,16 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     }
 
     /// How many buffers the device had when it returned the one in hand.
-    fn outstanding(&self) -> u16 {
+    fn outstanding(&self, in_hand: &Received) -> u16 {
         let queue = self.receive_queue;
-        let others = queue.size().saturating_sub(queue.free());
-        u16::try_from(others).unwrap_or(u16::MAX)
+        let taken = queue.size().saturating_sub(queue.free());
+        // One in two pieces has two descriptors, which are free again by now.
+        let buffers = if in_hand.is_cut() {
+            (taken / 2).saturating_add(1)
+        } else {
+            taken
+        };
+        u16::try_from(buffers).unwrap_or(u16::MAX)
     }
 
     /// Offers the frames that wait and are complete, until one is refused.
@@ -183,7 +189,10 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
 
     /// Offers the first frame, which lies in several buffers. Returns whether there may be another.
     fn offer_assembled(&self, buffers: usize) -> bool {
-        let (Some(client), Some(area)) = (self.receiver(), self.assembly.take()) else {
+        let Some(client) = self.receiver() else {
+            return false;
+        };
+        let Some(area) = self.assembly.take() else {
             return false;
         };
         let taken = match self.assemble(area, buffers) {

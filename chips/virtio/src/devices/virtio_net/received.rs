@@ -85,6 +85,11 @@ impl Received {
         }
     }
 
+    /// Whether the buffer was lent in two pieces.
+    pub(super) fn is_cut(&self) -> bool {
+        self.buffer.header.is_some()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.end.saturating_sub(self.start) as usize
     }

@@ -526,3 +526,38 @@ fn a_device_that_sleeps_on_frames_it_was_not_told_of_is_reminded() {
         assert_eq!(notified(), 0, "nothing is left to be reminded of");
     }
 }
+
+#[test]
+fn a_lie_that_the_driver_finds_by_itself_has_the_card_brought_back() {
+    let adapter = Adapter::new(9);
+    // Of a frame that never was, and without an interrupt.
+    adapter.transmit.return_used(0, 0);
+    adapter.driver().reclaim();
+    assert_eq!(adapter.submit(60, 1), Err(ErrorCode::FAIL));
+    while adapter.rig.transport.poll() {}
+    assert_eq!(adapter.rig.transport.counters().broken, 1);
+    assert_eq!(adapter.submit(60, 2), Ok(()));
+}
+
+#[test]
+fn frames_come_back_within_a_second_of_another_initialization_too() {
+    let adapter = Adapter::new(9);
+    for identifier in 0..3 {
+        assert_eq!(adapter.submit(60, identifier), Ok(()));
+        adapter.driver().flush();
+        adapter.calls();
+        adapter.rig.initialize();
+        let lost = Call::Transmitted(Err(ErrorCode::FAIL), 1600, identifier);
+        assert_eq!(adapter.calls().first(), Some(&lost));
+        adapter.rig.transport.poll();
+    }
+    let transmit = adapter.rig.device.queue(TRANSMIT);
+    assert_eq!(adapter.submit(60, 7), Ok(()));
+    adapter.driver().flush();
+    let chain = transmit.pop().unwrap();
+    transmit.return_used(chain.head.into(), 0);
+    adapter.calls();
+    adapter.rig.transport.poll();
+    let sent = Call::Transmitted(Ok(()), 1600, 7);
+    assert_eq!(adapter.calls(), [sent]);
+}

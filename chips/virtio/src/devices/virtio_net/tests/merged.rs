@@ -343,6 +343,18 @@ fn a_legacy_device_merges_buffers_with_headers_apart_and_without() {
     }
 }
 
+#[test]
+fn a_frame_that_another_initialization_cut_short_takes_no_other_with_it() {
+    let card = Card::new();
+    card.put_frame(&[500], 3);
+    card.rig.interrupt(1);
+    card.rig.initialize();
+    card.receive.set(Some(card.rig.device.queue(RECEIVE)));
+    assert_eq!(card.available(), DEPTH);
+    card.arrive(&[60]);
+    assert_eq!(card.lens(), [60]);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig {
         cases: if cfg!(miri) { 2 } else { 200 },
