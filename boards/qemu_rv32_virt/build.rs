@@ -8,5 +8,7 @@ fn main() {
     if bare_metal {
         let directory = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo::rustc-link-arg-bins=-T{directory}/layout.ld");
+        // Functions of different types are often the same code.
+        println!("cargo::rustc-link-arg-bins=--icf=all");
     }
 }

@@ -17,7 +17,8 @@ impl KernelInfo {
         KernelInfo { kernel }
     }
 
-    fn count(&self, wanted: impl Fn(&dyn Process) -> bool) -> usize {
+    #[inline(never)]
+    fn count(&self, wanted: fn(&dyn Process) -> bool) -> usize {
         self.kernel
             .get_process_iter()
             .filter(|process| wanted(*process))

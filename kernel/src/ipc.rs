@@ -12,11 +12,11 @@
 
 use crate::capabilities::MemoryAllocationCapability;
 use crate::errorcode::ErrorCode;
-use crate::grant::{AllowRoCount, AllowRwCount, Grant, UpcallCount};
+use crate::grant::{AllowRoCount, AllowRwCount, Grant, GrantKernelData, UpcallCount};
 use crate::kernel::Kernel;
 use crate::platform::mpu::Region;
 use crate::process::{Error, Process, ProcessId};
-use crate::processbuffer::ReadableProcessBuffer;
+use crate::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice};
 use crate::syscall_driver::{CommandReturn, SyscallDriver};
 use crate::upcall::UpcallError;
 
@@ -69,37 +69,39 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
         }
     }
 
+    /// Enters the grant of a process. There is one copy of this, not one for each use.
+    #[inline(never)]
+    fn enter(
+        &self,
+        process_id: ProcessId,
+        work: &mut dyn FnMut(&GrantKernelData),
+    ) -> Result<(), Error> {
+        self.processes
+            .enter(process_id, |_, kernel_data| work(kernel_data))
+    }
+
     /// Finds the slot of the process whose package name `seeker` shares.
     fn discover(&self, seeker: ProcessId) -> Result<u32, ErrorCode> {
-        let found = self.processes.enter(seeker, |_, kernel_data| {
-            kernel_data
+        let mut slot = None;
+        self.enter(seeker, &mut |kernel_data| {
+            slot = kernel_data
                 .get_readonly_processbuffer(NAME)
-                .and_then(|name| {
-                    name.enter(|wanted| {
-                        self.kernel
-                            .process_slots()
-                            .iter()
-                            .position(|slot| match slot.get() {
-                                Some(process) => {
-                                    let name = process.get_process_name().as_bytes();
-                                    !name.is_empty()
-                                        && name.len() == wanted.len()
-                                        && name
-                                            .iter()
-                                            .zip(wanted.iter())
-                                            .all(|(a, b)| *a == b.get())
-                                }
-                                None => false,
-                            })
-                    })
-                })
-        });
-        let slot = match found {
-            Ok(found) => found.ok().flatten(),
-            Err(error) => return Err(error.into()),
-        };
+                .and_then(|name| name.enter(|wanted| self.position(wanted)))
+                .ok()
+                .flatten();
+        })?;
         slot.and_then(|slot| u32::try_from(slot).ok())
             .ok_or(ErrorCode::NODEVICE)
+    }
+
+    /// The place of the process with this name, if it has one.
+    fn position(&self, wanted: &ReadableProcessSlice) -> Option<usize> {
+        self.kernel.process_slots().iter().position(|slot| {
+            let name = slot.get().map_or("", |process| process.get_process_name());
+            !name.is_empty()
+                && name.len() == wanted.len()
+                && name.bytes().zip(wanted.iter()).all(|(a, b)| a == b.get())
+        })
     }
 
     /// Notifies the process in slot `target` in the name of `sender`.
@@ -156,15 +158,14 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
             return Err(ErrorCode::NOMEM);
         }
         let receiver_id = receiver.processid();
-        let (address, length) = self
-            .processes
-            .enter(sender, |_, kernel_data| {
-                kernel_data
-                    .get_readwrite_processbuffer(receiver_id.slot_index())
-                    .map(|buffer| (buffer.ptr(), buffer.len()))
-            })
-            .map_err(gone_or_full)?
-            .map_err(ErrorCode::from)?;
+        let mut shared = Err(Error::KernelError);
+        self.enter(sender, &mut |kernel_data| {
+            shared = kernel_data
+                .get_readwrite_processbuffer(receiver_id.slot_index())
+                .map(|buffer| (buffer.ptr(), buffer.len()));
+        })
+        .map_err(gone_or_full)?;
+        let (address, length) = shared.map_err(ErrorCode::from)?;
         let (address, length) = match self.open(receiver, address, length) {
             true => (address.addr(), length),
             false => (0, 0),
@@ -173,16 +174,16 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
             IPCUpcallType::Service => receiver_id.slot_index(),
             IPCUpcallType::Client => sender.slot_index(),
         };
-        self.processes
-            .enter(receiver_id, |_, kernel_data| {
-                kernel_data.schedule_upcall(upcall, (sender.slot_index(), length, address))
-            })
-            .map_err(gone_or_full)?
-            .map_err(|error| match error {
-                UpcallError::InvalidSubscribeNum => ErrorCode::INVAL,
-                UpcallError::QueueFull => ErrorCode::NOMEM,
-                UpcallError::KernelError => ErrorCode::NODEVICE,
-            })
+        let mut queued = Ok(());
+        self.enter(receiver_id, &mut |kernel_data| {
+            queued = kernel_data.schedule_upcall(upcall, (sender.slot_index(), length, address));
+        })
+        .map_err(gone_or_full)?;
+        queued.map_err(|error| match error {
+            UpcallError::InvalidSubscribeNum => ErrorCode::INVAL,
+            UpcallError::QueueFull => ErrorCode::NOMEM,
+            UpcallError::KernelError => ErrorCode::NODEVICE,
+        })
     }
 
     /// Gives `receiver` access to a buffer of another process; returns whether it has it now.
@@ -267,7 +268,7 @@ impl<const NUM_PROCS: u8> SyscallDriver for IPC<NUM_PROCS> {
     }
 
     fn allocate_grant(&self, process_id: ProcessId) -> Result<(), Error> {
-        self.processes.enter(process_id, |_, _| {})
+        self.enter(process_id, &mut |_| {})
     }
 }
 

@@ -115,12 +115,25 @@ pub fn machine_state(writer: &mut dyn Write) {
     let _ = writer.write_str("Last cause: ");
     let _ = writer.write_str(cause_text(mcause.get()));
     line(writer, " (mcause=", mcause.get(), ")");
-    line(writer, "mtval:   ", mtval.get(), "");
-    line(writer, "mepc:    ", mepc.get(), "");
-    line(writer, "mstatus: ", mstatus.get(), "");
-    line(writer, "mtvec:   ", mtvec.get(), "");
-    line(writer, "mie:     ", mie.get(), "");
-    line(writer, "mip:     ", mip.get(), "");
+    const NAMES: [&str; 6] = [
+        "mtval:   ",
+        "mepc:    ",
+        "mstatus: ",
+        "mtvec:   ",
+        "mie:     ",
+        "mip:     ",
+    ];
+    let values = [
+        mtval.get(),
+        mepc.get(),
+        mstatus.get(),
+        mtvec.get(),
+        mie.get(),
+        mip.get(),
+    ];
+    for (name, value) in NAMES.iter().zip(values) {
+        line(writer, name, value, "");
+    }
     crate::fault::print_frame(writer);
     pmp_table(writer);
 }

@@ -66,15 +66,14 @@ pub fn probe<const N: usize>(devices: &'static [VirtIOMMIODevice; N]) -> Slots<N
 impl<const N: usize> Slots<N> {
     /// Lists the slots that hold something.
     pub fn occupied(&self) -> impl Iterator<Item = Slot> {
-        let contents = self.contents;
         self.devices
             .iter()
-            .zip(contents)
+            .zip(&self.contents)
             .enumerate()
             .map(|(number, (device, content))| Slot {
                 number,
                 device,
-                content,
+                content: *content,
             })
             .filter(|slot| slot.content != Content::Empty)
     }

@@ -51,9 +51,9 @@ impl Announcement {
         }
         debug!(
             "Tock {}.{}.{} on QEMU virt (riscv32), processes behind {}",
-            kernel::KERNEL_MAJOR_VERSION,
-            kernel::KERNEL_MINOR_VERSION,
-            kernel::KERNEL_PATCH_VERSION,
+            u32::from(kernel::KERNEL_MAJOR_VERSION),
+            u32::from(kernel::KERNEL_MINOR_VERSION),
+            u32::from(kernel::KERNEL_PATCH_VERSION),
             match self.protection {
                 Mode::Smepmp => "Smepmp",
                 Mode::Plain => "PMP",

@@ -156,7 +156,7 @@ impl fmt::Display for Line<'_> {
                 write!(
                     f,
                     " {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}, MTU {}, link {}, in service",
-                    device.net.mtu(),
+                    u32::from(device.net.mtu()),
                     if device.net.link_is_up() {
                         "up"
                     } else {
@@ -243,19 +243,24 @@ impl ConsoleCommand for Devices {
     }
 
     fn execute_part(&self, part: usize, _arguments: &str, writer: &mut dyn Write) -> bool {
-        let mut slots = self.slots.occupied().skip(part / PARTS_OF_A_SLOT);
-        let part_of_slot = part % PARTS_OF_A_SLOT;
-        match slots.next() {
-            Some(slot) => {
+        let (wanted, part_of_slot) = (part / PARTS_OF_A_SLOT, part % PARTS_OF_A_SLOT);
+        let mut number = 0;
+        for slot in self.slots.occupied() {
+            if number > wanted {
+                return true;
+            }
+            if number == wanted {
                 // The console cuts text that is too long, and says so.
                 let _ = self.describe(&slot, part_of_slot, writer);
+                if part_of_slot + 1 < PARTS_OF_A_SLOT {
+                    return true;
+                }
             }
-            None if part == 0 => {
-                let _ = writer.write_str("No VirtIO device was found.\r\n");
-                return false;
-            }
-            None => return false,
+            number += 1;
         }
-        part_of_slot + 1 < PARTS_OF_A_SLOT || slots.next().is_some()
+        if number == 0 {
+            let _ = writer.write_str("No VirtIO device was found.\r\n");
+        }
+        false
     }
 }

@@ -106,11 +106,21 @@ impl<'b> Text<'b> {
     }
 }
 
+/// A letter as text. There is one copy of this, not one in each writer.
+#[inline(never)]
+pub(crate) fn letter_text(letter: char, room: &mut [u8; 4]) -> &str {
+    letter.encode_utf8(room)
+}
+
 impl fmt::Write for Text<'_> {
     /// Never fails: text that does not fit is cut.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text);
         Ok(())
+    }
+
+    fn write_char(&mut self, letter: char) -> fmt::Result {
+        self.write_str(letter_text(letter, &mut [0; 4]))
     }
 }
 

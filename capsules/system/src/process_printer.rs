@@ -57,6 +57,7 @@ struct Continued<'a> {
 }
 
 impl Write for Continued<'_> {
+    #[inline(never)]
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let bytes = text.as_bytes();
         let skipped = bytes.len().min(self.skip);
@@ -74,31 +75,39 @@ impl Write for Continued<'_> {
             Ok(())
         }
     }
+
+    fn write_char(&mut self, letter: char) -> fmt::Result {
+        self.write_str(letter_text(letter, &mut [0; 4]))
+    }
+}
+
+/// A letter as text. There is one copy of this, not one in each writer.
+#[inline(never)]
+fn letter_text(letter: char, room: &mut [u8; 4]) -> &str {
+    letter.encode_utf8(room)
 }
 
 fn overview(process: &dyn Process, out: &mut dyn Write) -> fmt::Result {
-    writeln!(
+    write!(
         out,
-        "App: {}   -   [{}]",
+        "App: {}   -   [{}]\n Events queued: {}   Syscalls: {}   Dropped upcalls: {}\n \
+         Restarts: {}\n Last syscall: ",
         ShownName(process.get_process_name()),
-        state_name(process.get_state())
-    )?;
-    writeln!(
-        out,
-        " Events queued: {}   Syscalls: {}   Dropped upcalls: {}",
+        state_name(process.get_state()),
         process.pending_tasks(),
         process.debug_syscall_count(),
-        process.debug_dropped_upcall_count()
+        process.debug_dropped_upcall_count(),
+        process.get_restart_count()
     )?;
-    writeln!(out, " Restarts: {}", process.get_restart_count())?;
     match process.debug_syscall_last() {
-        Some(syscall) => writeln!(out, " Last syscall: {}", ShownSyscall(syscall))?,
-        None => writeln!(out, " Last syscall: none")?,
+        Some(syscall) => write!(out, "{}", ShownSyscall(syscall))?,
+        None => out.write_str("none")?,
     }
+    out.write_str("\n Completion code: ")?;
     match process.get_completion_code() {
-        Some(Some(code)) => writeln!(out, " Completion code: {code}")?,
-        Some(None) => writeln!(out, " Completion code: none, it faulted")?,
-        None => writeln!(out, " Completion code: none")?,
+        Some(Some(code)) => write!(out, "{code}")?,
+        Some(None) => out.write_str("none, it faulted")?,
+        None => out.write_str("none")?,
     }
     memory_map(&process.get_addresses(), &process.get_sizes(), out)
 }
@@ -115,8 +124,7 @@ fn memory_map(
     let heap_start = addresses.sram_heap_start;
     let stack_top = addresses.sram_stack_top;
 
-    writeln!(out)?;
-    writeln!(out, " Address     Part                    Bytes")?;
+    out.write_str("\n\n Address     Part                    Bytes\n")?;
     border(out, addresses.sram_end)?;
     part(out, "grant pointers", table_start, addresses.sram_end)?;
     part(out, "upcall queue", queue_start, table_start)?;
@@ -146,7 +154,7 @@ fn memory_map(
         )?,
     }
     border(out, addresses.sram_start)?;
-    writeln!(out, " ...")?;
+    out.write_str(" ...\n")?;
     border(out, addresses.flash_end)?;
     part(
         out,
@@ -164,6 +172,7 @@ fn memory_map(
     border(out, addresses.flash_start)
 }
 
+#[inline(never)]
 fn border(out: &mut dyn Write, address: usize) -> fmt::Result {
     writeln!(out, " {address:#010x}  ---------------------------")
 }

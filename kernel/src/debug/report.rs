@@ -216,12 +216,16 @@ fn banner(writer: &mut dyn Write, place: Option<&Location<'_>>, message: &dyn Di
     let _ = write!(
         writer,
         "\tKernel version {}.{}.{}",
-        crate::KERNEL_MAJOR_VERSION,
-        crate::KERNEL_MINOR_VERSION,
-        crate::KERNEL_PATCH_VERSION,
+        u32::from(crate::KERNEL_MAJOR_VERSION),
+        u32::from(crate::KERNEL_MINOR_VERSION),
+        u32::from(crate::KERNEL_PATCH_VERSION),
     );
     if crate::KERNEL_PRERELEASE_VERSION != 0 {
-        let _ = write!(writer, "-dev{}", crate::KERNEL_PRERELEASE_VERSION);
+        let _ = write!(
+            writer,
+            "-dev{}",
+            u32::from(crate::KERNEL_PRERELEASE_VERSION)
+        );
     }
     let _ = writer.write_str("\r\n");
 }
@@ -256,15 +260,19 @@ struct Unbounded<'a>(&'a mut dyn Write);
 
 impl BinaryWrite for Unbounded<'_> {
     fn write_buffer(&mut self, buffer: &[u8]) -> Result<usize, ()> {
-        for chunk in buffer.utf8_chunks() {
-            self.0.write_str(chunk.valid()).map_err(|_| ())?;
-            if !chunk.invalid().is_empty() {
-                self.0
-                    .write_char(char::REPLACEMENT_CHARACTER)
-                    .map_err(|_| ())?;
-            }
+        let mut rest = buffer;
+        loop {
+            let error = match str::from_utf8(rest) {
+                Ok(text) => return self.0.write_str(text).map(|()| buffer.len()).map_err(drop),
+                Err(error) => error,
+            };
+            let (text, other) = rest.split_at(error.valid_up_to());
+            let text = str::from_utf8(text).unwrap_or_default();
+            self.0.write_str(text).map_err(drop)?;
+            self.0.write_str("\u{FFFD}").map_err(drop)?;
+            let invalid = error.error_len().unwrap_or(other.len());
+            rest = other.get(invalid..).unwrap_or_default();
         }
-        Ok(buffer.len())
     }
 }
 

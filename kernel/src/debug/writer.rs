@@ -53,6 +53,12 @@ pub(super) struct Output {
 /// Formats straight into a debug writer; stops where text is lost.
 struct Formatter(&'static dyn DebugWriter);
 
+/// A letter as text. There is one copy of this, not one in each writer.
+#[inline(never)]
+fn letter_text(letter: char, room: &mut [u8; 4]) -> &str {
+    letter.encode_utf8(room)
+}
+
 impl Write for Formatter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let taken = self.0.write(text.as_bytes(), OVERFLOW);
@@ -61,6 +67,10 @@ impl Write for Formatter {
         } else {
             Ok(())
         }
+    }
+
+    fn write_char(&mut self, letter: char) -> fmt::Result {
+        self.write_str(letter_text(letter, &mut [0; 4]))
     }
 }
 

@@ -115,6 +115,7 @@ impl fmt::Display for ProcessBinaryError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             ProcessBinaryError::UnknownVersion(version) => {
+                let version = u32::from(*version);
                 return write!(formatter, "corrupt: header version {version}, search ends");
             }
             ProcessBinaryError::BadLengths => "corrupt: impossible lengths in header",
@@ -135,6 +136,7 @@ impl fmt::Display for ProcessBinaryError {
             ProcessBinaryError::Disabled => "disabled",
             ProcessBinaryError::NoKernelVersion => "names no kernel version",
             ProcessBinaryError::KernelVersion { major, minor } => {
+                let (major, minor) = (u32::from(*major), u32::from(*minor));
                 return write!(formatter, "needs kernel {major}.{minor}");
             }
             ProcessBinaryError::BadOffsets => "corrupt: offsets outside the object",

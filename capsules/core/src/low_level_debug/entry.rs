@@ -74,9 +74,11 @@ impl Waiting {
 
     /// Takes the oldest entry.
     pub(super) fn take(&mut self) -> Option<Entry> {
-        let oldest = self.places.first_mut()?.take();
-        self.places.rotate_left(1);
-        oldest
+        let mut next = None;
+        for place in self.places.iter_mut().rev() {
+            core::mem::swap(place, &mut next);
+        }
+        next
     }
 }
 

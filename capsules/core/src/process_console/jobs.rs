@@ -5,7 +5,7 @@
 use super::commands::{Action, BUILT_IN, Job, built_in, split};
 use super::processes::{write_header, write_name, write_row, write_state};
 use super::{ConsoleCommand, ProcessConsole};
-use crate::text::Text;
+use crate::text::{Text, letter_text};
 use core::fmt;
 use core::ops::Range;
 use kernel::capabilities::{ProcessManagementCapability, ProcessStartCapability};
@@ -43,12 +43,13 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
                     write_header(text);
                     return Step::More;
                 }
+                let Some(process) = self.process_from(next, None) else {
+                    return Step::Done;
+                };
                 let info = KernelInfo::new(self.kernel);
-                self.with_process_from(next, None, |process| {
-                    let grants = info.number_app_grant_uses(process.processid(), &self.capability);
-                    write_row(process, grants, text);
-                })
-                .map_or(Step::Done, |()| Step::More)
+                let grants = info.number_app_grant_uses(process.processid(), &self.capability);
+                write_row(process, grants, text);
+                Step::More
             }
             Job::Act { .. } | Job::Describe { .. } if arguments.is_empty() => {
                 text.push("Usage: ");
@@ -58,37 +59,30 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
                 Step::Done
             }
             Job::Act { action, next, any } => {
-                let action = *action;
-                let acted = self.with_process_from(next, Some(arguments), |process| {
-                    self.act(action, process);
+                let process = self.process_from(next, Some(arguments));
+                if let Some(process) = process {
+                    self.act(*action, process);
                     write_outcome(process, text);
-                });
-                go_on(acted.is_some(), any, arguments, text)
+                }
+                go_on(process.is_some(), any, arguments, text)
             }
             Job::Describe { next, any, context } => {
                 let fresh = text.len() == 0;
                 let mut current = *next;
-                let described = self.with_process_from(&mut current, Some(arguments), |process| {
-                    let before = text.len();
-                    let rest = self
-                        .printer
-                        .print_overview(process, &mut Pieces(text), *context);
-                    // One that cannot print anything into an empty buffer never will.
-                    rest.filter(|_| !fresh || text.len() > before)
-                });
-                match described {
-                    Some(Some(rest)) => {
-                        *context = Some(rest);
-                        Step::WhenSent
-                    }
-                    Some(None) => {
-                        *context = None;
-                        *next = current;
-                        *any = true;
-                        Step::More
-                    }
-                    None => go_on(false, any, arguments, text),
+                let Some(process) = self.process_from(&mut current, Some(arguments)) else {
+                    return go_on(false, any, arguments, text);
+                };
+                let before = text.len();
+                let rest = self
+                    .printer
+                    .print_overview(process, &mut Pieces(text), *context);
+                // One that cannot print anything into an empty buffer never will.
+                *context = rest.filter(|_| !fresh || text.len() > before);
+                if context.is_some() {
+                    return Step::WhenSent;
                 }
+                *next = current;
+                go_on(true, any, arguments, text)
             }
             Job::Kernel => self.write_kernel(text),
             Job::Reset { said } => say_first(said, "Resetting.\r\n", text, self.board.reset),
@@ -107,14 +101,10 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
         }
     }
 
-    /// Runs `visit` on the first process from `next` on, of that `name` if one is given, and
-    /// moves `next` behind it.
-    fn with_process_from<R>(
-        &self,
-        next: &mut usize,
-        name: Option<&str>,
-        visit: impl FnOnce(&dyn Process) -> R,
-    ) -> Option<R> {
+    /// Finds the first process from `next` on, of that `name` if one is given, and moves `next`
+    /// behind it.
+    #[inline(never)]
+    fn process_from(&self, next: &mut usize, name: Option<&str>) -> Option<&'static dyn Process> {
         let (index, process) = self
             .kernel
             .process_iter_capability(&self.capability)
@@ -122,7 +112,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
             .skip(*next)
             .find(|(_, process)| name.is_none_or(|name| process.get_process_name() == name))?;
         *next = index.saturating_add(1);
-        Some(visit(process))
+        Some(process)
     }
 
     fn act(&self, action: Action, process: &dyn Process) {
@@ -297,6 +287,10 @@ impl fmt::Write for Lines<'_, '_> {
             self.text.push_bytes(&[byte]);
         }
         Ok(())
+    }
+
+    fn write_char(&mut self, letter: char) -> fmt::Result {
+        self.write_str(letter_text(letter, &mut [0; 4]))
     }
 }
 

@@ -39,15 +39,26 @@ impl<A: UartAccess> UartPanicWriter<A> {
 }
 
 impl<A: UartAccess> IoWrite for UartPanicWriter<A> {
+    #[inline(never)]
     fn write(&mut self, buf: &[u8]) -> usize {
         buf.iter().take_while(|byte| self.send(**byte)).count()
     }
+}
+
+/// A letter as text. There is one copy of this, not one in each writer.
+#[inline(never)]
+fn letter_text(letter: char, room: &mut [u8; 4]) -> &str {
+    letter.encode_utf8(room)
 }
 
 impl<A: UartAccess> fmt::Write for UartPanicWriter<A> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         IoWrite::write(self, text.as_bytes());
         Ok(())
+    }
+
+    fn write_char(&mut self, letter: char) -> fmt::Result {
+        self.write_str(letter_text(letter, &mut [0; 4]))
     }
 }
 

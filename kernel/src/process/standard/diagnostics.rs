@@ -60,7 +60,8 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         for (grant_num, driver_num, memory) in self.grants.allocated() {
             write!(
                 writer,
-                " Grant {grant_num:>2}: driver {driver_num:#x} at {memory:p}\r\n"
+                " Grant {grant_num:>2}: driver {driver_num:#x} at {:#x}\r\n",
+                memory.addr()
             )?;
         }
         self.mpu_config

@@ -16,9 +16,17 @@ pub(super) struct StoredFilter {
     pub(super) promiscuous: Cell<bool>,
     pub(super) all_multicast: Cell<bool>,
     /// Unicast addresses, then multicast addresses.
-    addresses: [Cell<[u8; 6]>; MAX_ADDRESSES],
+    addresses: Cell<[[u8; 6]; MAX_ADDRESSES]>,
     unicast: Cell<usize>,
     multicast: Cell<usize>,
+}
+
+/// Copies addresses to the first places, which are taken away.
+#[cfg(feature = "ethernet-adapter")]
+fn copy_to(places: &mut &mut [[u8; 6]], addresses: &[[u8; 6]]) {
+    if let Some(first) = places.split_off_mut(..addresses.len()) {
+        first.copy_from_slice(addresses);
+    }
 }
 
 impl StoredFilter {
@@ -26,7 +34,7 @@ impl StoredFilter {
         Self {
             promiscuous: Cell::new(false),
             all_multicast: Cell::new(false),
-            addresses: [const { Cell::new([0; 6]) }; MAX_ADDRESSES],
+            addresses: Cell::new([[0; 6]; MAX_ADDRESSES]),
             unicast: Cell::new(0),
             multicast: Cell::new(0),
         }
@@ -35,21 +43,19 @@ impl StoredFilter {
     /// Remembers a filter, or a wider one if there is not enough room.
     #[cfg(feature = "ethernet-adapter")]
     pub(super) fn store(&self, filter: &kernel::hil::ethernet_adapter::ReceiveFilter<'_>) {
-        let mut places = self.addresses.iter();
-        let unicast_fits = filter.unicast.len() <= places.len();
+        let mut addresses = self.addresses.get();
+        let unicast_fits = filter.unicast.len() <= addresses.len();
         let unicast = if unicast_fits { filter.unicast } else { &[] };
-        for (address, place) in unicast.iter().zip(places.by_ref()) {
-            place.set(*address);
-        }
+        let mut places = &mut addresses[..];
+        copy_to(&mut places, unicast);
         let multicast_fits = filter.multicast.len() <= places.len();
         let multicast = if multicast_fits {
             filter.multicast
         } else {
             &[]
         };
-        for (address, place) in multicast.iter().zip(places) {
-            place.set(*address);
-        }
+        copy_to(&mut places, multicast);
+        self.addresses.set(addresses);
         self.unicast.set(unicast.len());
         self.multicast.set(multicast.len());
         self.promiscuous.set(filter.promiscuous || !unicast_fits);
@@ -59,7 +65,8 @@ impl StoredFilter {
 
     /// Writes the addresses as the device reads them, and returns how many bytes that takes.
     pub(super) fn write_table(&self, place: &mut [u8]) -> Option<usize> {
-        let addresses = self.addresses.iter().map(Cell::get);
+        let addresses = self.addresses.get();
+        let addresses = addresses.iter();
         let (unicast, multicast) = (self.unicast.get(), self.multicast.get());
         let mut len = 0;
         let mut put = |bytes: &[u8]| {
@@ -70,11 +77,11 @@ impl StoredFilter {
         };
         put(&(unicast as u32).to_le_bytes())?;
         for address in addresses.clone().take(unicast) {
-            put(&address)?;
+            put(address)?;
         }
         put(&(multicast as u32).to_le_bytes())?;
         for address in addresses.skip(unicast).take(multicast) {
-            put(&address)?;
+            put(address)?;
         }
         Some(len)
     }
