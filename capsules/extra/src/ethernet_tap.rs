@@ -108,6 +108,8 @@ pub struct EthernetTapDriver<'a, E, P = Datapath, const PROCESSES: usize = DEFAU
     hold: Hold<'a>,
     /// Whether a process may wait to send.
     waiting: Cell<bool>,
+    /// Whether a process may have an upcall due.
+    behind: Cell<bool>,
     /// Who sent last of those that had to wait.
     last_served: Cell<usize>,
     /// Received frames that are too short or too long for a process.
@@ -128,6 +130,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             pool,
             hold: Hold::new(),
             waiting: Cell::new(false),
+            behind: Cell::new(false),
             last_served: Cell::new(0),
             malformed: Cell::new(0),
             link: Cell::new(None),
@@ -233,6 +236,34 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
     }
 
+    /// Has the timer try again if an upcall is due to a process. It may wait for just that one, with
+    /// no frame to come and no reason to give a command.
+    #[inline(always)]
+    fn note_if_behind(&self, app: &App) {
+        if app.is_behind() {
+            self.note_behind();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_behind(&self) {
+        self.behind.set(true);
+        self.hold.arm();
+    }
+
+    /// Tries all upcalls that are due.
+    #[cold]
+    fn catch_up_all(&self) {
+        for number in self.members.present() {
+            // One that is gone is told nothing.
+            let _ = self.visit_member(number, |app, kernel_data| {
+                app.catch_up(kernel_data);
+                self.note_if_behind(app);
+            });
+        }
+    }
+
     /// Tells all processes of the link.
     #[cfg(feature = "ethernet-adapter")]
     fn link_is_now(&self, link: LinkState) {
@@ -242,6 +273,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             let _ = self.visit_member(number, |app, kernel_data| {
                 app.note_link(link.word());
                 app.catch_up(kernel_data);
+                self.note_if_behind(app);
             });
         }
         if self.waiting.get() {

@@ -135,10 +135,16 @@ impl App {
         )
     }
 
+    /// Whether an upcall is due, for which there was no room.
+    #[inline(always)]
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
     /// Schedules upcalls that are due.
     ///
-    /// One that finds the queue full stays due: it is tried at the process's next command and
-    /// whenever a frame comes or goes.
+    /// One that finds the queue full stays due: it is tried at the process's next command, whenever a
+    /// frame comes or goes, and by the timer.
     #[inline(always)]
     pub(super) fn catch_up(&mut self, kernel_data: &GrantKernelData) {
         if self.behind {

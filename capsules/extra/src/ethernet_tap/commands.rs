@@ -49,7 +49,9 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                     };
                     app.catch_up(kernel_data);
                     let caller = Sender { number, process_id };
-                    self.answer(caller, app, kernel_data, (command_num, r2, r3))
+                    let answer = self.answer(caller, app, kernel_data, (command_num, r2, r3));
+                    self.note_if_behind(app);
+                    answer
                 });
                 self.ask_for_buffers();
                 answer.unwrap_or_else(|error| Err(error.into()))

@@ -115,7 +115,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         };
         let outcome = self.store::<true>(&chunk, route.to);
         if !outcome.missed.is_empty() {
-            if !outcome.stored && self.may_hold(route.to, outcome.full) {
+            if !outcome.stored && self.may_hold(outcome.full) {
                 self.hold.hold();
                 return false;
             }
@@ -185,6 +185,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 Some(stored) => app.note_received(stored, chunk.frame().len(), kernel_data),
                 None => app.catch_up(kernel_data),
             }
+            self.note_if_behind(app);
             stored
         };
         // In line for frames from the card, which are many.
@@ -220,13 +221,14 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
     /// Decides whether a frame waits for those who are `full`.
     #[cold]
-    fn may_hold(&self, wanted_by: Ports, full: Ports) -> bool {
+    fn may_hold(&self, full: Ports) -> bool {
         // Never without a timer: nobody would notice that a process has swapped its slice.
         if !P::DEEP || full.is_empty() || !self.hold.allowed.get() {
             return false;
         }
+        // Also one that the frame is for and whose slice is too small for it: others are not.
         let mut others = self.members.present();
-        others.remove(wanted_by);
+        others.remove(full);
         if !others.into_iter().any(|number| self.shares_slice(number)) {
             return true;
         }
@@ -283,10 +285,14 @@ impl<'a, E, P: Path<'a, E>, const N: usize> LookAgain for EthernetTapDriver<'a, 
         if hold.is_held() {
             more(&hold.rounds);
         }
-        if hold.is_held() || self.waiting.get() {
+        let behind = self.behind.take();
+        if hold.is_held() || self.waiting.get() || behind {
             more(&hold.idle_rounds);
         } else {
             hold.hasten();
+        }
+        if behind {
+            self.catch_up_all();
         }
         self.settle();
         if self.waiting.get() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The timer by which the tap looks at full slices again.
+//! The timer by which the tap looks again at full slices and full queues.
 //!
-//! A process swaps its slice without the tap hearing of it. The timer runs while a frame is held,
-//! and at no other time.
+//! A process swaps its slice and takes its upcalls without the tap hearing of it. The timer runs
+//! while something waits for that, or to be sent, and at no other time.
 
 use kernel::hil::time::{Alarm, AlarmClient, ConvertTicks};
 use kernel::utilities::cells::OptionalCell;

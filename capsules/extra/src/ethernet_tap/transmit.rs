@@ -18,6 +18,10 @@ use kernel::grant::GrantKernelData;
 use kernel::process::Error;
 use kernel::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice, WriteableProcessBuffer};
 
+/// Frames that leave before anybody else gets a chance, more than an adapter takes at once. Only those
+/// that stay on the board could be more, and a process would keep the kernel busy with them.
+const AT_ONCE: usize = 64;
+
 /// Who sends.
 #[derive(Clone, Copy)]
 pub(super) struct Sender {
@@ -73,8 +77,11 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         let accepted = self.enter(process_id, |number, app, kernel_data| {
             app.catch_up(kernel_data);
             let sender = Sender { number, process_id };
-            self.transmit_one(sender, app, kernel_data, length, id)
-                .inspect_err(|code| self.count_refusal(app, *code, length))
+            let accepted = self
+                .transmit_one(sender, app, kernel_data, length, id)
+                .inspect_err(|code| self.count_refusal(app, *code, length));
+            self.note_if_behind(app);
+            accepted
         });
         self.ask_for_buffers();
         accepted
@@ -149,7 +156,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         let outcome = if self.waiting.get() {
             Err(ErrorCode::BUSY)
         } else {
-            let outcome = self.send_batch(sender, app, kernel_data, &mut batch, usize::MAX);
+            let outcome = self.send_batch(sender, app, kernel_data, &mut batch, AT_ONCE);
             P::flush(self.adapter);
             outcome
         };
@@ -290,7 +297,8 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     pub(super) fn serve_waiting(&self) {
         let (mut sent, mut full) = (false, false);
         let mut again = true;
-        while again && !full && !self.pool.is_empty() {
+        let mut left = AT_ONCE;
+        while again && left > 0 && !full && !self.pool.is_empty() {
             again = false;
             for number in self.members.after(self.last_served.get()) {
                 match self.serve(number) {
@@ -298,6 +306,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                     Turn::Taken => {
                         sent = true;
                         again = true;
+                        left = left.saturating_sub(1);
                         self.last_served.set(number);
                     }
                     Turn::Full => {
@@ -348,7 +357,16 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             return Turn::NotWaiting;
         };
         let sender = Sender { number, process_id };
-        self.visit_member(number, |app, kernel_data| match app.transmission {
+        self.visit_member(number, |app, kernel_data| {
+            let turn = self.give_turn(sender, app, kernel_data);
+            self.note_if_behind(app);
+            turn
+        })
+        .unwrap_or(Turn::NotWaiting)
+    }
+
+    fn give_turn(&self, sender: Sender, app: &mut App, kernel_data: &GrantKernelData) -> Turn {
+        match app.transmission {
             Transmission::Queued(frame) => {
                 let length = usize::from(frame.length);
                 let sent = with_frame(kernel_data, length, |frame| self.send_slowly(sender, frame));
@@ -383,8 +401,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 Turn::Taken
             }
             _ => Turn::NotWaiting,
-        })
-        .unwrap_or(Turn::NotWaiting)
+        }
     }
 
     /// Notes that the adapter is done with a frame of the process `identifier`.
@@ -420,6 +437,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 && let Transmission::InFlight(frame) = app.transmission
             {
                 report(app, kernel_data, frame, outcome, timestamp);
+                self.note_if_behind(app);
             }
         });
     }

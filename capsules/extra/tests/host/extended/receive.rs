@@ -115,6 +115,24 @@ fn a_slow_process_holds_up_one_that_wants_other_frames_once_and_not_for_long() {
 }
 
 #[test]
+fn a_full_process_does_not_hold_up_one_whose_slice_is_too_small_for_the_frame() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [full, small] = bench.processes;
+    bench.share_slice(full, 200);
+    let slice = bench.share_slice(small, 100);
+    card.arrive(&frame(CARD, 0, 180));
+    card.arrive(&frame(CARD, 1, 180));
+    card.arrive(&frame(CARD, 2, 60));
+    let mut waited = 0;
+    while card.is_held() {
+        waited += bench.wait().unwrap();
+        assert!(waited <= 15, "held for ever");
+    }
+    assert_eq!(marks(&slice.frames()), [2]);
+    assert_eq!(bench.drops(small, 0), (2, 0, 0));
+}
+
+#[test]
 fn a_frame_that_no_swap_could_make_fit_is_not_held() {
     let bench @ Bench { card, .. } = &Bench::new();
     let [app] = bench.processes;

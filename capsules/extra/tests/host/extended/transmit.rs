@@ -295,6 +295,38 @@ fn a_report_that_finds_the_queue_full_comes_later() {
 }
 
 #[test]
+fn a_report_that_finds_the_queue_full_comes_to_a_process_that_only_waits() {
+    let bench = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 60));
+    app.fill_queue();
+    bench.transmit(app, 60, 7).unwrap();
+    // Less and less often, while it takes nothing.
+    let delays: Vec<_> = (0..6).map(|_| bench.wait().unwrap()).collect();
+    assert_eq!(delays, [1, 2, 4, 8, 16, 16]);
+    assert_eq!(app.upcalls(), []);
+    assert_eq!(bench.wait(), Some(16));
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, 7))]);
+    assert_eq!(bench.wait(), None);
+}
+
+#[test]
+fn frames_that_stay_on_the_board_do_not_keep_the_kernel_busy() {
+    let bench = &Bench::new();
+    let [app, other] = bench.processes;
+    let to_other = frame(bench.claim(other), 1, 14);
+    let bytes = bench.share_batch(app, &[&to_other[..]; 300]);
+    bench.simple(app, BATCH, bytes, 0).unwrap();
+    let mut progress = vec![bench.sent(app).0];
+    while let Some(delay) = bench.wait() {
+        assert_eq!(delay, 1, "{progress:?}");
+        progress.push(bench.sent(app).0);
+    }
+    assert_eq!(app.upcalls(), [(BATCH_DONE, (0, 300, bytes))]);
+    assert_eq!(progress, [64, 128, 192, 256, 300]);
+}
+
+#[test]
 fn those_who_wait_have_the_card_tell_them_of_the_first_free_buffer() {
     let bench @ Bench { card, .. } = &Bench::new();
     let [app] = bench.processes;
