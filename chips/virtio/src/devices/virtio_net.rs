@@ -261,7 +261,10 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
 
     /// Has frames that wait offered soon.
     fn offer_waiting_later(&self) {
-        if !self.waiting.is_empty() {
+        if self.waiting.is_empty() {
+            // The frame that was refused is gone, if reception was stopped from inside its offer.
+            self.refused.set(false);
+        } else {
             self.resume.set(true);
             self.deferred_call.set();
         }

@@ -17,12 +17,17 @@ struct Guest {
     frames: RefCell<Vec<Vec<u8>>>,
     /// Stops reception at the next offer, from inside it.
     stops: Cell<Option<&'static Driver>>,
+    /// And starts it again.
+    starts: Cell<bool>,
 }
 
 impl EthernetAdapterClient for Guest {
     fn offer(&self, frame: &[u8], _timestamp: Option<u64>) -> Offer {
         if let Some(driver) = self.stops.take() {
             driver.stop_receive();
+            if self.starts.get() {
+                driver.start_receive();
+            }
         }
         let Some(room) = self.room.get().checked_sub(1) else {
             return Offer::Held;
@@ -63,6 +68,7 @@ impl Card {
             room: Cell::new(usize::MAX),
             frames: RefCell::default(),
             stops: Cell::new(None),
+            starts: Cell::new(false),
         });
         rig.driver.set_adapter_client(guest);
         rig.driver.start_receive();
@@ -340,6 +346,21 @@ fn a_legacy_device_merges_buffers_with_headers_apart_and_without() {
             }
         }
         assert_eq!(card.available(), buffers);
+    }
+}
+
+#[test]
+fn a_frame_refused_by_a_client_that_also_drops_it_holds_up_no_other() {
+    let card = Card::new();
+    card.guest.room.set(0);
+    card.guest.stops.set(Some(card.rig.driver));
+    card.guest.starts.set(true);
+    card.arrive(&[400, 300]);
+    assert_eq!(card.available(), DEPTH);
+    card.resume(usize::MAX);
+    for lens in [&[400, 300][..], &[60], &[500, 20]] {
+        card.arrive(lens);
+        assert_eq!(card.lens(), [lens.iter().sum::<usize>()]);
     }
 }
 
