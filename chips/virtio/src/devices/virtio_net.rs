@@ -246,6 +246,14 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
         self.events.snapshot()
     }
 
+    /// Whether the device keeps a queue so small that no chain of two buffers fits: what waits for room
+    /// there would wait for ever.
+    fn has_cramped_queue(&self) -> bool {
+        self.transmit_queue.size() < 2
+            || self.headers_apart.get() && self.receive_queue.size() < 2
+            || self.control.has_cramped_queue()
+    }
+
     /// The largest MTU that the buffers can hold.
     fn largest_mtu(&self) -> u16 {
         let in_one_buffer = largest_mtu(self.buffer_len.saturating_sub(HEADER_LEN));
@@ -433,6 +441,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
     }
 
     fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        if self.has_cramped_queue() {
+            return Err(ErrorCode::NOSUPPORT);
+        }
         self.transmit_watch.restart();
         // If the device was in service until now, nobody has said that it stopped.
         self.watched.set(false);

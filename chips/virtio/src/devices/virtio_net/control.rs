@@ -146,6 +146,11 @@ impl<'a> Control<'a> {
         self.features.get() & features::CTRL_VQ != 0
     }
 
+    /// Whether the queue has no room for a request and its answer.
+    pub(super) fn has_cramped_queue(&self) -> bool {
+        self.is_in_use() && self.queue.get().is_some_and(|queue| queue.size() < 2)
+    }
+
     /// Notes that the device listens, and tells it what it should know. `own_address` is an address
     /// that it does not know.
     pub(super) fn started(&self, own_address: Option<[u8; 6]>) {

@@ -14,7 +14,7 @@ use crate::testing::queue_rig::{TestQueue, queue};
 use crate::testing::split_device::{DeviceChain, SplitDevice};
 use crate::testing::{leak, run_deferred_calls, with_deferred_calls};
 use crate::transports::mmio::VirtIOMMIODevice;
-use crate::transports::{POLLS_IN_A_SECOND, Polled, VirtIOTransport};
+use crate::transports::{POLLS_IN_A_SECOND, Polled, VirtIOInitializationError, VirtIOTransport};
 
 const DEPTH: usize = 4;
 const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -565,3 +565,18 @@ mod legacy;
 mod lies;
 mod merged;
 mod mtu;
+
+#[test]
+fn a_card_without_room_for_a_frame_and_its_header_is_refused() {
+    for (room, accepted) in [(1, false), (2, true), (3, true)] {
+        let rig = Rig::cold();
+        rig.device.queue_num_max.set(room);
+        let initialized = rig.transport.initialize(rig.driver, rig.queues);
+        assert_eq!(initialized.is_ok(), accepted);
+        assert_eq!(rig.send(60, 1).is_ok(), accepted);
+        if !accepted {
+            let error = VirtIOInitializationError::DriverPreInitializationError;
+            assert_eq!(initialized, Err(error(ErrorCode::NOSUPPORT)));
+        }
+    }
+}
