@@ -9,6 +9,8 @@
 //! others when it comes and not looked for afterwards, and others that fill the queue do not keep
 //! it out.
 
+#[cfg(test)]
+mod model_tests;
 mod place;
 
 use core::cell::Cell;
@@ -235,8 +237,13 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     /// Removes the oldest task that comes from this event.
     pub(super) fn remove_first(&self, event: UpcallId) -> Option<Task> {
         if self.came(event) {
+            let found = self.awaited.task();
             self.came.set(false);
-            return self.awaited.task();
+            if self.waits.get() {
+                // The next one, if it came again, is now what ends the wait.
+                self.wait_for_one_of_many(event);
+            }
+            return found;
         }
         let position = self.position(event)?;
         let found = self.place(position)?.task();
@@ -480,6 +487,19 @@ mod tests {
         queue.push(null(B, 3));
         assert!(queue.has_awaited(B));
         assert_eq!(drain(&queue), [3]);
+    }
+
+    #[test]
+    fn an_awaited_event_that_came_twice_and_is_withdrawn_once_ends_the_wait() {
+        let queue = wrapped();
+        queue.wait_for(B);
+        for (event, number) in [(B, 1), (A, 2), (B, 3)] {
+            queue.push(null(event, number));
+        }
+        assert_eq!(queue.remove_first(B).map(value), Some(1));
+        assert!(queue.has_awaited(B));
+        assert_eq!(queue.take_awaited(), Some([3, 0, 0]));
+        assert_eq!(drain(&queue), [2]);
     }
 
     #[test]
