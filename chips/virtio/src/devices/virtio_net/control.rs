@@ -13,6 +13,7 @@ use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 use super::features;
 use super::receive_filter::{MAX_TABLE_LEN, StoredFilter};
 use crate::counters::NetEvents;
+use crate::devices::Progress;
 use crate::devices::chain_watch::ChainWatch;
 use crate::queues::BufferQueue;
 use crate::queues::split_queue::{VirtqueueBuffer, VirtqueueReturnBuffer};
@@ -28,6 +29,10 @@ const ANSWER_LEN: usize = 4;
 /// The answers that the standard defines.
 const OK: u8 = 0;
 const ERR: u8 = 1;
+
+/// How many times in a row the device is reset for a request that it does not answer. After that it
+/// is not told anything any more, so that frames get through.
+const PATIENCE: u8 = 3;
 
 /// What stands in the place of the answer before there is one.
 const NO_ANSWER: u8 = 0xA5;
@@ -102,6 +107,8 @@ pub(super) struct Control<'a> {
     filter_failed: Cell<bool>,
     own_address: Cell<[u8; 6]>,
     watch: ChainWatch,
+    /// How many times a request has stalled since the last answer.
+    stalls: Cell<u8>,
 }
 
 impl<'a> Control<'a> {
@@ -119,6 +126,7 @@ impl<'a> Control<'a> {
             filter_failed: Cell::new(false),
             own_address: Cell::new([0; 6]),
             watch: ChainWatch::new(),
+            stalls: Cell::new(0),
         }
     }
 
@@ -133,8 +141,9 @@ impl<'a> Control<'a> {
         self.queue.set(Some(queue));
     }
 
+    /// Whether there is a queue, and no reason to expect that the device leaves it alone.
     pub(super) fn has_queue(&self) -> bool {
-        self.queue.get().is_some()
+        self.queue.get().is_some() && self.stalls.get() < PATIENCE
     }
 
     /// Notes the features agreed on. Without the control queue there are none here.
@@ -293,6 +302,7 @@ impl<'a> Control<'a> {
     /// Deals with an answer, and goes on with what else is to be said.
     pub(super) fn answered(&self, answer: Option<u8>, events: &NetEvents) {
         events.control_requests.bump();
+        self.stalls.set(0);
         let topic = self.current.take();
         if answer != Some(OK) {
             match answer {
@@ -310,10 +320,16 @@ impl<'a> Control<'a> {
     }
 
     /// How a request is doing.
-    pub(super) fn check(&self) -> crate::devices::Progress {
+    pub(super) fn check(&self) -> Progress {
         match self.queue.get() {
-            Some(queue) if self.is_in_use() => self.watch.check(queue),
-            _ => crate::devices::Progress::Idle,
+            Some(queue) if self.is_in_use() => {
+                let progress = self.watch.check(queue);
+                if progress == Progress::Stalled {
+                    self.stalls.set(self.stalls.get().saturating_add(1));
+                }
+                progress
+            }
+            _ => Progress::Idle,
         }
     }
 }

@@ -277,6 +277,36 @@ fn a_request_that_is_never_answered_has_the_device_reset_and_told_again() {
 }
 
 #[test]
+fn a_card_that_never_answers_is_told_nothing_any_more_and_works() {
+    // One answer, and the patience is as long as at first.
+    for (answered, stalls) in [(None, 3), (Some(1), 4), (Some(2), 5)] {
+        let card = Card::new(ALL);
+        assert_eq!(card.filter(true, &[]), Ok(()));
+        for round in 0..stalls {
+            card.look();
+            let (_, chain) = card.next().expect("it is told again");
+            if Some(round) == answered {
+                card.answer(&chain, &[0]);
+                assert!(card.next().is_some());
+            }
+            while card.rig.transport.counters().stalled == round {
+                card.rig.transport.poll();
+            }
+            while !card.rig.transport.is_running() {
+                card.rig.transport.poll();
+            }
+        }
+        assert_eq!(card.rig.driver.accepted.get() & features::CTRL_VQ, 0);
+        assert_eq!(card.filter(false, &[]), Err(ErrorCode::NOSUPPORT));
+        for _ in 0..2 * POLLS_IN_A_SECOND {
+            card.rig.transport.poll();
+        }
+        assert_eq!(card.rig.transport.counters().stalled, stalls);
+        assert!(card.rig.transport.is_running());
+    }
+}
+
+#[test]
 fn a_card_without_an_address_is_told_the_drivers() {
     let card = Card::cold(ALL);
     card.rig.device.configuration.borrow_mut()[..6].fill(0);
