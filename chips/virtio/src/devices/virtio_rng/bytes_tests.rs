@@ -95,6 +95,20 @@ fn bytes_in_stock_cost_no_register_access_and_no_call() {
 }
 
 #[test]
+fn a_draw_that_the_stock_satisfies_looks_at_no_queue() {
+    let (rig, _) = rig(0);
+    rig.deliver(5);
+    rig.deliver(3);
+    let looks = |rig: &Rig| (rig.queue.counters().scans, rig.queue.counters().empty_scans);
+    let before = looks(&rig);
+    // The first draw empties a buffer, which is to be posted again.
+    assert_eq!(draw(rig.driver, 5).len(), 5);
+    assert_eq!(looks(&rig), before);
+    assert_eq!(draw(rig.driver, 4).len(), 3);
+    assert_ne!(looks(&rig), before, "one that it does not satisfy");
+}
+
+#[test]
 fn emptied_buffers_go_back_in_batches_with_one_notification() {
     let (rig, _) = rig(EVENT_IDX);
     (0..DEPTH).for_each(|_| rig.deliver(LEN));
