@@ -217,19 +217,15 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
     fn close_unshared(&self, receiver: &dyn Process) {
         let slot = receiver.processid().slot_index();
         for owner in self.kernel.get_process_iter() {
-            let shared = self
-                .processes
-                .iter()
-                .find(|taking_part| taking_part.processid() == owner.processid())
-                .and_then(|owner| {
-                    owner.try_enter(|_, kernel_data| {
-                        kernel_data
-                            .get_readwrite_processbuffer(slot)
-                            .map(|buffer| Region::new(buffer.ptr(), buffer.len()))
-                            .ok()
-                    })
-                })
-                .flatten();
+            let mut shared = None;
+            // The memory of a process that takes no part is not for others to fill.
+            if owner.lookup_grant_from_driver_num(self.driver_num).is_ok() {
+                // One that cannot be entered shares nothing.
+                let _ = self.enter(owner.processid(), &mut |kernel_data| {
+                    let buffer = kernel_data.get_readwrite_processbuffer(slot).ok();
+                    shared = buffer.map(|buffer| Region::new(buffer.ptr(), buffer.len()));
+                });
+            }
             let memory = owner.get_addresses();
             receiver.revoke_mpu_regions(memory.sram_start..memory.sram_end, shared);
         }

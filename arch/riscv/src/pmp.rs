@@ -64,6 +64,7 @@ impl Pmp {
     /// # Errors
     ///
     /// See [`SetupError`]; processes must not be run then.
+    #[inline(never)]
     pub unsafe fn new(map: &KernelMap) -> Result<Self, SetupError> {
         if !probe::has_protection() {
             return Err(SetupError::Missing);

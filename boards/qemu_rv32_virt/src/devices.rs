@@ -73,6 +73,7 @@ pub struct Devices {
 
 impl Devices {
     /// Puts the devices in `slots` into service. Only those that are there take memory.
+    #[inline(never)]
     pub fn start(slots: Slots<VIRTIO_SLOTS>, fence: Fence, memory: &mut BootMemory) -> Self {
         let mut services = [const { Service::None }; VIRTIO_SLOTS];
         for slot in slots
@@ -120,6 +121,7 @@ impl Devices {
     }
 }
 
+#[inline(never)]
 fn start_rng(slot: Slot, fence: Fence, memory: Option<RngMemory<Fence>>) -> Service {
     let Some(memory) = memory else {
         return Service::Failed(Failure::TooLittleMemory);
@@ -130,6 +132,7 @@ fn start_rng(slot: Slot, fence: Fence, memory: Option<RngMemory<Fence>>) -> Serv
     }
 }
 
+#[inline(never)]
 fn start_net(slot: Slot, fence: Fence, memory: Option<NetMemory<Fence>>) -> Service {
     let Some(memory) = memory else {
         return Service::Failed(Failure::TooLittleMemory);

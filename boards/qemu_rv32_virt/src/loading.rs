@@ -20,6 +20,7 @@ impl Loading {
 }
 
 /// Makes a process of each app in flash.
+#[inline(never)]
 pub fn start(
     kernel: &'static Kernel,
     chip: &'static Chip,

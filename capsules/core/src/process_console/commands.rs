@@ -56,87 +56,99 @@ pub(super) enum Job {
     },
 }
 
+/// What a command of this module does.
+#[derive(Clone, Copy)]
+enum Kind {
+    Help,
+    Status,
+    List,
+    Act(Action),
+    Describe,
+    Kernel,
+    Reset,
+    Panic,
+}
+
 /// A command of this module.
 pub(super) struct BuiltIn {
     pub(super) name: &'static str,
-    pub(super) arguments: &'static str,
     pub(super) help: &'static str,
-    job: Job,
+    kind: Kind,
 }
 
-const fn plain(name: &'static str, help: &'static str, job: Job) -> BuiltIn {
-    BuiltIn {
-        name,
-        arguments: "",
-        help,
-        job,
+impl BuiltIn {
+    /// What follows the name, with a blank in front.
+    pub(super) fn arguments(&self) -> &'static str {
+        match self.kind {
+            Kind::Act(_) | Kind::Describe => " NAME",
+            _ => "",
+        }
+    }
+
+    fn job(&self) -> Job {
+        let (next, any, said) = (0, false, false);
+        match self.kind {
+            Kind::Help => Job::Help(0),
+            Kind::Status => Job::Status,
+            Kind::List => Job::List { header: true, next },
+            Kind::Act(action) => Job::Act { action, next, any },
+            Kind::Describe => Job::Describe {
+                next,
+                any,
+                context: None,
+            },
+            Kind::Kernel => Job::Kernel,
+            Kind::Reset => Job::Reset { said },
+            Kind::Panic => Job::Panic { said },
+        }
     }
 }
 
-const fn on_process(name: &'static str, help: &'static str, job: Job) -> BuiltIn {
-    BuiltIn {
-        name,
-        arguments: " NAME",
-        help,
-        job,
-    }
-}
-
-const fn act(action: Action) -> Job {
-    Job::Act {
-        action,
-        next: 0,
-        any: false,
-    }
+const fn built(name: &'static str, help: &'static str, kind: Kind) -> BuiltIn {
+    BuiltIn { name, help, kind }
 }
 
 /// All commands of this module, in the order in which `help` shows them.
 pub(super) const BUILT_IN: &[BuiltIn] = &[
-    plain("help", "shows this list", Job::Help(0)),
-    plain(
+    built("help", "shows this list", Kind::Help),
+    built(
         "status",
         "counts processes and used-up time slices",
-        Job::Status,
+        Kind::Status,
     ),
-    plain(
-        "list",
-        "shows all processes",
-        Job::List {
-            header: true,
-            next: 0,
-        },
+    built("list", "shows all processes", Kind::List),
+    built(
+        "stop",
+        "halts a process until start",
+        Kind::Act(Action::Stop),
     ),
-    on_process("stop", "halts a process until start", act(Action::Stop)),
-    on_process("start", "lets a stopped process go on", act(Action::Start)),
-    on_process("fault", "makes a process fault", act(Action::Fault)),
-    on_process("boot", "runs a terminated process anew", act(Action::Boot)),
-    on_process("terminate", "ends a process", act(Action::Terminate)),
-    on_process(
-        "process",
-        "shows the memory of a process",
-        Job::Describe {
-            next: 0,
-            any: false,
-            context: None,
-        },
+    built(
+        "start",
+        "lets a stopped process go on",
+        Kind::Act(Action::Start),
     ),
-    plain(
+    built("fault", "makes a process fault", Kind::Act(Action::Fault)),
+    built(
+        "boot",
+        "runs a terminated process anew",
+        Kind::Act(Action::Boot),
+    ),
+    built("terminate", "ends a process", Kind::Act(Action::Terminate)),
+    built("process", "shows the memory of a process", Kind::Describe),
+    built(
         "kernel",
         "shows version and memory of the kernel",
-        Job::Kernel,
+        Kind::Kernel,
     ),
-    plain("reset", "restarts the machine", Job::Reset { said: false }),
-    plain(
-        "panic",
-        "makes the kernel panic",
-        Job::Panic { said: false },
-    ),
+    built("reset", "restarts the machine", Kind::Reset),
+    built("panic", "makes the kernel panic", Kind::Panic),
 ];
 
 /// Splits a line into the command's name and the rest, without blanks around either.
 pub(super) fn split(line: &str) -> (&str, &str) {
     let line = line.trim_ascii();
-    match line.split_once(' ') {
+    let blank = line.bytes().position(|byte| byte == b' ');
+    match blank.and_then(|blank| line.split_at_checked(blank)) {
         Some((name, rest)) => (name, rest.trim_ascii_start()),
         None => (line, ""),
     }
@@ -149,7 +161,7 @@ pub(super) fn parse(line: &str, board: &[&dyn ConsoleCommand]) -> Job {
         return Job::Prompt;
     }
     if let Some(command) = built_in(name) {
-        return command.job;
+        return command.job();
     }
     board
         .iter()

@@ -2,7 +2,7 @@
 
 //! The work of the commands, in steps that each print one piece.
 
-use super::commands::{Action, BUILT_IN, Job, built_in, split};
+use super::commands::{Action, BUILT_IN, BuiltIn, Job, built_in, split};
 use super::processes::{write_header, write_name, write_row, write_state};
 use super::{ConsoleCommand, ProcessConsole};
 use crate::text::{Text, letter_text};
@@ -54,7 +54,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
             Job::Act { .. } | Job::Describe { .. } if arguments.is_empty() => {
                 text.push("Usage: ");
                 text.push(name);
-                text.push(built_in(name).map_or("", |command| command.arguments));
+                text.push(built_in(name).map_or("", BuiltIn::arguments));
                 text.push("\r\n");
                 Step::Done
             }
@@ -202,7 +202,7 @@ fn write_help(next: &mut usize, board: &[&dyn ConsoleCommand], text: &mut Text<'
     let start = text.len();
     let help = if let Some(command) = BUILT_IN.get(*next) {
         text.push(command.name);
-        text.push(command.arguments);
+        text.push(command.arguments());
         command.help
     } else if let Some(command) = board.get(next.saturating_sub(BUILT_IN.len())) {
         text.push(command.name());

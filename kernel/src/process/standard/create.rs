@@ -86,6 +86,19 @@ fn plan_regions<M: MPU>(
     Ok((start.addr(), size))
 }
 
+/// Writes all fields of a structure in their places, instead of a whole one that is copied there.
+///
+/// To be used where the place is valid for writing the structure.
+macro_rules! write_fields {
+    ($place:expr, $structure:ident { $($field:ident: $value:expr,)+ }) => {
+        // No field is left out: this would not compile.
+        let _ = |whole: &Self| {
+            let $structure { $($field: _,)+ } = whole;
+        };
+        $((&raw mut (*$place).$field).write($value);)+
+    };
+}
+
 impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'static, C, D> {
     /// Creates the process of an application in the rest of the RAM pool.
     ///
@@ -113,6 +126,8 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
             .userspace_kernel_boundary()
             .initial_process_app_brk_size();
         let block = Self::find_block(mpu, &mut config, binary, pool, part, app_size)?;
+        // Before memory is written that might be this: copying it costs less then.
+        let mpu_config = LoanCell::new(config);
 
         let identifier = common
             .kernel
@@ -150,28 +165,31 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
         // SAFETY: `block.places` made room for a control block, aligned, below the grant table;
         // nothing else uses that memory.
         unsafe {
-            control_block.write(ProcessStandard {
-                kernel: common.kernel,
-                chip: common.chip,
-                process_id: Cell::new(ProcessId::new(common.kernel, identifier, index)),
-                state: Cell::new(State::Terminated),
-                stored_state: LoanCell::new(Default::default()),
-                mpu_config: LoanCell::new(config),
-                ram,
-                tasks: TaskQueue::new(),
-                grants: GrantTable::new(entries),
-                custom_grants_entered: Cell::new(0),
-                shared: SharedRegions::new(),
-                flash: binary.flash,
-                header: binary.header,
-                credential: binary.get_credential(),
-                app_id,
-                fault_policy: common.fault_policy,
-                storage_policy: common.storage_policy,
-                restart_count: Cell::new(0),
-                completion_code: Cell::new(None),
-                debug: D::default(),
-            });
+            write_fields!(
+                control_block,
+                ProcessStandard {
+                    kernel: common.kernel,
+                    chip: common.chip,
+                    process_id: Cell::new(ProcessId::new(common.kernel, identifier, index)),
+                    state: Cell::new(State::Terminated),
+                    stored_state: LoanCell::new(Default::default()),
+                    mpu_config: mpu_config,
+                    ram: ram,
+                    tasks: TaskQueue::new(),
+                    grants: GrantTable::new(entries),
+                    custom_grants_entered: Cell::new(0),
+                    shared: SharedRegions::new(),
+                    flash: binary.flash,
+                    header: binary.header,
+                    credential: binary.get_credential(),
+                    app_id: app_id,
+                    fault_policy: common.fault_policy,
+                    storage_policy: common.storage_policy,
+                    restart_count: Cell::new(0),
+                    completion_code: Cell::new(None),
+                    debug: D::default(),
+                }
+            );
         }
         // SAFETY: the control block has just been written and stays where it is for ever; only
         // shared references to it are made.

@@ -252,7 +252,7 @@ impl<'a> TbfHeader<'a> {
 
     /// Counts the regions of flash that the application may write.
     pub fn number_writeable_flash_regions(&self) -> usize {
-        self.writeable_flash_regions().count()
+        self.writeable_flash_region(usize::MAX).err().unwrap_or(0)
     }
 
     /// Returns offset and size of a region that the application may write.
@@ -260,19 +260,26 @@ impl<'a> TbfHeader<'a> {
     /// Both are zero from the count on. They are what the header says and not checked against the
     /// size of the object.
     pub fn get_writeable_flash_region(&self, index: usize) -> (usize, usize) {
-        self.writeable_flash_regions().nth(index).unwrap_or((0, 0))
+        self.writeable_flash_region(index).unwrap_or((0, 0))
     }
 
-    /// The regions of all entries, in their order.
-    fn writeable_flash_regions(&self) -> impl Iterator<Item = (usize, usize)> + 'a {
-        self.entries
-            .flatten()
-            .filter(|entry| entry.kind == kind::WRITEABLE_FLASH)
-            .flat_map(|entry| entry.data.chunks_exact(8))
-            .filter_map(|region| {
-                let offset = usize::try_from(u32_at(region, 0)?).ok()?;
-                Some((offset, usize::try_from(u32_at(region, 4)?).ok()?))
-            })
+    /// Finds a region among those of all entries, in their order; or tells how many there are.
+    #[inline(never)]
+    fn writeable_flash_region(&self, index: usize) -> Result<(usize, usize), usize> {
+        let mut passed = 0;
+        for entry in self.entries.flatten() {
+            if entry.kind != kind::WRITEABLE_FLASH {
+                continue;
+            }
+            for region in entry.data.chunks_exact(8) {
+                if passed == index {
+                    let word = |offset| u32_at(region, offset).unwrap_or(0) as usize;
+                    return Ok((word(0), word(4)));
+                }
+                passed = passed.saturating_add(1);
+            }
+        }
+        Err(passed)
     }
 
     /// Returns which commands of a driver are allowed, out of the 64 that start at 64 · `offset`.
