@@ -309,8 +309,10 @@ impl<'a> Control<'a> {
                 Some(ERR) => events.control_refused.bump(),
                 _ => events.control_garbled.bump(),
             }
-            // What the device does not filter the client will.
-            if matches!(topic, Some(Topic::Table | Topic::AllMulticast)) {
+            // What the device does not filter the client will, unless there is a newer wish.
+            if let Some(topic @ (Topic::Table | Topic::AllMulticast)) = topic
+                && self.untold.get() & topic.bit() == 0
+            {
                 self.filter_failed.set(true);
                 self.untold
                     .set(self.untold.get() | Topic::Promiscuous.bit());
