@@ -429,6 +429,7 @@ fn nothing_is_acquired_when_there_is_nothing() {
     assert_eq!((counters.scans, counters.empty_scans), (1, 1));
 }
 
+mod fences;
 mod notifications;
 mod single_buffers;
 mod tables;
