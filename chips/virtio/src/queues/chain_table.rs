@@ -326,6 +326,23 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_is_among_the_first_for_half_of_all_counts_after_it() {
+        for position in [0, 5, u32::MAX] {
+            let table = table::<4>();
+            let head = provide(&table, 2, position);
+            let holds = |later: u32| table.holds_any_of_first(position.wrapping_add(later));
+            for later in [1, 2, 1000, 0x7FFF_FFFF] {
+                assert!(holds(later), "{later} after {position}");
+            }
+            for later in [0, 0x8000_0000, u32::MAX] {
+                assert!(!holds(later), "{later} after {position}");
+            }
+            free(&table, head);
+            assert!(!holds(1));
+        }
+    }
+
+    #[test]
     fn a_table_with_outstanding_chains_cannot_be_cleared() {
         let table = table::<4>();
         provide(&table, 2, 0);
