@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The apps that pages show compile for the board as they stand there.
+//! The apps that pages show compile for the board as they stand there, by the rules for apps in the
+//! tree.
 
 use std::fs;
 use std::path::Path;
@@ -33,9 +34,18 @@ fn every_app_in_the_guides_compiles_for_the_board() {
     }
     assert!(count >= 3, "the pages show apps");
     let userland = root.join("userland");
+    let workspace = fs::read_to_string(userland.join("Cargo.toml")).expect("the workspace");
+    let (_, lints) = workspace
+        .split_once("[workspace.lints.")
+        .expect("the workspace has lints");
+    let lints = format!(
+        "[lints.{}",
+        lints.split("\n[profile").next().unwrap_or_default()
+    );
+    let lints = lints.replace("[workspace.lints.", "[lints.");
     let manifest = format!(
         "[package]\nname = \"guide-apps\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-         tock-app.path = {0:?}\ntock-net.path = {1:?}\n",
+         tock-app.path = {0:?}\ntock-net.path = {1:?}\n{lints}\n",
         userland.join("runtime"),
         userland.join("net"),
     );
