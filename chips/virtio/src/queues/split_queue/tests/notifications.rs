@@ -205,6 +205,20 @@ fn without_events_the_driver_is_quiet_by_flag_during_a_scan() {
 }
 
 #[test]
+fn a_run_shows_nothing_that_was_not_published() {
+    let rig = Rig::<4>::with_features(EVENT_IDX);
+    rig.post(1, 0);
+    let mut next = [Some(writable(1))];
+    rig.queue.provide(&mut next, 1).unwrap();
+    use_one(&rig);
+    rig.queue.used_interrupt();
+    assert_eq!(rig.client.contexts(), [0]);
+    assert!(!rig.device.has_available());
+    rig.publish();
+    assert!(rig.device.has_available());
+}
+
+#[test]
 fn what_is_published_from_inside_a_run_is_shown_at_its_end() {
     let rig = Rig::<4>::with_features(EVENT_IDX);
     (0..2).for_each(|context| rig.post(1, context));
