@@ -141,3 +141,42 @@ fn crates_and_wiring_move_to_another_tree_as_the_guide_says() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+#[test]
+fn the_guide_names_every_file_that_a_single_capsule_needs() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = manifest.ancestors().nth(2).expect("two levels below");
+    let page = fs::read_to_string(root.join("doc/upstream.md")).expect("the page is there");
+    let (_, table) = page
+        .split_once("| capsule | comes with |")
+        .expect("the page has the table");
+    let mut missing = Vec::new();
+    let mut rows = 0;
+    for row in table.lines().take_while(|line| !line.starts_with('#')) {
+        let Some(capsule) = row
+            .strip_prefix("| `")
+            .and_then(|row| row.split('`').next())
+        else {
+            continue;
+        };
+        rows += 1;
+        let directory = root.join(capsule).with_extension("");
+        let mut sources = vec![root.join(capsule)];
+        if let Ok(entries) = fs::read_dir(directory) {
+            sources.extend(entries.map(|entry| entry.expect("an entry").path()));
+        }
+        for source in sources {
+            let text = fs::read_to_string(&source).expect("a source");
+            // Tests stay here. Every tree has numbers of drivers.
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            for rest in code.split("use crate::").skip(1) {
+                let name = rest.split([':', ';']).next().unwrap_or_default();
+                if name != "driver" && !row.contains(&format!("`{name}.rs`")) {
+                    missing.push(format!("{}: {name}.rs", source.display()));
+                }
+            }
+        }
+    }
+    assert!(rows >= 6, "the table has a row for each capsule");
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
