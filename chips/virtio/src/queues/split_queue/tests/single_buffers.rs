@@ -41,6 +41,8 @@ struct Clerk {
     substitute: Cell<Option<&'static mut [u8]>>,
     /// Has the device reset while it is called for a buffer.
     resets: Cell<Option<&'static EitherQueue<SIZE>>>,
+    /// Initializes the queue again while it is called for the last buffer, and lends another.
+    restarts: Cell<Option<&'static EitherQueue<SIZE>>>,
 }
 
 impl Clerk {
@@ -104,6 +106,11 @@ impl SplitVirtqueueClient<'static> for Clerk {
         len: usize,
     ) {
         self.note(How::Reclaimed, context, len, buffer);
+        if let Some(queue) = self.restarts.take() {
+            queue.initialize(0, SIZE);
+            assert!(queue.provide_writable(bytes(7), 70).is_ok());
+            queue.announce();
+        }
     }
 }
 
@@ -334,6 +341,25 @@ fn a_buffer_returned_after_a_reset_comes_back_again() {
         office.post(8, 3).unwrap();
         office.queue.announce();
         assert!(device.pop().is_some(), "the queue has another life");
+    }
+}
+
+#[test]
+fn a_buffer_lent_from_inside_the_last_return_is_not_returned_with_the_others() {
+    for features in LAYOUTS {
+        let office = Office::new(features);
+        office.clerk.restarts.set(Some(office.queue));
+        office.post(1, 5).unwrap();
+        office.queue.announce();
+        office.reset();
+        assert_eq!(office.clerk.notes(), [(How::Reclaimed, 1, 5)]);
+        assert_eq!(office.queue.free(), SIZE - 1);
+        let device = Office::device(office.queue, features);
+        let chain = device.pop().expect("the new device has it");
+        assert_eq!(chain.buffers[0].len, 7);
+        device.return_used(&chain, 2);
+        office.queue.used_interrupt();
+        assert_eq!(office.clerk.notes()[1], (How::Written, 70, 2));
     }
 }
 
