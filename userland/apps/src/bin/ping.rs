@@ -225,7 +225,7 @@ impl Ping {
                 self.target.set(name);
                 self.begin();
             }
-            None => println!("ping: whom?"),
+            None => println!("ping: whom? (Enter: the router)"),
         }
     }
 }
