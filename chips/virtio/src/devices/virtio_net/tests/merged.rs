@@ -203,6 +203,7 @@ fn a_frame_that_becomes_too_long_is_dropped_whole() {
         (&[500, 512, 512, 512], 1518),
         (&[500, 101], 600),
         (&[500, 100], 0),
+        (&[300, 100], 0),
     ] {
         let card = Card::start(Rig::with_buffers::<LEN>(), area);
         card.arrive(lens);

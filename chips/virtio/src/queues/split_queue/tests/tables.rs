@@ -63,6 +63,31 @@ fn tables_are_not_used_unless_agreed_on_or_for_single_buffers() {
 }
 
 #[test]
+fn a_single_buffer_is_in_the_ring_itself_however_full_that_is() {
+    let rig = Rig::<8>::with_features(INDIRECT_DESC | EVENT_IDX);
+    (0..2).for_each(|context| provide(&rig, context).unwrap());
+    let in_ring = |address: u64| {
+        let mut memory = Vec::new();
+        rig.device.memory(&mut |byte| memory.push(byte));
+        let mut places = memory.windows(size_of::<u64>());
+        places.any(|bytes| bytes == address.to_le_bytes())
+    };
+    rig.post(1, 2);
+    provide(&rig, 3).unwrap();
+    rig.publish();
+    let chains: Vec<_> = core::iter::from_fn(|| rig.device.pop()).collect();
+    let found: Vec<_> = chains
+        .iter()
+        .map(|chain| in_ring(chain.buffers[0].address))
+        .collect();
+    assert_eq!(
+        found,
+        [true, true, true, false],
+        "the last one is in a table"
+    );
+}
+
+#[test]
 fn claims_about_a_chain_in_a_table_are_checked_and_its_buffers_come_back() {
     let rig = full_rig();
     rig.publish();
