@@ -52,10 +52,15 @@ struct Card {
 
 impl Card {
     fn cold(offered: u64) -> Self {
+        Self::with_room_for::<4>(offered)
+    }
+
+    /// As [`cold`](Self::cold), with a control queue of `N` descriptors.
+    fn with_room_for<const N: usize>(offered: u64) -> Self {
         let mut rig = Rig::cold();
         rig.device.number_of_queues.set(3);
         rig.device.offered.set(rig.device.offered.get() | offered);
-        let queue = queue::<4>(Probe::new());
+        let queue = queue::<N>(Probe::new());
         queue.set_client(rig.driver);
         queue.set_transport(rig.transport);
         rig.driver
@@ -192,6 +197,34 @@ fn a_filter_reaches_the_device_addresses_first() {
     let counters = card.rig.driver.counters();
     assert_eq!(counters.control_requests, 6);
     assert_eq!(counters.control_refused + counters.control_garbled, 0);
+}
+
+#[test]
+fn the_longest_filter_fits_a_request() {
+    let card = Card::new(ALL);
+    let unicast: [[u8; 6]; 15] = core::array::from_fn(|n| [2, 0, 0, 0, 0, n as u8]);
+    assert_eq!(card.filter(false, &unicast), Ok(()));
+    let expected = [
+        &[1, 0, 15, 0, 0, 0][..],
+        unicast.as_flattened(),
+        &[1, 0, 0, 0, 1, 1, 1, 1, 1, 1],
+    ];
+    assert_eq!(card.requests(0)[0], expected.concat());
+}
+
+#[test]
+fn a_control_queue_without_room_for_an_answer_is_refused_if_it_would_be_used() {
+    for (card, accepted) in [
+        (Card::with_room_for::<1>(ALL), false),
+        (Card::with_room_for::<2>(ALL), true),
+        (Card::with_room_for::<1>(ALL & !features::CTRL_VQ), true),
+    ] {
+        let initialized = card
+            .rig
+            .transport
+            .initialize(card.rig.driver, card.rig.queues);
+        assert_eq!(initialized.is_ok(), accepted);
+    }
 }
 
 #[test]
