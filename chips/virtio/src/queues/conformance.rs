@@ -8,7 +8,9 @@ use kernel::utilities::leasable_buffer::SubSliceMutImmut;
 
 use super::split_queue::VirtqueueBuffer;
 use super::{BufferQueue, QueueError, Virtqueue};
-use crate::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
+#[cfg(not(miri))]
+use crate::features::INDIRECT_DESC;
+use crate::features::{EVENT_IDX, RING_PACKED};
 use crate::testing::barriers::Probe;
 use crate::testing::leak;
 use crate::testing::queue_rig::{PackedRig, Rig, queue};
