@@ -390,18 +390,24 @@ fn a_card_that_sends_nothing_is_reset_until_it_does_and_its_frames_come_back() {
 #[test]
 fn a_device_that_vanishes_is_tried_again_and_delays_nobody() {
     each_qemu(|qemu| {
-        let script = Script::lie_after(2, Lie::Vanish);
-        let mut liar = Liar::boot(qemu, Kind::Entropy, script, Time::Counted);
-        liar.expect_random(false);
-        liar.expect_counter("transport", "stalled", 1);
-        liar.expect_counter("transport", "attempts", 2);
-        liar.expect_random(false);
-        liar.expect_life();
-        liar.end();
+        // QEMU 10 fails an assertion of its own when a driver starts an entropy device once more whose
+        // server is gone, and gives the frame back that such a card had.
+        let newer = qemu.version().major >= 10;
+        if !newer {
+            let script = Script::lie_after(2, Lie::Vanish);
+            let mut liar = Liar::boot(qemu, Kind::Entropy, script, Time::Counted);
+            liar.expect_random(false);
+            liar.expect_counter("transport", "stalled", 1);
+            liar.expect_counter("transport", "attempts", 2);
+            liar.expect_random(false);
+            liar.expect_life();
+            liar.end();
+        }
         let script = Script::lie_after(0, Lie::Vanish);
         let mut liar = Liar::boot(qemu, Kind::Transmitter, script, Time::Counted);
         liar.expect_counter("driver", "link_changes", 1);
-        liar.expect_counter("driver", "lost", 1);
+        let end_of_frame = if newer { "transmitted" } else { "lost" };
+        liar.expect_counter("driver", end_of_frame, 1);
         liar.expect_life();
         liar.end();
     });
