@@ -21,9 +21,14 @@ pub enum NameError {
 /// Memory of a [`Resolver`]; keep it in a [`Singleton`](tock_app::Singleton).
 pub struct ResolverMemory([Option<DnsQuery>; 1]);
 
+impl Default for ResolverMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ResolverMemory {
     /// Makes empty memory.
-    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         Self([None])
     }

@@ -25,9 +25,14 @@ pub struct PingMemory {
     transmitted: [u8; 2 * PACKET_BYTES],
 }
 
+impl Default for PingMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl PingMemory {
     /// Makes empty memory.
-    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         Self {
             metadata: [[icmp::PacketMetadata::EMPTY; PACKETS]; 2],

@@ -86,9 +86,14 @@ pub struct Reserved<const BYTES: usize>(UnsafeCell<[u8; BYTES]>);
 // asks the kernel for them.
 unsafe impl<const BYTES: usize> Sync for Reserved<BYTES> {}
 
+impl<const BYTES: usize> Default for Reserved<BYTES> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const BYTES: usize> Reserved<BYTES> {
     /// Reserves `BYTES` bytes.
-    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         Self(UnsafeCell::new([0; BYTES]))
     }

@@ -25,9 +25,14 @@ pub struct InputMemory {
     line: [u8; LINE_LIMIT],
 }
 
+impl Default for InputMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl InputMemory {
     /// Makes empty memory.
-    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         Self {
             typed: [0; READ_LIMIT],

@@ -68,9 +68,14 @@ pub struct Buffers<const RECEIVE: usize, const TRANSMIT: usize = TRANSMIT_MINIMU
     transmit: Shifted<TRANSMIT>,
 }
 
+impl<const RECEIVE: usize, const TRANSMIT: usize> Default for Buffers<RECEIVE, TRANSMIT> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const RECEIVE: usize, const TRANSMIT: usize> Buffers<RECEIVE, TRANSMIT> {
     /// Makes empty buffers.
-    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         const {
             assert!(
