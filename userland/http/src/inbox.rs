@@ -28,9 +28,14 @@ pub enum Verdict {
     },
 }
 
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Inbox {
     /// Makes an empty inbox.
-    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         Self {
             bytes: [0; HEAD_LIMIT],

@@ -49,11 +49,18 @@ pub struct Memory<
     backlog: Backlog,
 }
 
+impl<const SOCKETS: usize, const RECEIVE: usize, const TRANSMIT: usize> Default
+    for Memory<SOCKETS, RECEIVE, TRANSMIT>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const SOCKETS: usize, const RECEIVE: usize, const TRANSMIT: usize>
     Memory<SOCKETS, RECEIVE, TRANSMIT>
 {
     /// Makes empty memory.
-    #[allow(clippy::new_without_default, reason = "only a static makes sense")]
     pub const fn new() -> Self {
         const { assert!(SOCKETS > 0, "DHCP needs a socket") };
         Self {
