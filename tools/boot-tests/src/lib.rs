@@ -17,6 +17,7 @@ mod peer;
 mod qmp;
 mod stack_gauge;
 mod transcript;
+mod virtio_listing;
 
 pub use board::{Board, MUTE_ENTROPY, app_objects, cpus, each_qemu, kernel};
 pub use debugger::Debugger;

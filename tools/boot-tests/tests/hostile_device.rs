@@ -71,15 +71,7 @@ impl Liar {
     /// Asks the console for a counter in the line with `title`.
     #[track_caller]
     fn counter(&mut self, title: &str, name: &str) -> u32 {
-        self.guest.type_in("virtio\r");
-        let line = self.guest.expect_line(title, |line| {
-            line.trim_start()
-                .strip_prefix(title)
-                .is_some_and(|rest| rest.starts_with(':'))
-        });
-        let mut words = line.split_whitespace().skip_while(|word| *word != name);
-        let value = words.nth(1).and_then(|value| value.parse().ok());
-        value.unwrap_or_else(|| self.guest.fail_with(&format!("no {name} in: {line}")))
+        self.guest.counter(title, name)
     }
 
     /// Asks for a counter until it is at least `least`.

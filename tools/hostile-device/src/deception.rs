@@ -59,6 +59,17 @@ impl Chain {
         Ok(written as u32)
     }
 
+    /// Reads the device-readable part.
+    pub fn contents(&self, memory: &GuestMemoryMmap) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        for part in self.descriptors.iter().filter(|part| !part.is_write_only()) {
+            let begin = bytes.len();
+            bytes.resize(begin + part.len() as usize, 0);
+            memory.read_slice(&mut bytes[begin..], part.addr())?;
+        }
+        Ok(bytes)
+    }
+
     fn parts(&self) -> impl Iterator<Item = &Descriptor> {
         self.descriptors.iter().filter(|part| part.is_write_only())
     }

@@ -19,6 +19,7 @@ use vmm_sys_util::event::{
     EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier,
 };
 
+use crate::cable::CardEnd;
 use crate::error::Error;
 use crate::lie::{Lie, Script};
 use crate::{entropy, network};
@@ -90,6 +91,8 @@ pub struct Device {
     kind: Kind,
     script: Script,
     honest: Script,
+    /// The card's end of the cable; without it a card has the host that broadcasts.
+    cable: Option<Arc<CardEnd>>,
     memory: GuestMemoryAtomic<GuestMemoryMmap>,
     stop: (EventConsumer, EventNotifier),
     /// Set when something that goes on by itself has been started.
@@ -104,6 +107,7 @@ impl Device {
     pub fn new(
         kind: Kind,
         script: Script,
+        cable: Option<Arc<CardEnd>>,
         memory: GuestMemoryAtomic<GuestMemoryMmap>,
         end: Arc<End>,
         vanish: Arc<End>,
@@ -112,6 +116,7 @@ impl Device {
             kind,
             script,
             honest: Script::honest(),
+            cable,
             memory,
             stop: new_event_consumer_and_notifier(EventFlag::NONBLOCK)?,
             storming: AtomicBool::new(false),
@@ -145,18 +150,25 @@ impl Device {
             if !queue.ready() {
                 return Ok(());
             }
-            queue.disable_notification(memory.deref())?;
+            if self.cable.is_none() {
+                queue.disable_notification(memory.deref())?;
+            }
             let script = self.script(index);
             let progress = match (self.kind, index) {
+                (_, 0) if let Some(cable) = &self.cable => cable.deliver(queue, &memory),
+                (_, _) if let Some(cable) = &self.cable => cable.collect(queue, &memory),
                 (Kind::Entropy, _) => entropy::serve(queue, &memory, script, &mut told),
                 (_, 0) => break,
                 _ => network::swallow(queue, &memory, script, &mut told),
             };
             let more = queue.enable_notification(memory.deref())?;
-            served |= matches!(progress, Ok(true));
+            let progressed = matches!(progress, Ok(true));
+            served |= progressed;
+            // A delivery may take more buffers than there are; the driver notifies of each.
+            let waits = self.cable.is_some() && !progressed;
             // A ring that cannot be read is one that this device has scribbled over: the driver's next
             // notification may find it repaired.
-            if progress.is_err() || !more {
+            if progress.is_err() || !more || waits {
                 break;
             }
         }
@@ -220,16 +232,23 @@ impl VhostUserBackend for SharedDevice {
     }
 
     fn features(&self) -> u64 {
-        let of_type = match self.0.kind {
-            Kind::Entropy => 0,
-            Kind::Receiver | Kind::Transmitter => MRG_RXBUF,
+        let of_type = match (&self.0.cable, self.0.kind) {
+            // Without event indices it hears of every buffer, which it may wait for.
+            (Some(cable), _) => cable.features,
+            (None, Kind::Entropy) => EVENT_IDX,
+            (None, Kind::Receiver | Kind::Transmitter) => EVENT_IDX | MRG_RXBUF,
         };
-        let of_queues = VERSION_1 | EVENT_IDX | INDIRECT_DESC;
-        of_type | of_queues | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits()
+        of_type | VERSION_1 | INDIRECT_DESC | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits()
     }
 
     fn protocol_features(&self) -> VhostUserProtocolFeatures {
         VhostUserProtocolFeatures::empty()
+    }
+
+    fn acked_features(&self, features: u64) {
+        if let Some(cable) = &self.0.cable {
+            cable.accept(features);
+        }
     }
 
     /// Each queue learns this from vhost-user itself.
@@ -257,7 +276,19 @@ impl VhostUserBackend for SharedDevice {
         let Some(vring) = vrings.get(index) else {
             return Ok(());
         };
-        if device.kind != Kind::Entropy && !device.broadcasting.swap(true, Ordering::Relaxed) {
+        if let Some(cable) = &device.cable {
+            if let Some(deliveries) = cable.deliveries() {
+                let (device, cable, receive) = (device.clone(), cable.clone(), vrings[0].clone());
+                thread::spawn(move || {
+                    for delivery in deliveries {
+                        cable.enqueue(delivery);
+                        // A ring that cannot be read now may be set up anew later.
+                        let _ = device.serve(0, &receive);
+                    }
+                });
+            }
+        } else if device.kind != Kind::Entropy && !device.broadcasting.swap(true, Ordering::Relaxed)
+        {
             let (device, end, receive) = (device.clone(), device.end.clone(), vrings[0].clone());
             thread::spawn(move || {
                 while !end.within(BROADCAST_PERIOD) {

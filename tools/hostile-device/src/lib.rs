@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cable;
 mod deception;
 mod device;
 mod entropy;
@@ -20,6 +21,7 @@ mod relay;
 mod server;
 mod used_ring;
 
+pub use cable::{Cable, Delivery, Sent};
 pub use device::Kind;
 pub use error::Error;
 pub use lie::{Lie, Script};

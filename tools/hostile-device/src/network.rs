@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::lie::{Lie, Script};
 
 /// The length of the device's header with VERSION_1 (5.1.6).
-const HEADER_LEN: usize = 12;
+pub const HEADER_LEN: usize = 12;
 
 /// The shortest Ethernet frame, without check sequence.
 const SHORTEST: usize = 60;

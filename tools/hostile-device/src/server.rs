@@ -12,6 +12,7 @@ use vhost::vhost_user::Listener;
 use vhost_user_backend::VhostUserDaemon;
 use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 
+use crate::cable::{Cable, CardEnd};
 use crate::device::{Device, End, Kind, SharedDevice};
 use crate::error::Error;
 use crate::lie::Script;
@@ -31,10 +32,31 @@ impl Server {
     ///
     /// The socket cannot be made.
     pub fn listen(socket: &Path, kind: Kind, script: Script) -> Result<Server, Error> {
+        Server::start(socket, kind, script, None)
+    }
+
+    /// As [`listen`](Self::listen), with an honest network card that offers `features` of its type (VirtIO
+    /// 1.2, 5.1.3), and the far end of its cable. QEMU adds features that it serves itself.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be made.
+    pub fn listen_with_cable(socket: &Path, features: u64) -> Result<(Server, Cable), Error> {
+        let (cable, card) = Cable::new(features);
+        let server = Server::start(socket, Kind::Receiver, Script::honest(), Some(card))?;
+        Ok((server, cable))
+    }
+
+    fn start(
+        socket: &Path,
+        kind: Kind,
+        script: Script,
+        cable: Option<Arc<CardEnd>>,
+    ) -> Result<Server, Error> {
         let listener = UnixListener::bind(socket)?;
         let thread = thread::Builder::new()
             .name("hostile device".to_owned())
-            .spawn(move || run(&listener, kind, script))?;
+            .spawn(move || run(&listener, kind, script, cable))?;
         Ok(Server {
             kind,
             socket: socket.to_owned(),
@@ -81,12 +103,18 @@ impl Server {
     }
 }
 
-fn run(listener: &UnixListener, kind: Kind, script: Script) -> Result<(), Error> {
+fn run(
+    listener: &UnixListener,
+    kind: Kind,
+    script: Script,
+    cable: Option<Arc<CardEnd>>,
+) -> Result<(), Error> {
     let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
     let (end, vanish) = (Arc::new(End::default()), Arc::new(End::default()));
     let device = Arc::new(Device::new(
         kind,
         script,
+        cable,
         memory.clone(),
         end.clone(),
         vanish.clone(),
