@@ -119,6 +119,7 @@ check: setup ## check formatting and lints
 	@cargo clippy --workspace --exclude qemu_rv32_virt --all-targets -- -D warnings
 	@cargo clippy --package qemu_rv32_virt --target $(TARGET) -- -D warnings
 	@cargo clippy --package qemu_rv32_virt --target $(TARGET) --features credentials -- -D warnings
+	@cargo clippy --package qemu_rv32_virt --target $(TARGET) --features kernel-ping -- -D warnings
 	@cd userland && cargo clippy --all-targets -- -D warnings
 	@cd userland && cargo clippy --workspace --target $(TARGET) -- -D warnings
 

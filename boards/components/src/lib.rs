@@ -15,6 +15,7 @@ pub mod ethernet_mux;
 pub mod ethernet_tap;
 pub mod late_upcalls;
 pub mod low_level_debug;
+pub mod ping_responder;
 pub mod process_console;
 pub mod rng;
 pub mod virtio_net;

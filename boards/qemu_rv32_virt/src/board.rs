@@ -4,7 +4,7 @@
 
 use capsules_core::late_upcalls::Retry as _;
 use capsules_core::process_console::ConsoleCommand;
-use capsules_core::virtualizers::virtual_alarm::VirtualMuxAlarm;
+use capsules_core::virtualizers::virtual_alarm::{MuxAlarm, VirtualMuxAlarm};
 use capsules_core::{alarm, console, low_level_debug, process_console, rng};
 use capsules_extra::ethernet_tap;
 use capsules_system::process_policies::StopWithDebugFaultPolicy;
@@ -12,7 +12,7 @@ use capsules_system::process_printer::ProcessPrinterText;
 use capsules_system::scheduler::round_robin::RoundRobinSched;
 use components::alarm::{AlarmDriverComponent, AlarmMuxComponent};
 use components::console::{ConsoleComponent, DebugWriterComponent, UartMuxComponent};
-use components::ethernet_tap::{ExtendedTap, ExtendedTapComponent, ExtendedTapMemory};
+use components::ethernet_tap::{ExtendedTap, ExtendedTapMemory};
 use components::late_upcalls::UpcallRetryComponent;
 use components::low_level_debug::LowLevelDebugComponent;
 use components::process_console::ProcessConsoleComponent;
@@ -42,7 +42,8 @@ use riscv::dma_fence::RiscvCoherentDmaFence;
 use riscv::pmp::Pmp;
 
 use crate::announcement::Announcement;
-use crate::devices::{Devices, VirtIONet, VirtIORng};
+use crate::card::{self, TapAdapter};
+use crate::devices::{Devices, VirtIORng};
 use crate::user_share::UserShare;
 use crate::{loading, memory, panic};
 
@@ -69,6 +70,8 @@ pub type Chip = QemuRv32VirtChip<'static, QemuRv32VirtPeripherals<'static>>;
 
 /// The clock.
 pub type Timer = Clint<'static>;
+/// The clock, shared.
+pub type Alarms = MuxAlarm<'static, Timer>;
 type AlarmShare = VirtualMuxAlarm<'static, Timer>;
 
 /// The system call drivers, and the policies of the main loop.
@@ -77,7 +80,7 @@ struct Board {
     alarm: &'static alarm::AlarmDriver<'static, AlarmShare>,
     low_level_debug: &'static low_level_debug::LowLevelDebug<'static>,
     rng: Option<&'static rng::RngDriver<'static, VirtIORng, rng::Slices>>,
-    ethernet_tap: Option<&'static ExtendedTap<VirtIONet, NUM_PROCS>>,
+    ethernet_tap: Option<&'static ExtendedTap<TapAdapter, NUM_PROCS>>,
     ipc: IPC<{ NUM_PROCS as u8 }>,
     scheduler: RoundRobinSched,
     timer: &'static Timer,
@@ -256,11 +259,9 @@ unsafe extern "C" fn main() -> ! {
         RngComponent::by_slice(kernel, source, &memory_allocation)
             .finalize(components::rng_component_static!(VirtIORng, Slices))
     });
-    let ethernet_tap = devices.net().and_then(|adapter| {
+    let ethernet_tap = devices.net().and_then(|network_card| {
         let memory = ExtendedTapMemory::<_, Timer, NUM_PROCS>::reserve(&mut app_ram)?;
-        Some(
-            ExtendedTapComponent::new(kernel, adapter, alarms, &memory_allocation).finalize(memory),
-        )
+        Some(card::tap(kernel, network_card, alarms, &memory_allocation).finalize(memory))
     });
 
     // Processes.

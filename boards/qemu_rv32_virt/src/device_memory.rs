@@ -7,11 +7,12 @@ use components::virtio_net::NetMemory;
 use components::virtio_rng::RngMemory;
 
 use crate::board::{NUM_PROCS, Timer};
-use crate::devices::{Fence, VirtIONet};
+use crate::card::TapAdapter;
+use crate::devices::Fence;
 
 const ENTROPY: usize = RngMemory::<Fence>::BYTES;
 const NETWORK: usize = NetMemory::<Fence>::BYTES;
-const TAP: usize = ExtendedTapMemory::<VirtIONet, Timer, NUM_PROCS>::BYTES;
+const TAP: usize = ExtendedTapMemory::<TapAdapter, Timer, NUM_PROCS>::BYTES;
 
 const _: () = {
     assert!(

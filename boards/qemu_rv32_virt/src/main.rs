@@ -12,6 +12,10 @@ mod announcement;
 #[cfg(target_os = "none")]
 mod board;
 #[cfg(target_os = "none")]
+#[cfg_attr(not(feature = "kernel-ping"), path = "own_card.rs")]
+#[cfg_attr(feature = "kernel-ping", path = "shared_card.rs")]
+mod card;
+#[cfg(target_os = "none")]
 mod device_memory;
 #[cfg(target_os = "none")]
 mod devices;

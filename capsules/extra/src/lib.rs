@@ -26,3 +26,5 @@ mod ethernet_filter;
 pub mod ethernet_tap;
 #[cfg(feature = "ethernet-adapter")]
 pub mod mux_ethernet;
+#[cfg(feature = "ethernet-adapter")]
+pub mod ping_responder;

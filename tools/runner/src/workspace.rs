@@ -98,7 +98,7 @@ impl Workspace {
     pub fn build_checking_kernel(&self, maker: &Maker) -> Result<PathBuf, Error> {
         eprintln!("board: building a kernel that checks credentials");
         let mut cargo = self.kernel_build();
-        let variant = match maker {
+        let feature = match maker {
             Maker::Sha256 => "credentials",
             Maker::EcdsaP256(_) => {
                 let key = maker.public_key();
@@ -119,10 +119,25 @@ impl Workspace {
                 "credentials-ecdsa-p256"
             }
         };
-        cargo.args(["--features", variant]);
-        // Elsewhere it would take the name of the kernel without checks.
-        cargo.arg("--target-dir");
-        cargo.arg(self.root.join("target").join(variant));
+        self.build_variant(cargo, feature)
+    }
+
+    /// Builds a kernel that answers pings by itself, and returns its ELF file. It does not replace the
+    /// kernel without.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build_kernel`](Self::build_kernel).
+    pub fn build_answering_kernel(&self) -> Result<PathBuf, Error> {
+        eprintln!("board: building a kernel that answers pings");
+        self.build_variant(self.kernel_build(), "kernel-ping")
+    }
+
+    /// Builds a kernel with a feature, in a place of its own: elsewhere it would take the name of the
+    /// kernel without.
+    fn build_variant(&self, mut cargo: Command, feature: &str) -> Result<PathBuf, Error> {
+        cargo.args(["--features", feature, "--target-dir"]);
+        cargo.arg(self.root.join("target").join(feature));
         build(cargo, "the kernel", &[])
     }
 

@@ -5,3 +5,4 @@
 mod ethernet_tap;
 mod extended;
 mod mux_ethernet;
+mod ping_responder;
