@@ -7,12 +7,16 @@
 //! [`REPORT`] with the destination and the source of what came, what to do, and the number. Frames of
 //! [`COUNT`] are counted without a report.
 
-use tock_app::ethernet::{Buffers, Tap, Transmitter, claim_mac};
-use tock_app::{ErrorCode, Singleton, console, println};
+use tock_app::ethernet::{Buffers, Tap, Transmitter, claim_mac, receive_drops};
+use tock_app::{ErrorCode, Singleton, alarm, console, println};
 use tock_net::hardware::Mac;
 
 /// Small enough that a burst must wait in the ring.
 const RECEIVE_BYTES: usize = 8 * 1024;
+
+/// How long a lazy station sleeps after each frame. It makes room when it is through with all that it
+/// had room for, which with the longest frames is before the kernel gives it up.
+const NAP_MS: u32 = 2;
 
 /// The far end of the cable.
 const PEER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
@@ -37,6 +41,10 @@ enum Wish {
     Stall,
     /// Report the number of frames counted, and start counting anew.
     Tell,
+    /// Sleep after each frame, from now on.
+    Laze,
+    /// Report the number of frames that found no room.
+    TellMissed,
 }
 
 impl Wish {
@@ -46,6 +54,8 @@ impl Wish {
             2 => Self::Unicast,
             3 => Self::Stall,
             4 => Self::Tell,
+            5 => Self::Laze,
+            6 => Self::TellMissed,
             _ => Self::Nothing,
         }
     }
@@ -87,6 +97,7 @@ struct Station {
     counted: u32,
     /// Woken up, and not yet done with what came meanwhile.
     is_waking: bool,
+    is_lazy: bool,
 }
 
 /// The app.
@@ -101,6 +112,7 @@ pub fn main() -> Result<(), ErrorCode> {
         own: claim_mac()?,
         counted: 0,
         is_waking: false,
+        is_lazy: false,
     };
     println!("station: {}", Mac(station.own));
     loop {
@@ -108,6 +120,9 @@ pub fn main() -> Result<(), ErrorCode> {
         while let Some(frame) = receiver.receive() {
             if let Some(frame) = Frame::read(frame) {
                 station.take(&frame)?;
+            }
+            if station.is_lazy {
+                alarm::sleep_ms(NAP_MS)?;
             }
         }
         station.transmitter.flush()?;
@@ -133,6 +148,7 @@ impl Station {
         let wish = Wish::from_number(frame.wish);
         let number = match wish {
             Wish::Tell => core::mem::take(&mut self.counted).to_be_bytes(),
+            Wish::TellMissed => receive_drops()?.no_room.to_be_bytes(),
             _ => frame.number,
         };
         let parts = [
@@ -144,7 +160,11 @@ impl Station {
         self.send(PEER, REPORT, parts)?;
         let ask = [&[0][..], &frame.number, &[], &[]];
         match wish {
-            Wish::Nothing | Wish::Tell => Ok(()),
+            Wish::Nothing | Wish::Tell | Wish::TellMissed => Ok(()),
+            Wish::Laze => {
+                self.is_lazy = true;
+                Ok(())
+            }
             Wish::Broadcast => self.send(EVERYONE, ASK, ask),
             Wish::Unicast => self.send(frame.address, ASK, ask),
             Wish::Stall => {
