@@ -29,6 +29,7 @@ mod commands;
 #[cfg(feature = "ethernet-adapter")]
 mod extended;
 mod frame_chunk;
+mod hold_time;
 mod members;
 mod path;
 mod plain;
@@ -47,6 +48,7 @@ pub use retry::{LookAgain, Retry, RetryAlarm};
 
 use core::cell::Cell;
 use core::marker::PhantomData;
+use hold_time::HoldTime;
 use kernel::ErrorCode;
 use kernel::ProcessId;
 use kernel::grant::{AllowRoCount, AllowRwCount, Grant, GrantKernelData, UpcallCount};
@@ -106,6 +108,7 @@ pub struct EthernetTapDriver<'a, E, P = Datapath, const PROCESSES: usize = DEFAU
     members: Members<PROCESSES>,
     pool: BufferPool,
     hold: Hold<'a>,
+    hold_time: HoldTime<PROCESSES>,
     /// Whether a process may wait to send.
     waiting: Cell<bool>,
     /// Whether a process may have an upcall due.
@@ -129,6 +132,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             members: Members::new(),
             pool,
             hold: Hold::new(),
+            hold_time: HoldTime::new(),
             waiting: Cell::new(false),
             behind: Cell::new(false),
             last_served: Cell::new(0),

@@ -2,7 +2,10 @@
 
 //! Several apps on one card: each has an address of its own, and frames between them stay on the board.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use boot_tests::{Board, Guest, HOST_MAC, Host, Peer, each_qemu};
 
@@ -21,6 +24,8 @@ enum Wish {
     Unicast = 2,
     Stall = 3,
     Tell = 4,
+    Laze = 5,
+    TellMissed = 6,
 }
 
 fn frame(to: Mac, kind: [u8; 2], payload: &[u8], length: usize) -> Vec<u8> {
@@ -219,5 +224,72 @@ fn an_app_fetches_the_page_of_another_without_a_frame_on_the_cable() {
         }
         // The cable was not dead: questions to everyone went there.
         assert!(seen.iter().any(|frame| frame[..6] == EVERYONE));
+    });
+}
+
+/// Frames to one station in a flood, one each millisecond.
+const FRAMES: u32 = 3000;
+
+/// Sends one frame to `quick` each millisecond, and each time `others` to `lazy`. Tells
+/// how long it takes until `quick` has got all of its own.
+fn flood(guest: &Guest, peer: &Peer, quick: Mac, (lazy, others): (Mac, u32)) -> Duration {
+    let (small, large) = (frame(quick, COUNT, &[], 60), frame(lazy, COUNT, &[], 1514));
+    let start = Instant::now();
+    for number in 0..FRAMES {
+        let due = start + Duration::from_millis(number.into());
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        peer.send(&small);
+        (0..others).for_each(|_| peer.send(&large));
+    }
+    // It comes behind all of them, and so does its answer.
+    peer.send(&ask(quick, Wish::Tell, 0, quick));
+    let report = report(guest, peer);
+    assert_eq!((report.station, report.number), (quick, FRAMES));
+    start.elapsed()
+}
+
+#[test]
+fn an_app_that_makes_room_only_now_and_then_costs_another_no_tenth_of_a_flood() {
+    /// Frames for the lazy one to each of the other's: several times as many as it takes.
+    const OTHERS: u32 = 2;
+    each_qemu(|qemu| {
+        let (mut guest, peer) = Board::on(qemu)
+            .apps(&["station", "station_b"])
+            .cable()
+            .boot_with_peer();
+        let [quick, lazy] = stations(&mut guest, 2)[..] else {
+            unreachable!("there are two")
+        };
+        let alone = flood(&guest, &peer, quick, (lazy, 0));
+        peer.send(&ask(lazy, Wish::Laze, 0, lazy));
+        assert_eq!(report(&guest, &peer).station, lazy);
+        // A busy machine can make one of them longer, but not all.
+        let beside = (1..=3).map(|floods| {
+            let taken = flood(&guest, &peer, quick, (lazy, OTHERS));
+            println!("{alone:.2?} alone, {taken:.2?} beside a lazy one");
+            (floods, taken)
+        });
+        let share = |taken: Duration| alone.as_secs_f64() / taken.as_secs_f64();
+        let good = beside.into_iter().find(|(_, taken)| share(*taken) >= 0.9);
+        let Some((floods, _)) = good else {
+            guest.fail_with("the lazy one holds up the other");
+        };
+        // What the lazy one lost was counted, for it alone. Questions can be lost too.
+        let lost = Cell::new(0);
+        let tell = |station, wish| {
+            loop {
+                peer.send(&ask(station, wish, 0, station));
+                if let Some(frame) = peer.receive_within(Duration::from_secs(1)) {
+                    let report = Report::read(&frame).expect("a report");
+                    assert_eq!(report.station, station);
+                    return report.number;
+                }
+                lost.update(|lost| lost + 1);
+            }
+        };
+        let (counted, missed) = (tell(lazy, Wish::Tell), tell(lazy, Wish::TellMissed));
+        println!("the lazy one got {counted} frames and missed {missed}");
+        assert_eq!(counted + missed - lost.get(), floods * OTHERS * FRAMES);
+        assert_eq!(tell(quick, Wish::TellMissed), 0);
     });
 }

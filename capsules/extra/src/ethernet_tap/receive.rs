@@ -5,7 +5,7 @@
 //! A frame from the card for which every process that wants it is full is *held*: it stays in the
 //! adapter until one of them has room. Other processes whose frames come behind it wait too, and
 //! that only for a while: then those that were full are *stalled*, and their frames are dropped
-//! until they make room.
+//! until they make room. How often a process can make others wait is for `hold_time`.
 
 use super::app::App;
 use super::frame_chunk::{FrameChunk, Stored};
@@ -77,14 +77,6 @@ impl<'a> Hold<'a> {
         }
     }
 
-    #[inline]
-    fn let_go(&self) {
-        if self.held.replace(false) {
-            self.rounds.set(0);
-            self.idle_rounds.set(0);
-        }
-    }
-
     /// Has the timer come soon again, since something has moved.
     pub(super) fn hasten(&self) {
         self.idle_rounds.set(0);
@@ -122,8 +114,20 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             self.count_missed(outcome.missed);
         }
         self.members.count_filtered(route.filtered);
-        self.hold.let_go();
+        self.let_go();
         true
+    }
+
+    #[inline]
+    fn let_go(&self) {
+        let hold = &self.hold;
+        if hold.held.replace(false) {
+            hold.rounds.set(0);
+            hold.idle_rounds.set(0);
+            if self.hold_time.is_running() {
+                self.hold_time.settle(hold.retry.get());
+            }
+        }
     }
 
     /// Decides where a frame goes.
@@ -238,7 +242,11 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             return false;
         }
         if self.hold.rounds.get() < PATIENCE_ROUNDS {
-            return true;
+            patient.remove(self.hold_time.settle(self.hold.retry.get()));
+            if !patient.is_empty() {
+                self.hold_time.run(patient);
+                return true;
+            }
         }
         self.hold.stalled.set(self.hold.stalled.get().union(full));
         false
@@ -261,6 +269,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             let mut stalled = self.hold.stalled.get();
             stalled.remove(Ports::only(number));
             self.hold.stalled.set(stalled);
+            self.hold_time.forgive(number);
             self.tell_demand();
         }
     }

@@ -13,7 +13,7 @@ use capsules_extra::ethernet_tap::{
     DRIVER_NUM, EthernetTapDriver, Extended, LookAgain, MAX_MTU, Retry,
 };
 use card::{CARD, Card};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::num::NonZeroU32;
 use kernel::ErrorCode;
 use kernel::hil::ethernet_adapter::EthernetAdapter;
@@ -25,15 +25,32 @@ pub const POOL: usize = 8;
 
 pub type Tap = EthernetTapDriver<'static, Card, Extended, 8>;
 
-/// The delays that the tap has asked for.
+/// The delays that the tap has asked for, and a clock.
 #[derive(Default)]
 pub struct Timer {
     armed: RefCell<Vec<u32>>,
+    micros: Cell<u32>,
+    lap_began: Cell<u32>,
+}
+
+impl Timer {
+    fn pass(&self, micros: u32) {
+        self.micros.set(self.micros.get().wrapping_add(micros));
+    }
 }
 
 impl Retry for Timer {
     fn arm(&self, delay_ms: u32) {
         self.armed.borrow_mut().push(delay_ms);
+    }
+
+    fn lap(&self) -> u32 {
+        let now = self.micros.get();
+        now.wrapping_sub(self.lap_began.replace(now))
+    }
+
+    fn ticks_per_ms(&self) -> u32 {
+        1000
     }
 }
 
@@ -68,6 +85,7 @@ impl<const N: usize> Bench<N> {
     pub fn wait(&self) -> Option<u32> {
         let delay = self.timer.armed.borrow_mut().pop()?;
         assert!(self.timer.armed.borrow().is_empty(), "armed twice");
+        self.timer.pass(1000 * delay);
         self.tap.look_again();
         self.card.run_deferred();
         Some(delay)

@@ -114,6 +114,123 @@ fn a_slow_process_holds_up_one_that_wants_other_frames_once_and_not_for_long() {
     assert!(card.is_held());
 }
 
+/// Frames for each of `processes` once a millisecond, of whom all but the last make room for a frame
+/// only every `pause` milliseconds, in turn; returns for how long frames were held.
+fn held_by_slow_processes<const N: usize>(bench: &Bench<N>, pause: u32, millis: u32) -> u32 {
+    let Bench { card, timer, .. } = bench;
+    let macs = bench.processes.map(|process| bench.claim(process));
+    let (quick, slow) = bench.processes.split_last().unwrap();
+    let mut slice = bench.share_slice(quick, 1000);
+    slow.iter().for_each(|process| {
+        bench.share_slice(process, 100);
+    });
+    let (mut held, mut due) = (0, None);
+    for now in 1..=millis {
+        for (process, index) in slow.iter().zip(0..) {
+            if now % pause == index {
+                bench.share_slice(process, 100);
+            }
+        }
+        if !slice.frames().is_empty() {
+            slice = bench.share_slice(quick, 1000);
+        }
+        timer.pass(1000);
+        due = due.or(timer.armed.borrow_mut().pop().map(|delay| now + delay));
+        if due.take_if(|due| *due <= now).is_some() {
+            bench.tap.look_again();
+            card.run_deferred();
+        }
+        // What came for nobody else is lost before it reaches the card.
+        held += u32::from(card.is_held());
+        if !card.is_held() {
+            macs.iter().for_each(|mac| card.arrive(&frame(*mac, 0, 60)));
+        }
+    }
+    held
+}
+
+#[test]
+fn a_process_that_makes_room_at_the_last_moment_again_and_again_does_not_hold_up_others() {
+    let bench = &Bench::new();
+    let [slow, quick] = bench.processes;
+    let held = held_by_slow_processes(bench, 14, 10_000);
+    // What it has ahead, a 128th of the time, and what it took to notice.
+    assert!((60..=60 + 80 + 10).contains(&held), "{held} ms");
+    // It is not given up: it gets what it makes room for, and the rest is counted.
+    let (frames, _, dropped) = bench.received(slow);
+    assert!((700..=715).contains(&frames), "{frames} frames");
+    assert_eq!(frames + dropped, bench.received(quick).0);
+    assert_eq!(bench.drops(quick, 0).0, 0);
+}
+
+#[test]
+fn many_slow_processes_together_do_not_hold_up_others_either() {
+    let bench: &Bench<8> = &Bench::new();
+    let held = held_by_slow_processes(bench, 14, 6000);
+    let ahead = 7 * 60;
+    assert!(held <= ahead + 6000 / 16, "{held} ms of 6 s");
+    let quick = bench.processes[7];
+    assert_eq!(bench.drops(quick, 0).0, 0);
+}
+
+#[test]
+fn time_for_which_frames_were_held_counts_however_short_it_was() {
+    let bench @ Bench { card, timer, .. } = &Bench::new();
+    let [slow, other] = bench.processes;
+    let [to_slow, _] = bench.processes.map(|process| bench.claim(process));
+    bench.share_slice(other, 100);
+    let mut held = 0;
+    while held < 1000 {
+        bench.share_slice(slow, 100);
+        card.arrive(&frame(to_slow, 1, 60));
+        card.arrive(&frame(to_slow, 2, 60));
+        if !card.is_held() {
+            break;
+        }
+        held += 1;
+        timer.pass(250);
+        bench.share_slice(slow, 100);
+        bench.command(other, 0, 0, 0);
+        assert!(!card.is_held());
+    }
+    assert!((240..=243).contains(&held), "{held} times a quarter of one");
+    // Time brings it back, up to what there was at first.
+    let mut again = |seconds: u32| {
+        timer.pass(seconds * 1_000_000);
+        bench.share_slice(slow, 100);
+        card.arrive(&frame(to_slow, 1, 60));
+        card.arrive(&frame(to_slow, 2, 60));
+        let mut waited = 0;
+        while card.is_held() {
+            timer.pass(1000);
+            bench.command(other, 0, 0, 0);
+            waited += 1;
+        }
+        waited
+    };
+    assert_eq!([1, 1].map(&mut again), [8, 8]);
+}
+
+#[test]
+fn a_process_that_comes_anew_is_waited_for_like_any_other() {
+    let bench = &Bench::new();
+    let [slow, quick] = bench.processes;
+    assert!(held_by_slow_processes(bench, 14, 1000) >= 60);
+    let Bench { card, .. } = bench;
+    assert!(!card.is_held());
+    slow.restart();
+    let to_slow = bench.claim(slow);
+    bench.share_slice(slow, 100);
+    bench.share_slice(quick, 100);
+    card.arrive(&frame(to_slow, 1, 60));
+    card.arrive(&frame(to_slow, 2, 60));
+    let mut waited = 0;
+    while card.is_held() {
+        waited += bench.wait().unwrap();
+    }
+    assert_eq!(waited, 15);
+}
+
 #[test]
 fn a_full_process_does_not_hold_up_one_whose_slice_is_too_small_for_the_frame() {
     let bench @ Bench { card, .. } = &Bench::new();
