@@ -118,8 +118,9 @@ check: setup ## check formatting and lints
 	@cd userland && cargo fmt --all --check
 	@cargo clippy --workspace --exclude qemu_rv32_virt --all-targets -- -D warnings
 	@cargo clippy --package qemu_rv32_virt --target $(TARGET) -- -D warnings
-	@cargo clippy --package qemu_rv32_virt --target $(TARGET) --features credentials -- -D warnings
 	@cargo clippy --package qemu_rv32_virt --target $(TARGET) --features kernel-ping -- -D warnings
+	@cargo clippy --package qemu_rv32_virt --target $(TARGET) \
+		--features credentials,plain-virtio,small-receive-buffers -- -D warnings
 	@cd userland && cargo clippy --all-targets -- -D warnings
 	@cd userland && cargo clippy --workspace --target $(TARGET) -- -D warnings
 

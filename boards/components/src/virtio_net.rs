@@ -8,7 +8,7 @@ use kernel::component::Component;
 use kernel::deferred_call::DeferredCallClient;
 use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::boot_memory::BootMemory;
-use virtio::devices::virtio_net::{CONTROL_MEMORY_LEN, RECEIVE_BUFFER_LEN, VirtIONet};
+use virtio::devices::virtio_net::{CONTROL_MEMORY_LEN, VirtIONet};
 use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
 use virtio::queues::{IndirectMemory, QueueMemory, Virtqueue};
 use virtio::transports::mmio::VirtIOMMIODevice;
@@ -38,6 +38,21 @@ pub type ControlQueue<F> = NegotiatedVirtqueue<'static, 'static, CONTROL_QUEUE_S
 
 /// The driver.
 pub type Net<F> = VirtIONet<'static, F, RECEIVE_DEPTH>;
+
+/// The length of a receive buffer: every frame of Ethernet has room in it, unless the feature
+/// `small-receive-buffers` is on.
+pub const RECEIVE_BUFFER_LEN: usize = if cfg!(feature = "small-receive-buffers") {
+    512
+} else {
+    virtio::devices::virtio_net::RECEIVE_BUFFER_LEN
+};
+
+/// Room to put a frame together that lies in several buffers, if buffers are that short.
+pub const ASSEMBLY_LEN: usize = if cfg!(feature = "small-receive-buffers") {
+    virtio::devices::virtio_net::RECEIVE_BUFFER_LEN
+} else {
+    0
+};
 
 /// One receive buffer.
 pub type ReceiveBuffer = [u8; RECEIVE_BUFFER_LEN];
@@ -90,6 +105,8 @@ macro_rules! virtio_net_component_static {
                 [core::mem::MaybeUninit<$crate::virtio_net::ReceiveBuffer>;
                     $crate::virtio_net::RECEIVE_DEPTH]
             )),
+            assembly: $crate::static_memory!([u8; $crate::virtio_net::ASSEMBLY_LEN])
+                .write([0; $crate::virtio_net::ASSEMBLY_LEN]),
             net: $crate::static_memory!($crate::virtio_net::Net<$F>),
         }
     };
@@ -119,6 +136,8 @@ pub struct NetMemory<F: DmaFence + 'static> {
     /// back, only what the device says it wrote is looked at. If it wrote less, the rest is what the
     /// memory held before: an older frame, or at first whatever was there when the board started.
     pub buffers: [&'static mut ReceiveBuffer; RECEIVE_DEPTH],
+    /// Where frames are put together.
+    pub assembly: &'static mut [u8],
     /// The driver.
     pub net: &'static mut MaybeUninit<Net<F>>,
 }
@@ -135,6 +154,7 @@ impl<F: DmaFence> NetMemory<F> {
         + CONTROL_MEMORY_LEN
         + size_of::<[&'static dyn Virtqueue; 3]>()
         + ALL_BUFFERS_LEN
+        + ASSEMBLY_LEN
         + size_of::<Net<F>>();
 
     /// Takes the memory of a card that is there. `None` if there is not enough.
@@ -155,6 +175,11 @@ impl<F: DmaFence> NetMemory<F> {
                 .0
                 .as_mut_array()?
                 .each_mut(),
+            assembly: if ASSEMBLY_LEN != 0 {
+                memory.bytes::<ASSEMBLY_LEN>()?
+            } else {
+                &mut []
+            },
             net: memory.place()?,
         })
     }
@@ -226,6 +251,9 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
             memory.buffers,
             address_for_slot(self.slot.number),
         ));
+        if ASSEMBLY_LEN != 0 {
+            net.set_assembly_area(memory.assembly);
+        }
         net.set_control_queue(control_queue, memory.control_memory);
         net.register();
         receive_queue.set_client(net);

@@ -38,6 +38,14 @@ const ENTROPY_DEVICES: usize = 2;
 /// in the lowest slot.
 const PREFERRED_CARD: Option<usize> = None;
 
+/// Features that no device is used with, though device and driver could (`virtio::features`, and those of
+/// device types). VERSION_1 is not declined.
+const DECLINED_FEATURES: u64 = if cfg!(feature = "plain-virtio") {
+    u64::MAX
+} else {
+    0
+};
+
 /// What serves one slot.
 enum Service {
     Rng(RngDevice<Fence>),
@@ -126,7 +134,8 @@ fn start_rng(slot: Slot, fence: Fence, memory: Option<RngMemory<Fence>>) -> Serv
     let Some(memory) = memory else {
         return Service::Failed(Failure::TooLittleMemory);
     };
-    match VirtIORngComponent::new(slot, fence).finalize(memory) {
+    let component = VirtIORngComponent::new(slot, fence).declining(DECLINED_FEATURES);
+    match component.finalize(memory) {
         Ok(device) => Service::Rng(device),
         Err(error) => Service::Failed(Failure::NotInitialized(error)),
     }
@@ -137,7 +146,8 @@ fn start_net(slot: Slot, fence: Fence, memory: Option<NetMemory<Fence>>) -> Serv
     let Some(memory) = memory else {
         return Service::Failed(Failure::TooLittleMemory);
     };
-    match VirtIONetComponent::new(slot, fence).finalize(memory) {
+    let component = VirtIONetComponent::new(slot, fence).declining(DECLINED_FEATURES);
+    match component.finalize(memory) {
         Ok(device) => Service::Net(device),
         Err(error) => Service::Failed(Failure::NotInitialized(error)),
     }

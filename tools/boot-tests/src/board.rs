@@ -74,6 +74,18 @@ pub fn kernel() -> PathBuf {
     KERNEL.get_or_init(build).clone()
 }
 
+/// Another kernel, with a feature of the board.
+///
+/// # Panics
+///
+/// It does not build.
+#[must_use]
+pub fn kernel_variant(feature: &str) -> PathBuf {
+    Workspace::of_this_tool()
+        .build_kernel_variant(feature)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Builds `apps` and places them in this order; tests may damage the objects.
 #[must_use]
 pub fn app_objects(apps: &[&str]) -> Vec<PlacedObject> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! What the console's `virtio` command shows of the only device.
+//! What the console's `virtio` command shows.
 
 use std::time::Instant;
 
@@ -8,18 +8,19 @@ use crate::PATIENCE;
 use crate::guest::Guest;
 
 impl Guest {
-    /// Asks for a counter in the line with `title`.
+    /// Asks for a counter in the line with `title`, of the first device that has it.
     #[track_caller]
     pub fn counter(&mut self, title: &str, name: &str) -> u32 {
         self.type_in("virtio\r");
-        let line = self.expect_line(title, |line| {
-            line.trim_start()
-                .strip_prefix(title)
-                .is_some_and(|rest| rest.starts_with(':'))
-        });
-        let mut words = line.split_whitespace().skip_while(|word| *word != name);
-        let value = words.nth(1).and_then(|value| value.parse().ok());
-        value.unwrap_or_else(|| self.fail_with(&format!("no {name} in: {line}")))
+        let counter = |line: &str| -> Option<u32> {
+            let counters = line.trim_start().strip_prefix(title)?.strip_prefix(':')?;
+            let mut words = counters.split_whitespace();
+            words.find(|word| *word == name)?;
+            words.next()?.parse().ok()
+        };
+        let what = format!("{title} {name}");
+        let line = self.expect_line(&what, |line| counter(line).is_some());
+        counter(&line).unwrap_or_default()
     }
 
     /// Asks for a counter until it is `value`.

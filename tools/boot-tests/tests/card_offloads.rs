@@ -6,8 +6,10 @@
 //! The card is outside QEMU (`tools/hostile-device`), since QEMU's own ones do neither with the cables
 //! of tests. The app returns each frame, and smoltcp judges checksums.
 
+use std::path::Path;
+
 use board_runner::qemu::Qemu;
-use boot_tests::{Board, Guest, PATIENCE, each_qemu};
+use boot_tests::{Board, Guest, PATIENCE, each_qemu, kernel, kernel_variant};
 use hostile_device::{Cable, Delivery, Server};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -46,13 +48,21 @@ struct Offloads {
 
 impl Offloads {
     fn boot(qemu: &Qemu, features: u64) -> Offloads {
+        Offloads::boot_kernel(qemu, &kernel(), features)
+    }
+
+    fn boot_kernel(qemu: &Qemu, kernel: &Path, features: u64) -> Offloads {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let socket = directory.path().join("device");
         let (server, cable) =
             Server::listen_with_cable(&socket, features).unwrap_or_else(|error| panic!("{error}"));
         let arguments = server.qemu_arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut guest = Board::on(qemu).apps(&["echo"]).with(&arguments).boot();
+        let mut guest = Board::on(qemu)
+            .kernel(kernel.to_owned())
+            .apps(&["echo"])
+            .with(&arguments)
+            .boot();
         guest.expect("echo: returning every frame");
         Offloads {
             guest,
@@ -394,6 +404,119 @@ fn a_number_of_buffers_that_is_a_lie_costs_what_it_covers_and_is_counted() {
             ("dropped_overlong", 1),
         ];
         card.expect_counters("driver", &counters);
+        card.expect_counters("receive", &[("rejected", 0)]);
+        card.expect_counters("transport", &[("broken", 0)]);
+        card.end();
+    });
+}
+
+/// Where the board has room to join the parts, since no buffer holds a whole frame.
+#[test]
+fn frames_in_several_buffers_are_joined_whatever_their_parts_are() {
+    let kernel = kernel_variant("small-receive-buffers");
+    each_qemu(|qemu| {
+        let mut card = Offloads::boot_kernel(qemu, &kernel, GUEST_CSUM | MRG_RXBUF);
+        let spreads: [&[usize]; 8] = [
+            &[],
+            &[0],
+            &[1],
+            &[13, 1],
+            &[14],
+            &[0, 0, 0],
+            &[1; 12],
+            &[500, 0, 500],
+        ];
+        let mut frames = 0;
+        for len in [14, 60, 900, 1513, 1514, 1518] {
+            for pieces in spreads {
+                let frame = raw_frame(frames as u8, len);
+                card.cable.send(Delivery {
+                    pieces: pieces.to_vec(),
+                    ..Delivery::plain(frame.clone())
+                });
+                card.expect_unchanged(&frame);
+                frames += 1;
+            }
+        }
+        // A checksum covers parts of any length, and lies in any of them.
+        let mut completed = 0;
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            let right = protocol.frame(&[0x5A; 1001]);
+            for first in 30..60 {
+                card.cable.send(Delivery {
+                    pieces: vec![first, 1, 2],
+                    ..protocol.left_open(&right)
+                });
+                card.expect_unchanged(&right);
+                completed += 1;
+            }
+        }
+        frames += completed;
+        // What is no frame once it is all there is dropped, and the next one is not.
+        for pieces in [&[6][..], &[13], &[0, 0, 1]] {
+            card.cable.send(Delivery {
+                pieces: pieces.to_vec(),
+                ..Delivery::plain(raw_frame(7, 14)[..13].to_vec())
+            });
+        }
+        card.cable.send(Delivery::plain(raw_frame(8, 1519)));
+        card.cable.send(Delivery::plain(raw_frame(8, 5000)));
+        let whole = raw_frame(9, 1200);
+        card.cable.send(Delivery::plain(whole.clone()));
+        card.expect_unchanged(&whole);
+        let counters = [
+            ("received", frames + 1),
+            ("checksums_completed", completed),
+            ("dropped_runt", 3),
+            ("dropped_overlong", 2),
+            ("dropped_malformed", 0),
+            ("dropped_scattered", 0),
+        ];
+        card.expect_counters("driver", &counters);
+        card.expect_counters("receive", &[("rejected", 0)]);
+        card.end();
+    });
+}
+
+#[test]
+fn numbers_of_buffers_that_are_lies_cost_a_board_that_joins_frames_no_more() {
+    let kernel = kernel_variant("small-receive-buffers");
+    each_qemu(|qemu| {
+        let mut card = Offloads::boot_kernel(qemu, &kernel, MRG_RXBUF);
+        let whole = raw_frame(1, 1000);
+        // Too few: what is left over is taken for a frame with a header of its own, which says nonsense.
+        card.cable.send(Delivery {
+            pieces: vec![100, 100],
+            claimed_buffers: Some(2),
+            ..Delivery::plain(raw_frame(2, 300))
+        });
+        let mut joined = card.returned();
+        joined.truncate(14);
+        assert_eq!(joined, raw_frame(2, 14));
+        // Too many: it swallows buffers of frames that follow, and the rest of those is no frame.
+        card.cable.send(Delivery {
+            claimed_buffers: Some(2),
+            ..Delivery::plain(raw_frame(3, 400))
+        });
+        card.cable.send(Delivery::plain(raw_frame(4, 400)));
+        assert_eq!(card.returned().len(), 12 + 800);
+        for claimed in [0, 17, u16::MAX] {
+            card.cable.send(Delivery {
+                claimed_buffers: Some(claimed),
+                ..Delivery::plain(raw_frame(5, 400))
+            });
+        }
+        for _ in 0..20 {
+            card.cable.send(Delivery::plain(whole.clone()));
+            card.expect_unchanged(&whole);
+        }
+        let scattered_or_malformed: u32 =
+            ["dropped_scattered", "dropped_malformed", "dropped_runt"]
+                .map(|name| card.guest.counter("driver", name))
+                .iter()
+                .sum();
+        assert_eq!(scattered_or_malformed, 4);
+        card.expect_counters("driver", &[("received", 22)]);
         card.expect_counters("receive", &[("rejected", 0)]);
         card.expect_counters("transport", &[("broken", 0)]);
         card.end();

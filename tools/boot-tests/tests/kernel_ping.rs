@@ -3,11 +3,8 @@
 //! A kernel with two users of one network card: the tap for apps, and a host that answers pings by itself.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
-use std::sync::OnceLock;
 
-use board_runner::workspace::Workspace;
-use boot_tests::{Board, HOST, HOST_MAC, Host, each_qemu};
+use boot_tests::{Board, HOST, HOST_MAC, Host, each_qemu, kernel_variant};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
@@ -19,16 +16,6 @@ const EVERYONE: [u8; 6] = [0xFF; 6];
 const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 14);
 const APP: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 const IDENTIFIER: u16 = 0x0517;
-
-fn answering_kernel() -> PathBuf {
-    static KERNEL: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        Workspace::of_this_tool()
-            .build_answering_kernel()
-            .unwrap_or_else(|error| panic!("{error}"))
-    };
-    KERNEL.get_or_init(build).clone()
-}
 
 fn ethernet(to: [u8; 6], kind: EthernetProtocol, length: usize) -> Vec<u8> {
     let mut frame = vec![0; (14 + length).max(60)];
@@ -135,7 +122,7 @@ fn expect_pong(host: &Host, sequence: u16) {
 
 #[test]
 fn the_kernel_answers_pings_beside_an_app_and_while_the_app_is_stopped() {
-    let kernel = answering_kernel();
+    let kernel = kernel_variant("kernel-ping");
     each_qemu(|qemu| {
         let (mut guest, peer) = Board::on(qemu)
             .kernel(kernel.clone())
@@ -181,7 +168,7 @@ fn the_kernel_answers_pings_beside_an_app_and_while_the_app_is_stopped() {
 
 #[test]
 fn the_kernel_answers_pings_without_any_app() {
-    let kernel = answering_kernel();
+    let kernel = kernel_variant("kernel-ping");
     each_qemu(|qemu| {
         let (mut guest, peer) = Board::on(qemu)
             .kernel(kernel.clone())

@@ -122,23 +122,23 @@ impl Workspace {
         self.build_variant(cargo, feature)
     }
 
-    /// Builds a kernel that answers pings by itself, and returns its ELF file. It does not replace the
-    /// kernel without.
-    ///
-    /// # Errors
-    ///
-    /// As for [`build_kernel`](Self::build_kernel).
-    pub fn build_answering_kernel(&self) -> Result<PathBuf, Error> {
-        eprintln!("board: building a kernel that answers pings");
-        self.build_variant(self.kernel_build(), "kernel-ping")
-    }
-
     /// Builds a kernel with a feature, in a place of its own: elsewhere it would take the name of the
     /// kernel without.
     fn build_variant(&self, mut cargo: Command, feature: &str) -> Result<PathBuf, Error> {
         cargo.args(["--features", feature, "--target-dir"]);
         cargo.arg(self.root.join("target").join(feature));
         build(cargo, "the kernel", &[])
+    }
+
+    /// Builds a kernel with a feature of the board, and returns its ELF file. It does not replace the
+    /// default kernel.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build_kernel`](Self::build_kernel).
+    pub fn build_kernel_variant(&self, feature: &str) -> Result<PathBuf, Error> {
+        eprintln!("board: building the kernel with {feature}");
+        self.build_variant(self.kernel_build(), feature)
     }
 
     fn kernel_build(&self) -> Command {
