@@ -59,6 +59,7 @@ use path::{LinkState, Path};
 use pool::BufferPool;
 use receive::Hold;
 use switching::Address;
+use transmit::Request;
 
 /// The driver's number.
 pub const DRIVER_NUM: usize = capsules_core::driver::NUM::EthernetTap as usize;
@@ -296,11 +297,12 @@ impl<'a, E, P: Path<'a, E>, const N: usize> SyscallDriver for EthernetTapDriver<
         process_id: ProcessId,
     ) -> CommandReturn {
         self.settle();
-        if command_num == commands::TRANSMIT {
-            self.transmit(process_id, r2, r3).into()
-        } else {
-            self.other_command(command_num, r2, r3, process_id)
-        }
+        let request = match command_num {
+            commands::TRANSMIT => Request::Report { id: r3 },
+            commands::TRANSMIT_AT_ONCE => Request::AtOnce { offset: r3 },
+            _ => return self.other_command(command_num, r2, r3, process_id),
+        };
+        self.transmit(process_id, r2, request).into()
     }
 
     fn allocate_grant(&self, process_id: ProcessId) -> Result<(), process::Error> {

@@ -64,6 +64,15 @@ impl Memory {
         self.0.iter().map(Cell::get).collect()
     }
 
+    /// Writes as the process does, from `offset` on.
+    pub fn write(&self, offset: usize, bytes: &[u8]) {
+        let places = &self.0[offset..][..bytes.len()];
+        places
+            .iter()
+            .zip(bytes)
+            .for_each(|(at, byte)| at.set(*byte));
+    }
+
     fn contains(&self, start: *const u8, size: usize) -> bool {
         let offset = start.addr().wrapping_sub(self.0.as_ptr().addr());
         offset <= self.0.len() && size <= self.0.len() - offset

@@ -231,7 +231,7 @@ impl Network {
         .fold(LONGEST_WAIT, Duration::min);
         if delay != Duration::ZERO {
             let millis = delay.total_micros().div_ceil(1000);
-            let receiver = &self.device.tap.receiver;
+            let receiver = &mut self.device.tap.receiver;
             receiver.wait_any(events, Some(millis as u32))?;
         }
         Ok(())

@@ -106,9 +106,11 @@ extern "C" fn deliver(first: u32, second: u32, third: u32, userdata: usize) {
     // SAFETY: `enable` gives the kernel this function only together with the exposed address of a
     // `'static` Upcall, and the kernel returns the userdata as it was given.
     let upcall = unsafe { &*upcall };
-    for (slot, argument) in upcall.arguments.iter().zip([first, second, third]) {
-        slot.store(argument, Ordering::Relaxed);
-    }
+    // Not a loop, which is not unrolled for size.
+    let [slot_0, slot_1, slot_2] = &upcall.arguments;
+    slot_0.store(first, Ordering::Relaxed);
+    slot_1.store(second, Ordering::Relaxed);
+    slot_2.store(third, Ordering::Relaxed);
     upcall.pending.store(true, Ordering::Relaxed);
 }
 

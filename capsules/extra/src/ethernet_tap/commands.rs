@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The commands, but for the one that sends a frame: statistics, link, addresses, filters, groups.
+//! The commands, but for those that send one frame: statistics, link, addresses, filters, groups.
 
 use super::EthernetTapDriver;
 use super::app::App;
@@ -24,9 +24,10 @@ const JOIN: usize = 0x103;
 const LEAVE: usize = 0x104;
 const DROPS: usize = 0x105;
 const TRANSMIT_BATCH: usize = 0x106;
+pub(super) const TRANSMIT_AT_ONCE: usize = 0x107;
 
 impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
-    /// Carries out a command other than [`TRANSMIT`].
+    /// Carries out a command other than [`TRANSMIT`] and [`TRANSMIT_AT_ONCE`].
     #[inline(never)]
     pub(super) fn other_command(
         &self,

@@ -29,6 +29,21 @@ pub(super) struct Sender {
     pub(super) process_id: ProcessId,
 }
 
+/// What a process asks for.
+#[derive(Clone, Copy)]
+pub(super) enum Request {
+    /// To send the start of the buffer for single frames as soon as that is possible, and to tell.
+    Report {
+        /// The process's own number for the frame.
+        id: usize,
+    },
+    /// To send a part of the buffer for batches now, or to refuse it.
+    AtOnce {
+        /// Where the frame begins.
+        offset: usize,
+    },
+}
+
 /// How far a frame has got.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reached {
@@ -71,15 +86,20 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         &self,
         process_id: ProcessId,
         length: usize,
-        id: usize,
+        request: Request,
     ) -> Result<(), ErrorCode> {
         self.make_room(false);
         let accepted = self.enter(process_id, |number, app, kernel_data| {
             app.catch_up(kernel_data);
             let sender = Sender { number, process_id };
             let accepted = self
-                .transmit_one(sender, app, kernel_data, length, id)
-                .inspect_err(|code| self.count_refusal(app, *code, length));
+                .transmit_one(sender, app, kernel_data, length, request)
+                .inspect_err(|code| {
+                    // A frame that cannot go at once comes again in another way.
+                    if !matches!((request, *code), (Request::AtOnce { .. }, ErrorCode::BUSY)) {
+                        self.count_refusal(app, *code, length);
+                    }
+                });
             self.note_if_behind(app);
             accepted
         });
@@ -94,7 +114,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         app: &mut App,
         kernel_data: &GrantKernelData,
         length: usize,
-        id: usize,
+        request: Request,
     ) -> Result<(), ErrorCode> {
         if !matches!(app.transmission, Transmission::None) {
             return Err(ErrorCode::BUSY);
@@ -102,29 +122,48 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         if !self.lengths().contains(&length) {
             return Err(ErrorCode::SIZE);
         }
-        let frame = Outgoing {
-            length: length as u16,
-            id,
+        // Those who wait already come first.
+        if self.waiting.get() {
+            return self.put_off(app, length, request);
+        }
+        let (buffer, start) = match request {
+            Request::Report { .. } => (ro_allow::FRAME, 0),
+            Request::AtOnce { offset } => (ro_allow::BATCH, offset),
         };
-        let sent = if self.waiting.get() {
-            // Those who wait already come first.
-            Err(ErrorCode::BUSY)
-        } else {
-            with_frame(kernel_data, length, |frame| self.send(sender, frame))
-        };
-        match sent {
+        let copied = self.copy_shared(kernel_data, buffer, start, length);
+        match copied.and_then(|copy| self.pass_on(sender, copy, length)) {
             Ok(reached) => {
                 P::flush(self.adapter);
-                handed_over::<E, P>(app, kernel_data, frame, reached);
+                match request {
+                    Request::Report { id } => {
+                        let length = length as u16;
+                        let frame = Outgoing { length, id };
+                        handed_over::<E, P>(app, kernel_data, frame, reached);
+                    }
+                    Request::AtOnce { .. } => app.sent.count(length),
+                }
                 Ok(())
             }
-            Err(ErrorCode::BUSY) => {
-                app.transmission = Transmission::Queued(frame);
-                self.note_waiting();
-                Ok(())
-            }
+            Err(ErrorCode::BUSY) => self.put_off(app, length, request),
             Err(code) => Err(code),
         }
+    }
+
+    /// Notes a frame for which there is no room now.
+    ///
+    /// # Errors
+    ///
+    /// - `BUSY`: the process does not want it to wait.
+    #[cold]
+    #[inline(never)]
+    fn put_off(&self, app: &mut App, length: usize, request: Request) -> Result<(), ErrorCode> {
+        let Request::Report { id } = request else {
+            return Err(ErrorCode::BUSY);
+        };
+        let length = length as u16;
+        app.transmission = Transmission::Queued(Outgoing { length, id });
+        self.note_waiting();
+        Ok(())
     }
 
     /// Accepts the frames in the first `bytes` bytes of a process's batch buffer.
@@ -197,7 +236,8 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                     while !batch.is_over() {
                         left = left.checked_sub(1).ok_or(ErrorCode::BUSY)?;
                         let entry = batch.next(shared, &lengths)?;
-                        self.send(sender, entry.frame)?;
+                        let copy = self.copy_in(entry.frame)?;
+                        self.pass_on(sender, copy, entry.frame.len())?;
                         app.sent.count(entry.frame.len());
                         batch.pass(entry);
                     }
@@ -207,24 +247,66 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             .unwrap_or(Err(ErrorCode::SIZE))
     }
 
-    /// Copies a frame and passes it on, to the wire and to other processes.
+    /// Copies a frame to a buffer.
     ///
     /// # Errors
     ///
-    /// - `BUSY`: there is no buffer, or no room in the adapter; nobody got the frame.
-    /// - Others: the adapter refused it. Processes got it all the same.
+    /// - `BUSY`: there is no buffer.
     #[inline(always)]
-    fn send(&self, sender: Sender, frame: &ReadableProcessSlice) -> Result<Reached, ErrorCode> {
-        let length = frame.len();
+    fn copy_in(&self, frame: &ReadableProcessSlice) -> Result<&'static mut [u8], ErrorCode> {
         let buffer = self.pool.take().ok_or(ErrorCode::BUSY)?;
-        let copied = match buffer.get_mut(..length) {
+        let copied = match buffer.get_mut(..frame.len()) {
             Some(place) => frame.copy_to_slice_or_err(place),
             None => Err(ErrorCode::SIZE),
         };
-        if let Err(code) = copied {
-            self.pool.put(buffer);
-            return Err(code);
+        match copied {
+            Ok(()) => Ok(buffer),
+            Err(code) => {
+                self.pool.put(buffer);
+                Err(code)
+            }
         }
+    }
+
+    /// As [`copy_in`](Self::copy_in), for `length` bytes of a buffer that a process shares, from `start`
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// - `SIZE`: they are not all there.
+    #[inline(always)]
+    fn copy_shared(
+        &self,
+        kernel_data: &GrantKernelData,
+        shared: usize,
+        start: usize,
+        length: usize,
+    ) -> Result<&'static mut [u8], ErrorCode> {
+        kernel_data
+            .get_readonly_processbuffer(shared)
+            .and_then(|shared| {
+                shared.enter(|shared| {
+                    let frame = shared.get(start..).and_then(|rest| rest.get(..length));
+                    self.copy_in(frame.ok_or(ErrorCode::SIZE)?)
+                })
+            })
+            // Without a shared frame there is no length that fits.
+            .unwrap_or(Err(ErrorCode::SIZE))
+    }
+
+    /// Passes a frame on that was copied, to the wire and to other processes.
+    ///
+    /// # Errors
+    ///
+    /// - `BUSY`: there is no room in the adapter; nobody got the frame.
+    /// - Others: the adapter refused it. Processes got it all the same.
+    #[inline(always)]
+    fn pass_on(
+        &self,
+        sender: Sender,
+        buffer: &'static mut [u8],
+        length: usize,
+    ) -> Result<Reached, ErrorCode> {
         let alone = self.members.present() == Ports::only(sender.number);
         if !alone {
             match self.switch(sender, buffer.get(..length).unwrap_or_default()) {
@@ -243,16 +325,6 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 Err(code)
             }
         }
-    }
-
-    /// As [`send`](Self::send), by a call.
-    #[inline(never)]
-    fn send_slowly(
-        &self,
-        sender: Sender,
-        frame: &ReadableProcessSlice,
-    ) -> Result<Reached, ErrorCode> {
-        self.send(sender, frame)
     }
 
     /// Gives a frame to the other processes that it is for; true if it goes out on the wire too.
@@ -369,8 +441,8 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         match app.transmission {
             Transmission::Queued(frame) => {
                 let length = usize::from(frame.length);
-                let sent = with_frame(kernel_data, length, |frame| self.send_slowly(sender, frame));
-                match sent {
+                let copied = self.copy_shared(kernel_data, ro_allow::FRAME, 0, length);
+                match copied.and_then(|copy| self.pass_on(sender, copy, length)) {
                     Ok(reached) => {
                         handed_over::<E, P>(app, kernel_data, frame, reached);
                         Turn::Taken
@@ -441,24 +513,6 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             }
         });
     }
-}
-
-/// Lends the first `length` bytes of the buffer for single frames.
-#[inline(always)]
-fn with_frame(
-    kernel_data: &GrantKernelData,
-    length: usize,
-    visit: impl FnOnce(&ReadableProcessSlice) -> Result<Reached, ErrorCode>,
-) -> Result<Reached, ErrorCode> {
-    let Ok(shared) = kernel_data.get_readonly_processbuffer(ro_allow::FRAME) else {
-        return Err(ErrorCode::SIZE);
-    };
-    let visited = shared.enter(|shared| {
-        let frame = shared.get(..length).ok_or(ErrorCode::SIZE)?;
-        visit(frame)
-    });
-    // Without a shared frame there is no length that fits.
-    visited.unwrap_or(Err(ErrorCode::SIZE))
 }
 
 /// Notes that a frame is handed over, and reports it unless the adapter does so later.

@@ -127,6 +127,31 @@ const RECEIVED: usize = 0;
 const SENT: usize = 1;
 
 #[test]
+fn a_frame_sent_at_once_is_not_reported_here_either() {
+    let (card, tap, [process]) = bench();
+    process.allow_ro((tap, DRIVER_NUM), 1, Memory::of(&[5; 100]));
+    let at_once = || {
+        let answer = tap.command(0x107, 60, 40, process.id());
+        answer.get_failure()
+    };
+    assert_eq!(at_once(), None);
+    // There is one buffer.
+    assert_eq!(at_once(), Some(ErrorCode::BUSY));
+    share_frame(tap, process, &[6; 60]);
+    transmit(tap, process, 60, 7).unwrap();
+    card.finish(Ok(()), None);
+    assert_eq!(process.upcalls(), []);
+    card.finish(Ok(()), None);
+    assert_eq!(process.upcalls(), [(SENT, (0, 60, 7))]);
+    assert_eq!(card.drain(), [5, 6]);
+    assert_eq!(sent(tap, process), (2, 120));
+    assert_eq!(at_once(), None);
+    card.finish(Err(ErrorCode::FAIL), None);
+    assert_eq!(process.upcalls(), []);
+    assert_eq!(card.drain(), [5]);
+}
+
+#[test]
 fn a_frame_goes_out_and_is_reported_and_counted() {
     let (card, tap, [process]) = bench();
     let frame: Vec<u8> = (0..100).collect();

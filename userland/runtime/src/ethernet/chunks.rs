@@ -4,21 +4,17 @@
 //!
 //! Header: `u16` flags (bit 0: timestamp valid), `u16` frame length, `u64` timestamp.
 
-use core::ops::Range;
-
 /// Bytes in front of each frame.
 pub const HEADER_BYTES: usize = 12;
 
-/// Finds the frame whose header starts at `position` in `data`.
+/// Returns the length of the frame whose header starts `data`.
 ///
 /// Returns `None` at the end of the data, and for a chunk that runs past it.
-pub fn frame_at(data: &[u8], position: usize) -> Option<Range<usize>> {
-    let header = data.get(position..)?.first_chunk::<HEADER_BYTES>()?;
-    let [_, _, low, high, ..] = *header;
+#[inline]
+pub fn first_frame(data: &[u8]) -> Option<usize> {
+    let [_, _, low, high, ..] = *data.first_chunk::<HEADER_BYTES>()?;
     let length = usize::from(u16::from_ne_bytes([low, high]));
-    let start = position + HEADER_BYTES;
-    let end = start.checked_add(length)?;
-    (end <= data.len()).then_some(start..end)
+    (length <= data.len() - HEADER_BYTES).then_some(length)
 }
 
 #[cfg(test)]
@@ -34,11 +30,12 @@ mod tests {
     }
 
     fn frames(data: &[u8]) -> Vec<&[u8]> {
-        let mut position = 0;
+        let mut rest = data;
         let mut frames = Vec::new();
-        while let Some(frame) = frame_at(data, position) {
-            position = frame.end;
-            frames.push(&data[frame]);
+        while let Some(length) = first_frame(rest) {
+            let (chunk, behind) = rest.split_at(HEADER_BYTES + length);
+            frames.push(&chunk[HEADER_BYTES..]);
+            rest = behind;
         }
         frames
     }
@@ -47,9 +44,9 @@ mod tests {
     fn a_cut_chunk_is_no_frame() {
         let whole = chunk(b"frame");
         for length in 0..whole.len() {
-            assert_eq!(frame_at(&whole[..length], 0), None);
+            assert_eq!(first_frame(&whole[..length]), None);
         }
-        assert_eq!(frame_at(&whole, 0), Some(12..17));
+        assert_eq!(first_frame(&whole), Some(5));
     }
 
     proptest! {

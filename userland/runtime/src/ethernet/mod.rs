@@ -23,6 +23,7 @@ pub use transmitter::Transmitter;
 
 use crate::error::ErrorCode;
 use crate::syscall;
+use core::ptr::NonNull;
 
 const DRIVER: usize = 0x30007;
 
@@ -63,9 +64,11 @@ struct Shifted<const BYTES: usize> {
 ///
 /// Keep it in a [`Singleton`](crate::Singleton): the kernel holds part of it from
 /// [`Tap::open`] to the end of the process.
+#[repr(C)]
 pub struct Buffers<const RECEIVE: usize, const TRANSMIT: usize = TRANSMIT_MINIMUM> {
-    receive: [Aligned<RECEIVE>; 2],
+    /// First, so that the memory from here on can be shared as one place to send frames from.
     transmit: Shifted<TRANSMIT>,
+    receive: [Aligned<RECEIVE>; 2],
 }
 
 impl<const RECEIVE: usize, const TRANSMIT: usize> Default for Buffers<RECEIVE, TRANSMIT> {
@@ -111,12 +114,28 @@ impl Tap {
     pub fn open<const RECEIVE: usize, const TRANSMIT: usize>(
         buffers: &'static mut Buffers<RECEIVE, TRANSMIT>,
     ) -> Result<Self, ErrorCode> {
-        let Buffers {
-            receive: [first, second],
-            transmit,
-        } = buffers;
-        let transmitter = Transmitter::open(&mut transmit.bytes)?;
-        let receiver = Receiver::open(&mut first.0, &mut second.0)?;
+        let whole = core::ptr::from_mut(buffers);
+        let shared = size_of::<Buffers<RECEIVE, TRANSMIT>>()
+            - core::mem::offset_of!(Buffers<RECEIVE, TRANSMIT>, transmit)
+            - core::mem::offset_of!(Shifted<TRANSMIT>, bytes);
+        // SAFETY: the places of fields of a value that exists, which are not null; nothing is read here.
+        // The last one reaches from a field to the end of the value.
+        let [first, second, transmit, area] = unsafe {
+            let transmit = (&raw mut (*whole).transmit.bytes).cast::<u8>();
+            [
+                ((&raw mut (*whole).receive[0].0).cast::<u8>(), RECEIVE),
+                ((&raw mut (*whole).receive[1].0).cast::<u8>(), RECEIVE),
+                (transmit, TRANSMIT),
+                (transmit, shared),
+            ]
+            .map(|(first, length)| {
+                NonNull::slice_from_raw_parts(NonNull::new_unchecked(first), length)
+            })
+        };
+        // SAFETY: parts of the static value, the first as long as `new` asks for.
+        let transmitter = unsafe { Transmitter::open(transmit, area) }?;
+        // SAFETY: the two parts of the static value, aligned by their types and as long as `new` asks for.
+        let receiver = unsafe { Receiver::open(first, second, transmitter.has_batches()) }?;
         Ok(Self {
             receiver,
             transmitter,
@@ -124,13 +143,9 @@ impl Tap {
     }
 }
 
-/// From this length on, sharing a frame where it lies costs less than copying it. A command less for each
-/// frame of a batch saves more than either.
-const LONG_FRAME: usize = 400;
-
 impl Tap {
-    /// Takes the next frame, has `edit` change it where it lies, and sends it if `edit` says so: together
-    /// with others (see [`Transmitter::queue_with`]), or a long one that is alone from where it lies.
+    /// Takes the next frame, has `edit` change it where it lies, and sends it if `edit` says so: one that
+    /// came alone from where it lies, others together (see [`Transmitter::queue_with`]).
     ///
     /// Returns `None` when there is no frame at the moment. [`flush`](Transmitter::flush) the transmitter
     /// before waiting for the next one.
@@ -147,14 +162,10 @@ impl Tap {
             return Some(Ok(()));
         }
         let transmitter = &mut self.transmitter;
-        Some(
-            if !is_last || frame.len() < LONG_FRAME || transmitter.has_queued() {
-                transmitter.queue_with(frame.len(), |place| place.copy_from_slice(frame))
-            } else {
-                // SAFETY: receive buffers are static memory.
-                unsafe { transmitter.transmit_from(frame) }
-            },
-        )
+        if is_last && let Some(sent) = transmitter.transmit_from(frame) {
+            return Some(sent);
+        }
+        Some(transmitter.queue_with(frame.len(), |place| place.copy_from_slice(frame)))
     }
 }
 

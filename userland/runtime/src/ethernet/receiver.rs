@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Receiving: one buffer is with the kernel, the other is read by the app, and they change places.
+//! Receiving: the kernel appends frames to one of two buffers, and the app reads them where they lie.
 //!
-//! The exchange is one allow, which the kernel carries out at once, so no frame falls between the
-//! buffers. Whether it is worth it shows in the header of the buffer that the kernel has: a count of
-//! zero means that nothing came.
+//! While the buffer that the kernel has still holds much room, frames are read in it: the kernel leaves
+//! alone what it has stored, and once everything is read, the count in the header goes back to zero by a
+//! store that fails if the kernel has changed the count meanwhile. Else, or on a kernel that does not
+//! promise this, the two buffers change places. That is one allow, which the kernel carries out at once, so
+//! no frame falls between the buffers.
+//!
+//! Whether there is something to read shows in the header of the buffer that the kernel has.
 
-use super::{COMMAND_RECEIVE_STATISTICS, DRIVER, chunks};
+use super::{COMMAND_RECEIVE_STATISTICS, DRIVER, RECEIVE_MINIMUM, chunks};
 use crate::alarm::{self, Wake};
 use crate::error::ErrorCode;
 use crate::raw;
@@ -28,11 +32,15 @@ pub static RECEIVED: Upcall = Upcall::new(DRIVER, UPCALL_RECEIVED);
 pub struct Receiver {
     /// With the kernel.
     shared: NonNull<[u8]>,
-    /// With the app.
-    private: &'static mut [u8],
-    /// Where the next unread chunk of `private` starts.
+    /// With the app alone.
+    private: NonNull<[u8]>,
+    /// Frames are read in the shared buffer, which holds none but those up to `end`, or new ones.
+    in_place: bool,
+    /// Up to how many bytes are read in place.
+    in_place_limit: usize,
+    /// Where the next unread chunk starts, in the shared buffer or in the private one.
     position: usize,
-    /// Where the chunks of `private` end.
+    /// Where the chunks end.
     end: usize,
     frames: u32,
     bytes: u64,
@@ -40,21 +48,38 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Shares the first buffer. Both are aligned to words and longer than the slice's header.
-    pub(super) fn open(
-        first: &'static mut [u8],
-        second: &'static mut [u8],
+    /// Shares the first buffer. `reads_in_place` tells whether the kernel lets the app read and reset a
+    /// buffer that is shared.
+    ///
+    /// # Safety
+    ///
+    /// Both are static memory of the same length that nobody else writes, aligned to words and longer than
+    /// the slice's header.
+    pub(super) unsafe fn open(
+        first: NonNull<[u8]>,
+        second: NonNull<[u8]>,
+        reads_in_place: bool,
     ) -> Result<Self, ErrorCode> {
         RECEIVED.enable()?;
-        Ok(Self {
-            shared: share(first)?,
-            private: second,
+        // Half of the buffer, and no less than the longest frame takes, stay for what comes meanwhile.
+        let room = first.len().saturating_sub(RECEIVE_MINIMUM);
+        let mut receiver = Self {
+            shared: second,
+            private: first,
+            in_place: false,
+            in_place_limit: if reads_in_place {
+                room.min(first.len() / 2)
+            } else {
+                0
+            },
             position: 0,
             end: 0,
             frames: 0,
             bytes: 0,
             malformed: 0,
-        })
+        };
+        receiver.exchange()?;
+        Ok(receiver)
     }
 
     /// Takes the next frame, or `None` when there is none at the moment. Never sleeps.
@@ -67,38 +92,53 @@ impl Receiver {
         self.receive_of_batch().map(|(frame, _)| frame)
     }
 
-    /// As [`receive_mut`](Self::receive_mut), and tells whether the frame is the last one of its buffer.
+    /// As [`receive_mut`](Self::receive_mut), and tells whether the frame is the last one of those that
+    /// came together.
+    #[inline]
     pub(super) fn receive_of_batch(&mut self) -> Option<(&mut [u8], bool)> {
-        let frame = self.next_frame()?;
-        self.position = frame.end;
+        let length = self.next_length()?;
+        let start = self.position + chunks::HEADER_BYTES;
+        self.position = start + length;
         self.frames = self.frames.wrapping_add(1);
-        self.bytes = self.bytes.wrapping_add(frame.len() as u64);
+        self.bytes = self.bytes.wrapping_add(length as u64);
         let is_last = self.position >= self.end;
-        Some((self.private.get_mut(frame)?, is_last))
+        let first = self.place(start);
+        // SAFETY: as in `unread`; the kernel does not read there either, and `&mut self` keeps this half
+        // from going on while the reference lives.
+        let frame = unsafe { core::slice::from_raw_parts_mut(first, length) };
+        Some((frame, is_last))
     }
 
     /// Looks at the next frame without taking it. Never sleeps.
     pub fn peek(&mut self) -> Option<&[u8]> {
-        let frame = self.next_frame()?;
-        self.private.get(frame)
+        let length = self.next_length()?;
+        self.unread()
+            .get(chunks::HEADER_BYTES..chunks::HEADER_BYTES + length)
     }
 
-    /// Finds the next frame in the private buffer, after an exchange if it takes one.
-    fn next_frame(&mut self) -> Option<core::ops::Range<usize>> {
-        match self.next_private() {
-            Some(frame) => Some(frame),
-            None if self.exchange() => self.next_private(),
-            None => None,
+    /// Finds the next frame, in what came since if need be, and returns its length.
+    #[inline]
+    fn next_length(&mut self) -> Option<usize> {
+        loop {
+            if let Some(length) = chunks::first_frame(self.unread()) {
+                return Some(length);
+            }
+            if !self.refill() {
+                return None;
+            }
         }
     }
 
     /// Tells whether [`receive`](Self::receive) has something to look at.
     pub fn is_ready(&self) -> bool {
-        self.next_private().is_some() || self.kernel_has_data()
+        self.position < self.end
+            || self.used().load(Ordering::Relaxed) != self.seen()
+            || self.has_missed()
     }
 
     /// Sleeps until there is something to receive.
-    pub fn wait(&self) {
+    pub fn wait(&mut self) {
+        self.let_go();
         // An event from before says nothing about the buffers as they are now, and the one for a frame
         // that came while the queue was full may be missing. So the buffers decide, after each upcall.
         while !self.is_ready() {
@@ -112,7 +152,7 @@ impl Receiver {
     /// # Errors
     ///
     /// [`ErrorCode::NoDevice`] without an alarm driver.
-    pub fn wait_timeout(&self, timeout_ms: u32) -> Result<Wake, ErrorCode> {
+    pub fn wait_timeout(&mut self, timeout_ms: u32) -> Result<Wake, ErrorCode> {
         self.wait_any(&[], Some(timeout_ms))
     }
 
@@ -123,7 +163,12 @@ impl Receiver {
     /// # Errors
     ///
     /// [`ErrorCode::NoDevice`] without an alarm driver, unless no timeout is given.
-    pub fn wait_any(&self, others: &[&Upcall], timeout_ms: Option<u32>) -> Result<Wake, ErrorCode> {
+    pub fn wait_any(
+        &mut self,
+        others: &[&Upcall],
+        timeout_ms: Option<u32>,
+    ) -> Result<Wake, ErrorCode> {
+        self.let_go();
         let wake = alarm::wait_until(
             || self.is_ready() || others.iter().any(|event| event.is_pending()),
             timeout_ms,
@@ -147,76 +192,127 @@ impl Receiver {
         self.malformed
     }
 
-    fn next_private(&self) -> Option<core::ops::Range<usize>> {
-        chunks::frame_at(self.private.get(..self.end)?, self.position)
+    /// The chunks that were not read yet.
+    #[inline]
+    fn unread(&self) -> &[u8] {
+        let first = self.place(self.position);
+        // SAFETY: `end` is no less than `position`, and the bytes up to `end` lie in static memory that
+        // only this half knows. The kernel has either given them back, or stored them and leaves them
+        // alone until this half sets the count of used bytes back, which takes `&mut self`.
+        unsafe { core::slice::from_raw_parts(first, self.end - self.position) }
     }
 
-    /// Reads the count in the header of the shared buffer.
-    fn kernel_has_data(&self) -> bool {
-        let used = self
-            .shared
-            .as_ptr()
-            .cast::<u8>()
-            .wrapping_add(streaming::USED_OFFSET);
-        // SAFETY: the buffer lives in static memory, is aligned to words and longer than its header
-        // (`open`). The app reaches a shared buffer by this load alone; the kernel, which may write
-        // at any time, writes the count as one aligned word or while the process stands still.
-        let used = unsafe { AtomicU32::from_ptr(used.cast::<u32>()) };
-        used.load(Ordering::Relaxed) != 0
+    /// The address of an offset in the buffer that is read.
+    #[inline]
+    fn place(&self, offset: usize) -> *mut u8 {
+        let buffer = if self.in_place {
+            self.shared
+        } else {
+            self.private
+        };
+        buffer.as_ptr().cast::<u8>().wrapping_add(offset)
     }
 
-    /// Gives the drained buffer to the kernel for the one it has filled; tells whether it did.
-    fn exchange(&mut self) -> bool {
-        if !self.kernel_has_data() {
-            return false;
+    /// How many bytes of the shared buffer are known.
+    #[inline]
+    fn seen(&self) -> u32 {
+        if self.in_place {
+            (self.end - streaming::HEADER_BYTES) as u32
+        } else {
+            0
         }
+    }
+
+    /// A word in the header of the shared buffer.
+    #[inline]
+    fn shared_word(&self, offset: usize) -> &AtomicU32 {
+        let word = self.shared.as_ptr().cast::<u8>().wrapping_add(offset);
+        // SAFETY: the buffer lives in static memory, is aligned to words and longer than its header
+        // (`open`). The app reaches the header of a shared buffer in this way alone; the kernel, which may
+        // write at any time, writes the words while the process stands still.
+        unsafe { AtomicU32::from_ptr(word.cast::<u32>()) }
+    }
+
+    /// The count of used bytes in the shared buffer.
+    #[inline]
+    fn used(&self) -> &AtomicU32 {
+        self.shared_word(streaming::USED_OFFSET)
+    }
+
+    /// Tells whether something did not fit into the shared buffer. Exchanging it makes room.
+    #[inline]
+    fn has_missed(&self) -> bool {
+        // Version and flags are 0 otherwise.
+        self.shared_word(0).load(Ordering::Relaxed) != 0
+    }
+
+    /// Leaves the shared buffer empty if all that is known of it is read: the kernel announces only the
+    /// first frame in an empty buffer.
+    #[inline]
+    fn let_go(&mut self) {
+        if !self.in_place || self.position < self.end {
+            return;
+        }
+        // It fails if there is more in it now.
+        let reset =
+            self.used()
+                .compare_exchange(self.seen(), 0, Ordering::Release, Ordering::Relaxed);
+        if reset.is_ok() {
+            (self.in_place, self.position, self.end) = (false, 0, 0);
+        }
+    }
+
+    /// Finds chunks behind those that were read; tells whether there may be some.
+    fn refill(&mut self) -> bool {
         if self.position < self.end {
             self.malformed = self.malformed.wrapping_add(1);
+            self.position = self.end;
         }
-        streaming::prepare(self.private, AfterMiss::Continue);
-        let drained = NonNull::from(&mut *self.private);
-        // SAFETY: the memory is static. From here on this half reaches it through `shared` only, or
-        // not at all if the kernel refuses it and it stays private.
-        let answer = unsafe {
+        self.let_go();
+        if self.has_missed() {
+            return self.exchange().is_ok();
+        }
+        let used = self.used().load(Ordering::Acquire);
+        if used == 0 {
+            return false;
+        }
+        if used as usize > self.in_place_limit {
+            return self.exchange().is_ok();
+        }
+        if !self.in_place {
+            (self.in_place, self.position) = (true, streaming::HEADER_BYTES);
+        }
+        self.end = streaming::HEADER_BYTES + used as usize;
+        true
+    }
+
+    /// Gives the private buffer, which is drained, to the kernel for the shared one.
+    fn exchange(&mut self) -> Result<(), ErrorCode> {
+        // SAFETY: static memory of this half alone, to which there is no other reference.
+        let drained = unsafe { self.private.as_mut() };
+        streaming::prepare(drained, AfterMiss::Continue);
+        // SAFETY: the memory is static. From here on this half reads in it only what the kernel has stored,
+        // or not at all if the kernel refuses it and it stays private.
+        unsafe {
             raw::allow_read_write(
                 DRIVER,
                 ALLOW_RECEIVE,
-                drained.cast::<u8>().as_ptr(),
-                drained.len(),
+                self.private.cast::<u8>().as_ptr(),
+                self.private.len(),
             )
-        };
-        (self.position, self.end) = (0, 0);
-        if answer.expect(SUCCESS_2_U32).is_err() {
-            return false;
         }
-        let mut filled = core::mem::replace(&mut self.shared, drained);
-        // SAFETY: the kernel holds one buffer for this allow number, which is `drained` now. `filled`
-        // is static memory that only this half knows, and nothing refers to it any more.
-        self.private = unsafe { filled.as_mut() };
-        let received = streaming::read(self.private);
-        self.position = streaming::HEADER_BYTES;
+        .expect(SUCCESS_2_U32)?;
+        core::mem::swap(&mut self.shared, &mut self.private);
+        if !core::mem::take(&mut self.in_place) {
+            self.position = streaming::HEADER_BYTES;
+        }
+        // SAFETY: the kernel holds one buffer for this allow number, so this one is free of it.
+        let received = streaming::read(unsafe { self.private.as_ref() });
         self.end = streaming::HEADER_BYTES + received.data.len();
         if received.exceeded {
             // A frame may be waiting for room; a command makes the tap look again at once.
             raw::command(DRIVER, COMMAND_RECEIVE_STATISTICS, 0, 0);
         }
-        true
+        Ok(())
     }
-}
-
-/// Prepares a buffer and gives it to the kernel.
-fn share(buffer: &'static mut [u8]) -> Result<NonNull<[u8]>, ErrorCode> {
-    streaming::prepare(buffer, AfterMiss::Continue);
-    let shared = NonNull::from(buffer);
-    // SAFETY: the memory is static, and the reference to it was given up for this pointer.
-    unsafe {
-        raw::allow_read_write(
-            DRIVER,
-            ALLOW_RECEIVE,
-            shared.cast::<u8>().as_ptr(),
-            shared.len(),
-        )
-    }
-    .expect(SUCCESS_2_U32)?;
-    Ok(shared)
 }

@@ -4,10 +4,11 @@
 
 mod additions;
 mod batches;
+mod in_place;
 mod tap_kernel;
 
 use super::*;
-use tap_kernel::{OTHERS, with_tap};
+use tap_kernel::{OTHERS, with_tap, with_tap_of};
 
 fn frame(number: usize) -> Vec<u8> {
     let length = 60 + (number * 397) % (1514 - 60);
@@ -55,7 +56,7 @@ fn a_frame_whose_upcall_found_the_queue_full_ends_the_wait() {
 
 #[test]
 fn a_sent_event_that_found_the_queue_full_is_asked_for() {
-    with_tap(|mut tap, wire| {
+    with_tap_of(false, |mut tap, wire| {
         OTHERS.disable();
         OTHERS.enable().unwrap();
         wire.borrow_mut().crowded = true;
@@ -128,7 +129,7 @@ fn a_sent_event_survives_a_wait_for_something_else() {
 
 #[test]
 fn a_frame_that_was_not_handed_over_is_counted() {
-    with_tap(|mut tap, wire| {
+    with_tap_of(false, |mut tap, wire| {
         wire.borrow_mut().status = ErrorCode::Fail as u32;
         tap.transmitter.transmit(&frame(1)).unwrap();
         assert_eq!(tap.transmitter.flush(), Err(ErrorCode::Fail));

@@ -3,15 +3,16 @@
 //! Transmitting: frames are written where the kernel reads them, one or several at a time.
 //!
 //! The buffer holds frames back to back, each behind its length, which is what the kernel wants of a
-//! batch. It is shared twice: as a whole for batches, and from the first frame's first byte on for that
-//! frame alone, so that a single frame takes the command that every kernel has.
+//! batch. It is shared twice: for batches, together with the buffers that frames are received in, and from
+//! the first frame's first byte on for a kernel that takes nothing but single frames.
 //!
-//! The kernel may read the buffer as late as the event that says what became of its frames, so nothing
-//! is written before that event has come. Waiting for it happens when the next frame is written, when
+//! A frame that is alone, in the buffer or where it was received, goes by a command that takes it at once or
+//! not at all: nothing is in flight when it is over, and there is nothing to wait for. If it is refused for
+//! want of room, or unknown to the kernel, the frame goes as a batch, or as a single one.
+//!
+//! Those the kernel may read as late as the event that says what became of them, so nothing is written to
+//! the buffer before that event has come. Waiting for it happens when the next frame is written, when
 //! it has usually come already.
-//!
-//! A long frame that lies in a receive buffer is sent from there. Sharing that place instead of the one for
-//! single frames costs less than copying the frame.
 
 use super::{COMMAND_TRANSMIT, COMMAND_TRANSMIT_STATISTICS, DRIVER, FRAME_LIMIT};
 use crate::error::ErrorCode;
@@ -21,6 +22,7 @@ use crate::upcall::Upcall;
 use core::ptr::NonNull;
 
 const COMMAND_TRANSMIT_BATCH: usize = 0x106;
+const COMMAND_TRANSMIT_AT_ONCE: usize = 0x107;
 const ALLOW_FRAME: usize = 0;
 const ALLOW_BATCH: usize = 1;
 const UPCALL_SENT: usize = 1;
@@ -77,10 +79,12 @@ impl Way {
 /// The transmitting half of a [`Tap`](super::Tap).
 pub struct Transmitter {
     buffer: NonNull<[u8]>,
+    /// The buffer and what lies behind it, as shared with a kernel that takes batches.
+    area: NonNull<[u8]>,
     /// The kernel takes batches.
     has_batches: bool,
-    /// What is shared for single frames is the start of the buffer.
-    is_single_here: bool,
+    /// The kernel takes frames at once.
+    takes_at_once: bool,
     /// Written, but not yet handed over.
     queued: Frames,
     /// Handed over, but not yet reported.
@@ -92,35 +96,49 @@ pub struct Transmitter {
 }
 
 impl Transmitter {
-    /// Shares the buffer that frames are written to: room for one of any size at least.
-    pub(super) fn open(buffer: &'static mut [u8]) -> Result<Self, ErrorCode> {
+    /// Shares the buffer that frames are written to, which is the start of `area`.
+    ///
+    /// # Safety
+    ///
+    /// Both are static memory. The buffer has room for a frame of any size and its length, and nobody else
+    /// writes there.
+    pub(super) unsafe fn open(
+        buffer: NonNull<[u8]>,
+        area: NonNull<[u8]>,
+    ) -> Result<Self, ErrorCode> {
         SENT.enable()?;
-        let buffer = NonNull::from(buffer);
         let start = buffer.cast::<u8>().as_ptr();
-        // SAFETY: the memory is static, and the reference to it was given up for this pointer. A kernel
-        // without batches refuses the buffer, or their event.
-        let shared = unsafe { raw::allow_read_only(DRIVER, ALLOW_BATCH, start, buffer.len()) };
+        let first = start.wrapping_add(LENGTH_BYTES);
+        // SAFETY: static memory, of which `FRAME_LIMIT` bytes at least are behind the first length.
+        unsafe { raw::allow_read_only(DRIVER, ALLOW_FRAME, first, FRAME_LIMIT) }
+            .expect(SUCCESS_2_U32)?;
+        // SAFETY: static memory. A kernel without batches refuses the buffer, or their event.
+        let shared = unsafe { raw::allow_read_only(DRIVER, ALLOW_BATCH, start, area.len()) };
         let has_batches = shared.expect(SUCCESS_2_U32).is_ok() && BATCH_DONE.enable().is_ok();
-        let mut transmitter = Self {
+        Ok(Self {
             buffer,
+            area,
             has_batches,
-            is_single_here: false,
+            takes_at_once: has_batches,
             queued: Frames::default(),
             in_flight: Frames::default(),
             way: Way::Single,
             frames: 0,
             bytes: 0,
             failed: 0,
-        };
-        transmitter.share_first()?;
-        Ok(transmitter)
+        })
+    }
+
+    /// Tells whether the kernel takes batches.
+    pub(super) fn has_batches(&self) -> bool {
+        self.has_batches
     }
 
     /// Has `fill` write a frame of `length` bytes and sends it, behind those that were queued. `fill`
     /// sees the bytes of some earlier frame and must overwrite all of them.
     ///
     /// Sleeps until the frames before have been handed to the card. Whether this one is handed over
-    /// shows at the next transmission or [`flush`](Self::flush); until then it counts as sent.
+    /// may show as late as the next transmission or [`flush`](Self::flush); until then it counts as sent.
     ///
     /// # Errors
     ///
@@ -178,54 +196,66 @@ impl Transmitter {
     /// # Errors
     ///
     /// The kernel's reason to refuse them; none of them is sent then.
+    #[inline]
     pub fn submit(&mut self) -> Result<(), ErrorCode> {
+        if self.queued.count == 0 {
+            return Ok(());
+        }
+        self.submit_queued()
+    }
+
+    fn submit_queued(&mut self) -> Result<(), ErrorCode> {
         let queued = core::mem::take(&mut self.queued);
-        let way = match queued.count {
-            0 => return Ok(()),
-            1 if self.is_single_here => Way::Single,
-            1 if !self.has_batches => {
-                self.share_first()?;
-                Way::Single
-            }
-            _ => Way::Batch,
+        if queued.count == 1
+            && let Some(sent) = self.transmit_at_once(LENGTH_BYTES, queued.end - LENGTH_BYTES)
+        {
+            return sent;
+        }
+        let way = if self.has_batches {
+            Way::Batch
+        } else {
+            Way::Single
         };
         self.offer(queued, way)
     }
 
-    /// Sends a frame from where it lies, behind those that were queued, and sleeps until it has been
-    /// handed to the card.
-    ///
-    /// # Safety
-    ///
-    /// The frame lies in static memory: the kernel may read there until another one is sent.
+    /// Sends a frame from where it lies, if the kernel takes it at once and none are queued before it.
     ///
     /// # Errors
     ///
-    /// The kernel's reason to refuse the frame, or why it was not handed over.
-    pub(super) unsafe fn transmit_from(&mut self, frame: &[u8]) -> Result<(), ErrorCode> {
-        // A failure of the frames before is counted; it says nothing about this one.
-        let _ = self.flush();
-        // SAFETY: passed on to the caller. Nobody writes there before this function returns.
-        unsafe { raw::allow_read_only(DRIVER, ALLOW_FRAME, frame.as_ptr(), frame.len()) }
-            .expect(SUCCESS_2_U32)?;
-        self.is_single_here = false;
-        let one = Frames {
-            count: 1,
-            end: LENGTH_BYTES + frame.len(),
-        };
-        self.offer(one, Way::Single)?;
-        self.settle()
+    /// The kernel's reason to refuse the frame for good.
+    #[inline]
+    pub(super) fn transmit_from(&mut self, frame: &[u8]) -> Option<Result<(), ErrorCode>> {
+        if self.has_queued() {
+            return None;
+        }
+        let start = self.area.cast::<u8>().addr().get();
+        self.transmit_at_once(frame.as_ptr().addr().wrapping_sub(start), frame.len())
     }
 
-    /// Shares the place of the first frame in the buffer for single frames.
-    fn share_first(&mut self) -> Result<(), ErrorCode> {
-        let start = self.buffer.cast::<u8>().as_ptr().wrapping_add(LENGTH_BYTES);
-        // SAFETY: static memory that only this half knows, and `FRAME_LIMIT` bytes of it at least are
-        // behind the first length.
-        unsafe { raw::allow_read_only(DRIVER, ALLOW_FRAME, start, FRAME_LIMIT) }
-            .expect(SUCCESS_2_U32)?;
-        self.is_single_here = true;
-        Ok(())
+    /// Has the kernel copy a frame out of the shared area now; `None` if it does not do so.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason to refuse the frame for good, such as a place outside of the area.
+    fn transmit_at_once(&mut self, offset: usize, length: usize) -> Option<Result<(), ErrorCode>> {
+        if !self.takes_at_once {
+            return None;
+        }
+        let sent = syscall::command(DRIVER, COMMAND_TRANSMIT_AT_ONCE, length, offset);
+        match sent {
+            Ok(()) => {
+                self.frames = self.frames.wrapping_add(1);
+                self.bytes = self.bytes.wrapping_add(length as u64);
+            }
+            Err(ErrorCode::Busy) => return None,
+            Err(ErrorCode::NoSupport) => {
+                self.takes_at_once = false;
+                return None;
+            }
+            Err(_) => self.failed = self.failed.wrapping_add(1),
+        }
+        Some(sent)
     }
 
     /// Gives the command that hands these frames over.
@@ -272,7 +302,7 @@ impl Transmitter {
     ///
     /// Why they were not handed over, or not all of them.
     pub fn flush(&mut self) -> Result<(), ErrorCode> {
-        // With frames still in flight there are none in the queue.
+        // With a batch still in flight there is nothing in the queue.
         self.submit()?;
         self.settle()
     }

@@ -57,7 +57,7 @@ fn a_process_too_many_is_refused_and_the_others_go_on() {
 fn unknown_commands_and_arguments_are_refused() {
     let bench = &Bench::new();
     let [app] = bench.processes;
-    for unknown in [4, 0xFF, 0x107, usize::MAX] {
+    for unknown in [4, 0xFF, 0x108, usize::MAX] {
         let refused = bench.simple(app, unknown, 0, 0);
         assert_eq!(refused, Err(ErrorCode::NOSUPPORT), "{unknown}");
     }

@@ -198,6 +198,7 @@ const JOIN: usize = 0x103;
 const LEAVE: usize = 0x104;
 const DROPS: usize = 0x105;
 const BATCH: usize = 0x106;
+const AT_ONCE: usize = 0x107;
 
 const RECEIVED: usize = 0;
 const SENT: usize = 1;

@@ -26,6 +26,11 @@ enum Event {
         lengths: Vec<usize>,
         bytes: Bytes,
     },
+    AtOnce {
+        app: usize,
+        len: usize,
+        offset: usize,
+    },
     ShareFrame {
         app: usize,
         len: usize,
@@ -87,8 +92,9 @@ fn any_length() -> impl Strategy<Value = usize> {
 
 fn any_number() -> impl Strategy<Value = usize> {
     prop_oneof![
-        8 => prop::sample::select(vec![0, 1, 2, 0x100, 0x101, 0x102, 0x103, 0x104, 0x105, 4, 0x107]),
-        1 => any::<usize>(),
+        8 => prop::sample::select(vec![0, 1, 2, 0x100, 0x101, 0x102, 0x103, 0x104, 0x105, 4, 0x108]),
+        // The others send frames, which is noted.
+        1 => any::<usize>().prop_filter("sends", |number| ![TRANSMIT, BATCH, AT_ONCE].contains(number)),
     ]
 }
 
@@ -112,6 +118,8 @@ fn any_event() -> impl Strategy<Value = Event> {
             prop_oneof![4 => Just(Bytes::All), 1 => any_length().prop_map(Bytes::Exactly)],
         )
             .prop_map(|(app, lengths, bytes)| Event::Batch { app, lengths, bytes }),
+        4 => (app.clone(), any_length(), prop_oneof![4 => 0usize..100, 1 => any_length()])
+            .prop_map(|(app, len, offset)| Event::AtOnce { app, len, offset }),
         3 => (app.clone(), 0usize..1600, any::<u8>())
             .prop_map(|(app, len, to)| Event::ShareFrame { app, len, to }),
         4 => (app.clone(), prop_oneof![0usize..100, 100usize..5000])
@@ -233,6 +241,14 @@ impl World {
                 };
                 if bench.simple(process, BATCH, bytes, 0).is_ok() {
                     known.batches.push_back(bytes);
+                }
+            }
+            Event::AtOnce { app, len, offset } => {
+                let process = bench.processes[app];
+                if bench.simple(process, AT_ONCE, len, offset).is_ok() {
+                    assert!((14..=1518).contains(&len), "{len} was accepted");
+                    let sent = &mut self.known[app].sent;
+                    *sent = (sent.0 + 1, sent.1 + len as u32);
                 }
             }
             Event::ShareFrame { app, len, to } => {

@@ -5,6 +5,22 @@
 use super::*;
 
 #[test]
+fn a_slice_that_its_process_has_set_back_is_an_empty_one() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let slice = bench.share_slice(app, 200);
+    for mark in [1, 2, 3] {
+        card.arrive(&frame(CARD, mark, 60));
+        card.arrive(&frame(CARD, mark + 10, 60));
+        assert_eq!(marks(&slice.frames()), [mark, mark + 10]);
+        // One announcement for what came together.
+        assert_eq!(app.upcalls(), [(RECEIVED, (0, 0, 0))]);
+        slice.0.write(4, &[0; 4]);
+    }
+    assert_eq!(bench.received(app), (6, 360, 0));
+}
+
+#[test]
 fn a_burst_waits_for_a_process_that_swaps_its_slices() {
     let bench @ Bench { card, .. } = &Bench::new();
     let [app] = bench.processes;

@@ -135,6 +135,128 @@ fn refusals_are_counted_by_cause() {
 }
 
 #[test]
+fn a_frame_sent_at_once_leaves_from_anywhere_in_the_batch_buffer_without_a_report() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    let bytes: Vec<u8> = (0..2000).map(|byte| byte as u8).collect();
+    app.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::of(&bytes));
+    for (len, offset) in [(60, 0), (14, 7), (1518, 482), (60, 1940)] {
+        assert_eq!(bench.simple(app, AT_ONCE, len, offset), Ok(()));
+        assert_eq!(card.take_wire(), [&bytes[offset..][..len]]);
+    }
+    assert_eq!(card.flushes.get(), 4);
+    assert_eq!(app.upcalls(), []);
+    assert_eq!(bench.sent(app), (4, 60 + 14 + 1518 + 60));
+    assert_eq!(bench.drops(app, 1), (0, 0, 0));
+}
+
+#[test]
+fn a_frame_that_cannot_leave_at_once_is_refused_and_does_not_wait() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    app.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::zeroed(60));
+    for _ in 0..POOL {
+        assert_eq!(bench.simple(app, AT_ONCE, 60, 0), Ok(()));
+    }
+    for _ in 0..3 {
+        let refused = bench.simple(app, AT_ONCE, 60, 0);
+        assert_eq!(refused, Err(ErrorCode::BUSY));
+    }
+    // Nothing waits, so nothing is to be told, and the timer has nothing to do.
+    assert_eq!(bench.wait(), None);
+    card.finish();
+    assert_eq!((card.in_flight(), app.upcalls()), (0, vec![]));
+    assert_eq!(bench.sent(app), (POOL as u32, 60 * POOL as u32));
+    // It comes again in another way, so it is not lost yet.
+    assert_eq!(bench.drops(app, 1), (0, 0, 0));
+    card.depth.set(0);
+    assert_eq!(
+        bench.simple(app, AT_ONCE, 60, 0),
+        Err(ErrorCode::BUSY),
+        "no room in the ring"
+    );
+    assert_eq!(bench.wait(), None);
+}
+
+#[test]
+fn a_frame_does_not_overtake_those_that_wait() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    card.depth.set(0);
+    bench.send(a, &frame(ELSEWHERE, b'a', 60)).unwrap();
+    card.depth.set(2);
+    for process in [a, b] {
+        let late = frame(ELSEWHERE, b'b', 60);
+        process.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::of(&late));
+    }
+    // Its command serves `a` first.
+    assert_eq!(bench.simple(b, AT_ONCE, 60, 0), Ok(()));
+    assert_eq!(marks(&card.take_wire()), *b"ab");
+    bench.send(a, &frame(ELSEWHERE, b'a', 60)).unwrap();
+    card.depth.set(0);
+    bench.send(a, &frame(ELSEWHERE, b'a', 60)).unwrap();
+    for process in [a, b] {
+        let refused = bench.simple(process, AT_ONCE, 60, 0);
+        assert_eq!(refused, Err(ErrorCode::BUSY));
+    }
+}
+
+#[test]
+fn a_frame_sent_at_once_has_a_length_and_a_place() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    assert_eq!(
+        bench.simple(app, AT_ONCE, 60, 0),
+        Err(ErrorCode::SIZE),
+        "nothing is shared"
+    );
+    app.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::zeroed(2000));
+    for (len, offset) in [
+        (0, 0),
+        (13, 0),
+        (1519, 0),
+        (65_596, 0),
+        (usize::MAX, 0),
+        (60, 1941),
+        (60, 2000),
+        (60, 2001),
+        (60, usize::MAX),
+        (60, usize::MAX - 59),
+    ] {
+        let refused = bench.simple(app, AT_ONCE, len, offset);
+        assert_eq!(refused, Err(ErrorCode::SIZE), "{len} at {offset}");
+    }
+    card.set_link(false);
+    assert_eq!(bench.simple(app, AT_ONCE, 60, 0), Err(ErrorCode::NODEVICE));
+    assert!(card.take_wire().is_empty());
+    assert_eq!(bench.drops(app, 1), (9, 0, 3));
+    card.set_link(true);
+    // All buffers are there.
+    for _ in 0..POOL {
+        assert_eq!(bench.simple(app, AT_ONCE, 60, 1940), Ok(()));
+    }
+    card.reset();
+    assert_eq!(bench.drops(app, 1).1, POOL as u32);
+}
+
+#[test]
+fn a_frame_sent_at_once_is_switched_like_any_other() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    let slice = bench.share_slice(b, 200);
+    let to = bench.claim(b);
+    for (to, is_on_wire) in [(to, false), (BROADCAST, true)] {
+        let sent = frame(to, 1, 60);
+        a.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::of(&sent));
+        assert_eq!(bench.simple(a, AT_ONCE, 60, 0), Ok(()));
+        assert_eq!(slice.frames().last(), Some(&sent));
+        assert_eq!(card.take_wire().len(), usize::from(is_on_wire));
+    }
+    assert_eq!(bench.sent(a), (2, 120));
+    assert_eq!(a.upcalls(), []);
+}
+
+#[test]
 fn a_batch_leaves_with_one_flush_and_one_report() {
     let bench @ Bench { card, .. } = &Bench::new();
     let [app] = bench.processes;

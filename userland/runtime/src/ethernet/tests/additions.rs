@@ -41,7 +41,7 @@ fn an_older_kernel_answers_each_addition_with_no_support() {
 
 #[test]
 fn the_latest_change_of_the_line_is_taken_once() {
-    with_tap_of(true, |tap, wire| {
+    with_tap_of(true, |mut tap, wire| {
         assert!(watch_link().unwrap().is_up);
         for is_up in [false, true] {
             wire.borrow_mut().is_down = !is_up;

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 
 const SINGLE: usize = 3;
 const BATCH: usize = 0x106;
+const AT_ONCE: usize = 0x107;
 
 fn queue(tap: &mut Tap, frame: &[u8]) {
     let queued = tap
@@ -53,14 +54,42 @@ fn a_kernel_without_batches_gets_each_frame_at_once() {
 }
 
 #[test]
-fn one_queued_frame_takes_the_command_that_every_kernel_has() {
+fn one_queued_frame_is_handed_over_without_a_report() {
     with_tap_of(true, |mut tap, wire| {
+        for number in 0..3 {
+            queue(&mut tap, &[number; 60]);
+            assert_eq!(tap.transmitter.submit(), Ok(()));
+            assert_eq!(wire.borrow().sent.last(), Some(&vec![number; 60]));
+        }
+        assert_eq!(commands(wire), [AT_ONCE; 3]);
+        let transmitter = &tap.transmitter;
+        assert_eq!((transmitter.frames(), transmitter.bytes()), (3, 180));
+    });
+}
+
+#[test]
+fn a_frame_for_which_there_is_no_room_waits_as_a_batch() {
+    with_tap_of(true, |mut tap, wire| {
+        wire.borrow_mut().is_full = true;
         let frames = queue_short(&mut tap, 1);
         assert_eq!(tap.transmitter.flush(), Ok(()));
         assert_eq!(
             (commands(wire), &wire.borrow().sent),
-            (vec![SINGLE], &frames)
+            (vec![AT_ONCE, BATCH], &frames)
         );
+        assert_eq!(tap.transmitter.frames(), 1);
+    });
+}
+
+#[test]
+fn a_frame_that_is_refused_for_good_is_not_offered_again() {
+    with_tap_of(true, |mut tap, wire| {
+        wire.borrow_mut().refusal = Some(ErrorCode::NoDevice);
+        queue_short(&mut tap, 1);
+        assert_eq!(tap.transmitter.submit(), Err(ErrorCode::NoDevice));
+        assert_eq!(tap.transmitter.flush(), Ok(()));
+        assert_eq!(commands(wire), [AT_ONCE]);
+        assert_eq!((tap.transmitter.frames(), tap.transmitter.failed()), (0, 1));
     });
 }
 
@@ -177,22 +206,39 @@ fn forwarded_frames_come_out_changed_and_in_order_whatever_their_length() {
 }
 
 #[test]
-fn a_long_frame_that_is_alone_is_sent_from_where_it_was_received() {
+fn a_frame_that_is_alone_is_sent_from_where_it_was_received() {
     with_tap_of(true, |mut tap, wire| {
-        for length in [1514, 60, 1000] {
+        for length in [1514, 60, 1000, 60] {
             wire.borrow_mut().incoming.push_back(vec![1; length]);
             tap.receiver.wait();
             assert_eq!(tap.forward(|_| true), Some(Ok(())));
-            assert_eq!(tap.transmitter.flush(), Ok(()));
         }
-        // The place for single frames is elsewhere when the short one comes.
-        assert_eq!(commands(wire), [SINGLE, BATCH, SINGLE]);
+        assert_eq!(tap.transmitter.flush(), Ok(()));
+        assert_eq!(commands(wire), [AT_ONCE; 4]);
         let receive = wire.borrow().receive_buffers();
-        let places = wire.borrow().single_places();
-        assert_eq!(places.len(), 2);
-        for place in places {
+        for place in wire.borrow().single_places() {
             assert!(receive.iter().any(|buffer| buffer.contains(&place)));
         }
+    });
+}
+
+#[test]
+fn a_forwarded_frame_for_which_there_is_no_room_is_kept_until_there_is() {
+    with_tap_of(true, |mut tap, wire| {
+        let frames: Vec<Vec<u8>> = (0..20).map(frame).collect();
+        for (number, frame) in frames.iter().enumerate() {
+            wire.borrow_mut().is_full = number % 3 != 0;
+            wire.borrow_mut().incoming.push_back(frame.clone());
+            tap.receiver.wait();
+            assert_eq!(tap.forward(|_| true), Some(Ok(())));
+            assert_eq!(tap.transmitter.submit(), Ok(()));
+        }
+        assert_eq!(tap.transmitter.flush(), Ok(()));
+        assert_eq!(wire.borrow().sent, frames);
+        let bytes: usize = frames.iter().map(Vec::len).sum();
+        let transmitter = &tap.transmitter;
+        let counts = (transmitter.frames(), transmitter.bytes());
+        assert_eq!(counts, (20, bytes as u64));
     });
 }
 

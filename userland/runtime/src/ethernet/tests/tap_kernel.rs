@@ -47,6 +47,8 @@ pub struct Wire {
     receive_buffers: Vec<Range<usize>>,
     /// Where single frames lay.
     single_places: Vec<usize>,
+    /// No frame can be taken at once.
+    pub is_full: bool,
 }
 
 impl Wire {
@@ -132,15 +134,18 @@ impl TapKernel {
         events.extend(self.wire.borrow_mut().report.take());
     }
 
-    /// The first bytes of what the process shares for reading.
-    fn shared(&self, number: usize, length: usize) -> Option<&[u8]> {
-        let shared = self.transmit[number].filter(|shared| length <= shared.length)?;
+    /// Bytes of what the process shares for reading.
+    fn shared(&self, number: usize, start: usize, length: usize) -> Option<&[u8]> {
+        let shared = self.transmit[number]?;
+        let room = shared.length.checked_sub(start)?;
         // SAFETY: as in `deliver`.
-        Some(unsafe { core::slice::from_raw_parts(shared.address, length) })
+        (length <= room).then(|| unsafe {
+            core::slice::from_raw_parts(shared.address.wrapping_add(start), length)
+        })
     }
 
     fn transmit(&self, length: usize) -> Return {
-        let Some(frame) = self.shared(0, length) else {
+        let Some(frame) = self.shared(0, 0, length) else {
             return failure(ErrorCode::Size);
         };
         let mut wire = self.wire.borrow_mut();
@@ -151,8 +156,24 @@ impl TapKernel {
         success(128, [0; 3])
     }
 
+    fn transmit_at_once(&self, length: usize, start: usize) -> Return {
+        let Some(frame) = self.shared(1, start, length) else {
+            return failure(ErrorCode::Size);
+        };
+        let mut wire = self.wire.borrow_mut();
+        if wire.is_full || wire.report.is_some() {
+            return failure(ErrorCode::Busy);
+        }
+        if let Some(error) = wire.refusal {
+            return failure(error);
+        }
+        wire.single_places.push(frame.as_ptr().addr());
+        wire.sent.push(frame.to_vec());
+        success(128, [0; 3])
+    }
+
     fn transmit_batch(&self, length: usize) -> Return {
-        let Some(mut rest) = self.shared(1, length) else {
+        let Some(mut rest) = self.shared(1, 0, length) else {
             return failure(ErrorCode::Size);
         };
         let mut frames = Vec::new();
@@ -194,6 +215,10 @@ impl TapKernel {
             (0x106, [length, _]) => {
                 drop(wire);
                 self.transmit_batch(length)
+            }
+            (0x107, [length, start]) => {
+                drop(wire);
+                self.transmit_at_once(length, start)
             }
             (0x101..=0x106, _) => failure(ErrorCode::Invalid),
             _ => failure(ErrorCode::NoSupport),
