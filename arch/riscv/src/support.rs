@@ -28,6 +28,26 @@ pub fn wfi() {
     }
 }
 
+/// Ends the reservation of a load, so that a store that depends on it fails. `scratch` keeps its value.
+///
+/// A process that an interrupt stops between the two must not go on as if nothing had changed: the
+/// kernel may have written there meanwhile, and a processor need not notice its own stores.
+#[inline(always)]
+pub fn end_reservation(scratch: &mut u32) {
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: a word that is lent for writing gets the value that it has, if any.
+    unsafe {
+        core::arch::asm!(
+            "sc.w zero, {value}, ({place})",
+            value = in(reg) *scratch,
+            place = in(reg) scratch,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(target_arch = "riscv32"))]
+    let _ = scratch;
+}
+
 /// Runs `f` with machine interrupts disabled, and leaves them as they were.
 ///
 /// The kernel keeps them disabled anyway; this is for code that cannot know.

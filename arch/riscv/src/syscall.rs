@@ -7,6 +7,7 @@
 
 use crate::pmp::restore_flash_rule;
 use crate::print::{self, cause};
+use crate::support::end_reservation;
 use crate::trap::enter_user;
 use core::fmt::Write;
 use kernel::ErrorCode;
@@ -164,6 +165,7 @@ impl UserspaceKernelBoundary for SysCall {
         let reason = if mcause == cause::USER_CALL {
             state.take_call()
         } else if mcause & cause::INTERRUPT != 0 {
+            end_reservation(&mut state.mtval);
             ContextSwitchReason::Interrupted
         } else {
             // SAFETY: the register is only read, and nothing has trapped since.
