@@ -110,11 +110,11 @@ impl<'a, E: EthernetAdapter<'a>> PingResponder<'a, E> {
 
     /// Sends what `write` leaves in a buffer, if anything.
     fn send_with(&self, write: impl FnOnce(&Host, &mut [u8]) -> Option<usize>) {
-        let free = self
-            .buffers
-            .iter()
-            .enumerate()
-            .find_map(|(number, place)| Some((number, place.take()?)));
+        let free = self.take_buffer().or_else(|| {
+            // Questions may follow each other so closely that a run of offers does not end.
+            self.adapter.reclaim();
+            self.take_buffer()
+        });
         let mut counts = self.counts.get();
         match free {
             Some((number, buffer)) => match write(&self.host(), buffer) {
@@ -133,6 +133,11 @@ impl<'a, E: EthernetAdapter<'a>> PingResponder<'a, E> {
             None => counts.missed = counts.missed.wrapping_add(1),
         }
         self.counts.set(counts);
+    }
+
+    fn take_buffer(&self) -> Option<(usize, &'static mut [u8])> {
+        let mut places = self.buffers.iter().enumerate();
+        places.find_map(|(number, place)| Some((number, place.take()?)))
     }
 
     fn put_back(&self, number: usize, buffer: &'static mut [u8]) {

@@ -114,9 +114,10 @@ fn expect_pong(host: &Host, sequence: u16) {
         .map(|at| at as u8)
         .collect();
     host.send_frame(&ping(sequence, &data));
-    host.wait_for_frame("the kernel's answer to a ping", |frame| {
-        is_pong(frame, sequence, &data)
-    });
+    host.wait_for_frame(
+        &format!("the kernel's answer to ping {sequence}"),
+        |frame| is_pong(frame, sequence, &data),
+    );
     drop(host.take_seen());
 }
 

@@ -23,10 +23,15 @@ const BROADCAST: [u8; 6] = [0xFF; 6];
 struct Other {
     got: RefCell<usize>,
     holding: Cell<bool>,
+    /// The card sends what it has while this one looks at a frame.
+    sends: Cell<Option<&'static Card>>,
 }
 
 impl EthernetAdapterClient for Other {
     fn offer(&self, _frame: &[u8], _timestamp: Option<u64>) -> Offer {
+        if let Some(card) = self.sends.get() {
+            card.send();
+        }
         if self.holding.get() {
             return Offer::Held;
         }
@@ -176,6 +181,19 @@ fn buffers_are_asked_for_when_nobody_returns_them() {
     }
     assert_eq!(bench.responder.counts().missed, 0);
     assert_eq!(bench.card.take_wire().len(), BUFFERS * 4);
+}
+
+#[test]
+fn a_run_of_offers_that_does_not_end_is_answered_as_frames_get_out() {
+    let bench = bench();
+    bench.card.take_wire();
+    bench.other.sends.set(Some(bench.card));
+    let mut waiting = bench.card.waiting.borrow_mut();
+    waiting.extend(vec![arp_request(); BUFFERS * 4]);
+    drop(waiting);
+    bench.card.arrive(&arp_request());
+    assert_eq!(bench.responder.counts().missed, 0);
+    assert_eq!(bench.card.take_wire().len(), BUFFERS * 4 + 1);
 }
 
 #[test]
