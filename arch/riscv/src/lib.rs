@@ -12,7 +12,6 @@ extern crate std;
 
 pub mod dma_fence;
 pub mod fault;
-mod memcpy;
 mod memset;
 pub mod pmp;
 pub mod print;
@@ -20,3 +19,6 @@ pub mod start;
 pub mod support;
 pub mod syscall;
 mod trap;
+
+// For its symbol, which calls made by the compiler find.
+use riscv_memcpy as _;

@@ -31,8 +31,6 @@ pub mod trespass;
 pub mod upcall;
 
 #[cfg(target_os = "none")]
-mod memcpy;
-#[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
 #[doc(hidden)]
@@ -47,6 +45,9 @@ mod raw;
 
 mod exit;
 mod line_buffer;
+
+// For its symbol, which calls made by the compiler find.
+use riscv_memcpy as _;
 
 pub use error::ErrorCode;
 pub use exit::{ExitCode, exit, restart};

@@ -10,6 +10,12 @@
 //!
 //! A word of the source is read only if a byte of it belongs to the source. That may read bytes
 //! beside the source, in the same word: memory protection has no finer borders.
+//!
+//! The kernel and each process have this routine, by naming the crate: `use riscv_memcpy as _;`.
+//!
+//! Shown by `tools/boot-tests/tests/apps.rs::copies_of_every_length_and_alignment_are_exact`.
+
+#![no_std]
 
 #[cfg(target_arch = "riscv32")]
 core::arch::global_asm!(
