@@ -10,7 +10,9 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::{allow_read_only, allow_read_write, forever};
-use crate::capabilities::{ApplicationStorageCapability, MemoryAllocationCapability};
+use crate::capabilities::{
+    ApplicationStorageCapability, ExternalProcessCapability, MemoryAllocationCapability,
+};
 use crate::errorcode::ErrorCode;
 use crate::grant::{AllowRoSize, AllowRwSize, Grant, UpcallSize};
 use crate::ipc::IPCUpcallType;
@@ -24,6 +26,8 @@ pub struct TestCapability;
 unsafe impl MemoryAllocationCapability for TestCapability {}
 // SAFETY: as above.
 unsafe impl ApplicationStorageCapability for TestCapability {}
+// SAFETY: as above.
+unsafe impl ExternalProcessCapability for TestCapability {}
 
 pub(super) struct FakeGrant {
     pub(super) driver_num: usize,

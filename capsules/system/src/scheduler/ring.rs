@@ -7,9 +7,14 @@ use core::cell::Cell;
 use kernel::process::{Process, ProcessSlot};
 
 /// The process table seen as a ring, with the place whose turn it is.
+///
+/// A table is filled from its first slot on, and most of it is empty: the slots behind the last
+/// process are no part of the ring until a process is put into the first of them.
 pub struct Ring {
     slots: &'static [ProcessSlot],
     head: Cell<usize>,
+    /// How many slots are part of the ring.
+    count: Cell<usize>,
 }
 
 impl Ring {
@@ -18,6 +23,7 @@ impl Ring {
         Self {
             slots,
             head: Cell::new(0),
+            count: Cell::new(slots.len()),
         }
     }
 
@@ -26,43 +32,51 @@ impl Ring {
     /// The flag is true when that slot already was the head, so the process goes on with its turn.
     #[inline(always)]
     pub fn seek_ready(&self) -> Option<(&'static dyn Process, bool)> {
+        if self.process(self.count.get()).is_some() {
+            self.count.set(self.slots.len());
+        }
         let head = self.head.get();
-        let (before, rest) = self.slots.split_at_checked(head)?;
-        let (position, process) = match first_ready(rest) {
-            Some((distance, process)) => (head.wrapping_add(distance), process),
-            None => first_ready(before)?,
-        };
-        self.head.set(position);
-        Some((process, position == head))
+        let mut position = head;
+        for _ in 0..self.count.get() {
+            match self.process(position) {
+                Some(process) if process.ready() => {
+                    self.head.set(position);
+                    return Some((process, position == head));
+                }
+                Some(_) => {}
+                None => self.end_behind_last(),
+            }
+            position = after(position, self.count.get());
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn process(&self, position: usize) -> Option<&'static dyn Process> {
+        self.slots.get(position)?.get()
+    }
+
+    /// Leaves out the empty slots behind the last process.
+    #[cold]
+    fn end_behind_last(&self) {
+        let last = self.slots.iter().rposition(|slot| slot.get().is_some());
+        let count = last.map_or(0, |last| last.saturating_add(1));
+        self.count.set(count);
+        if self.head.get() >= count {
+            self.head.set(0);
+        }
     }
 
     /// Tells whether any process is ready.
     pub fn any_ready(&self) -> bool {
-        first_ready(self.slots).is_some()
+        let mut processes = self.slots.iter().filter_map(ProcessSlot::get);
+        processes.any(Process::ready)
     }
 
     /// Ends the turn of the process at the head.
     pub fn advance(&self) {
-        self.head.set(after(self.head.get(), self.slots.len()));
+        self.head.set(after(self.head.get(), self.count.get()));
     }
-}
-
-/// Finds the first slot with a ready process, and how many there are before it.
-///
-/// Most slots are empty, and walking past those is what takes the time: so they are not counted on
-/// the way.
-#[inline(always)]
-fn first_ready(slots: &'static [ProcessSlot]) -> Option<(usize, &'static dyn Process)> {
-    let mut rest = slots.iter();
-    while let Some(slot) = rest.next() {
-        if let Some(process) = slot.get()
-            && process.ready()
-        {
-            let passed = slots.len().wrapping_sub(rest.len());
-            return Some((passed.wrapping_sub(1), process));
-        }
-    }
-    None
 }
 
 /// Returns the first of the places where something is found, looking from `head` once around, and

@@ -11,9 +11,9 @@ use kernel::hil::time::{Freq1KHz, Ticks32, Time};
 use kernel::process::StoppedExecutingReason::{
     KernelPreemption, NoWorkLeft, StoppedFaulted, TimesliceExpired,
 };
-use kernel::process::{State, StoppedExecutingReason};
+use kernel::process::{ProcessArray, State, StoppedExecutingReason};
 use kernel::scheduler::{Scheduler, SchedulingDecision};
-use kernel::testing::{FakeChip, Host};
+use kernel::testing::{FakeChip, Host, TestCapability};
 
 /// Slot and slice in microseconds of the next turn.
 type Turn = Option<(usize, Option<u32>)>;
@@ -146,4 +146,43 @@ fn without_a_ready_process_every_scheduler_sleeps() {
     assert_eq!(next(&RoundRobinSched::new(host.slots())), None);
     assert_eq!(next(&PrioritySched::new(host.slots())), None);
     assert_eq!(next(&MlfqSched::<_, 3>::new(host.slots(), &clock)), None);
+}
+
+#[test]
+fn a_process_that_is_loaded_later_gets_its_turns_wherever_the_table_has_room() {
+    let Host { processes, .. } = busy();
+    let table: &'static ProcessArray<6> = Box::leak(Box::new(ProcessArray::new()));
+    let put = |slot: usize, process: usize| {
+        table[slot].set_external(processes[process], &TestCapability);
+    };
+    let scheduler = RoundRobinSched::new(table.as_slice());
+    assert_eq!(next(&scheduler), None);
+    put(0, 0);
+    assert_eq!(slots(&scheduler, [(NoWorkLeft, 0); 2]), [0, 0]);
+    // While all others wait, and while one of them goes on.
+    processes[0].state.set(State::Yielded);
+    assert_eq!(next(&scheduler), None);
+    put(1, 1);
+    assert_eq!(slots(&scheduler, [(NoWorkLeft, 0); 2]), [1, 1]);
+    processes[0].state.set(State::Running);
+    assert_eq!(slots(&scheduler, [(NoWorkLeft, 0); 3]), [0, 1, 0]);
+    put(2, 2);
+    assert_eq!(slots(&scheduler, [(NoWorkLeft, 0); 4]), [1, 2, 0, 1]);
+}
+
+#[test]
+fn empty_slots_between_processes_are_passed_over() {
+    let Host { processes, .. } = busy();
+    let table: &'static ProcessArray<6> = Box::leak(Box::new(ProcessArray::new()));
+    for (slot, process) in [1, 4].into_iter().zip(processes) {
+        table[slot].set_external(process, &TestCapability);
+    }
+    let scheduler = RoundRobinSched::new(table.as_slice());
+    assert_eq!(slots(&scheduler, [(NoWorkLeft, 0); 4]), [0, 1, 0, 1]);
+    processes[0].state.set(State::Yielded);
+    assert_eq!(slots(&scheduler, [(NoWorkLeft, 0); 2]), [1, 1]);
+    processes[1].state.set(State::Yielded);
+    assert_eq!(next(&scheduler), None);
+    processes[0].state.set(State::Running);
+    assert_eq!(slots(&scheduler, [(NoWorkLeft, 0); 2]), [0, 0]);
 }
