@@ -300,6 +300,44 @@ pub enum ContextSwitchReason {
     Interrupted,
 }
 
+/// A system call as the registers that make it (TRD 104, 3.2), of a class that exists.
+#[derive(Clone, Copy)]
+pub struct CallRegisters {
+    /// The class.
+    pub class: SyscallClass,
+    /// First argument.
+    pub r0: usize,
+    /// Second argument.
+    pub r1: MachineRegister,
+    /// Third argument.
+    pub r2: MachineRegister,
+    /// Fourth argument.
+    pub r3: MachineRegister,
+}
+
+/// Why a process stopped running, with a system call as its registers if the architecture leaves
+/// it at those.
+pub enum Trap {
+    /// It made a system call. It has been moved past the instruction.
+    Call(CallRegisters),
+    /// For a reason that needs no decoding.
+    Other(ContextSwitchReason),
+}
+
+impl Trap {
+    /// Decodes the system call, if it is one. An unknown kind of yield is none (TRD 104, 4.1).
+    pub fn into_reason(self) -> ContextSwitchReason {
+        match self {
+            Trap::Call(registers) => registers
+                .call()
+                .map_or(ContextSwitchReason::Interrupted, |syscall| {
+                    ContextSwitchReason::SyscallFired { syscall }
+                }),
+            Trap::Other(reason) => reason,
+        }
+    }
+}
+
 /// What an architecture provides to run processes and to exchange values with them.
 ///
 /// In all methods, `accessible_memory_start` and `app_brk` bound the memory that the process can
@@ -384,6 +422,32 @@ pub trait UserspaceKernelBoundary {
         app_brk: *const u8,
         state: &mut Self::StoredState,
     ) -> (ContextSwitchReason, Option<*const u8>);
+
+    /// Does what [`switch_to_process`](Self::switch_to_process) does, hands the stack pointer to
+    /// `note`, if it is known, and may leave system calls as they are.
+    ///
+    /// # Safety
+    ///
+    /// As for [`switch_to_process`](Self::switch_to_process).
+    #[inline(always)]
+    unsafe fn run_process(
+        &self,
+        accessible_memory_start: *const u8,
+        app_brk: *const u8,
+        state: &mut Self::StoredState,
+        note: impl FnOnce(*const u8),
+    ) -> Trap
+    where
+        Self: Sized,
+    {
+        // SAFETY: the caller keeps the same conditions.
+        let (reason, stack_pointer) =
+            unsafe { self.switch_to_process(accessible_memory_start, app_brk, state) };
+        if let Some(stack_pointer) = stack_pointer {
+            note(stack_pointer);
+        }
+        Trap::Other(reason)
+    }
 
     /// Prints the process's registers for a human reader.
     ///

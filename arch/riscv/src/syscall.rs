@@ -12,11 +12,10 @@ use crate::trap::enter_user;
 use core::fmt::Write;
 use kernel::ErrorCode;
 use kernel::process::FunctionCall;
-use kernel::syscall::{ContextSwitchReason, SyscallReturn, UserspaceKernelBoundary};
-use kernel::utilities::arch_helpers::{
-    TRD104SyscallReturn, encode_syscall_return_trd104, syscall_from_register_arguments_trd104,
-    undecodable_syscall,
+use kernel::syscall::{
+    CallRegisters, ContextSwitchReason, SyscallClass, SyscallReturn, Trap, UserspaceKernelBoundary,
 };
+use kernel::utilities::arch_helpers::{TRD104SyscallReturn, encode_syscall_return_trd104};
 use kernel::utilities::registers::interfaces::Readable;
 use riscv_csr::Mtval;
 
@@ -52,28 +51,23 @@ impl StoredState {
         [a0, a1, a2, a3]
     }
 
-    /// Reads the system call from the registers and moves the process past its `ecall`.
+    /// Returns the registers of a system call and moves the process past its `ecall`.
     ///
     /// A class that does not exist leaves the process at the instruction, as a fault.
     #[inline(always)]
-    fn take_call(&mut self) -> ContextSwitchReason {
-        let argument = |index: usize| self.registers[index] as usize;
-        let class = self.registers[A4] as u8;
-        let call = syscall_from_register_arguments_trd104(
-            class,
-            argument(A0),
-            argument(A0 + 1).into(),
-            argument(A0 + 2).into(),
-            argument(A0 + 3).into(),
-        );
-        let reason = match call {
-            Some(syscall) => ContextSwitchReason::SyscallFired { syscall },
-            None => undecodable_syscall(class),
+    fn take_call(&mut self) -> Trap {
+        let Ok(class) = SyscallClass::try_from(self.registers[A4] as u8) else {
+            return Trap::Other(ContextSwitchReason::Fault);
         };
-        if reason != ContextSwitchReason::Fault {
-            self.pc = self.pc.wrapping_add(ECALL_BYTES);
-        }
-        reason
+        self.pc = self.pc.wrapping_add(ECALL_BYTES);
+        let argument = |index: usize| self.registers[index] as usize;
+        Trap::Call(CallRegisters {
+            class,
+            r0: argument(A0),
+            r1: argument(A0 + 1).into(),
+            r2: argument(A0 + 2).into(),
+            r3: argument(A0 + 3).into(),
+        })
     }
 }
 
@@ -152,28 +146,47 @@ impl UserspaceKernelBoundary for SysCall {
         Ok(())
     }
 
-    #[inline(always)]
     unsafe fn switch_to_process(
+        &self,
+        accessible_memory_start: *const u8,
+        app_brk: *const u8,
+        state: &mut StoredState,
+    ) -> (ContextSwitchReason, Option<*const u8>) {
+        let mut stack = None;
+        // SAFETY: the caller keeps the same conditions.
+        let trap = unsafe {
+            self.run_process(accessible_memory_start, app_brk, state, |pointer| {
+                stack = Some(pointer);
+            })
+        };
+        (trap.into_reason(), stack)
+    }
+
+    #[inline(always)]
+    unsafe fn run_process(
         &self,
         _accessible_memory_start: *const u8,
         _app_brk: *const u8,
         state: &mut StoredState,
-    ) -> (ContextSwitchReason, Option<*const u8>) {
+        note: impl FnOnce(*const u8),
+    ) -> Trap {
         restore_flash_rule();
         // SAFETY: the caller loaded this process's memory rules and lends its state.
         let mcause = unsafe { enter_user(state) };
-        let reason = if mcause == cause::USER_CALL {
-            state.take_call()
-        } else if mcause & cause::INTERRUPT != 0 {
+        note(core::ptr::with_exposed_provenance(
+            state.registers[SP] as usize,
+        ));
+        if mcause == cause::USER_CALL {
+            return state.take_call();
+        }
+        Trap::Other(if mcause & cause::INTERRUPT != 0 {
             end_reservation(&mut state.mtval);
             ContextSwitchReason::Interrupted
         } else {
             // SAFETY: the register is only read, and nothing has trapped since.
             state.mtval = unsafe { Mtval::new() }.get();
             ContextSwitchReason::Fault
-        };
-        let stack = core::ptr::with_exposed_provenance(state.registers[SP] as usize);
-        (reason, Some(stack))
+        })
     }
 
     unsafe fn print_context(

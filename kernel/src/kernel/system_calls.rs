@@ -15,6 +15,7 @@ use crate::process::{Error, Process, ProcessId};
 use crate::processbuffer::UserspaceReadableProcessBuffer;
 use crate::syscall::{Syscall, SyscallClass, SyscallReturn, YieldVariant};
 use crate::upcall::UpcallId;
+use crate::utilities::arch_helpers::CallServer;
 use crate::utilities::machine_register::MachineRegister;
 
 mod exit {
@@ -23,15 +24,41 @@ mod exit {
 }
 
 impl Turn<'_> {
-    /// Serves a system call. Breaks if nothing is left to do: it ended this run of the process, or
-    /// the process waits for an event that has not come.
+    /// Serves a call that leaves something with a driver and takes back what was there.
     #[inline(always)]
-    pub(super) fn system_call<P: Process + ?Sized>(
+    fn exchange(
         &self,
-        process: &P,
-        call: Syscall,
-    ) -> ControlFlow<()> {
-        process.debug_syscall_called(call);
+        class: SyscallClass,
+        driver_number: usize,
+        number: usize,
+        (arg0, arg1): (MachineRegister, MachineRegister),
+        serve: impl FnOnce(Option<&Named>) -> SyscallReturn,
+    ) -> SyscallReturn {
+        let driver = Named {
+            host: self.host,
+            driver_number,
+        };
+        match self.host.admit(class, driver_number, number, arg0, arg1) {
+            Ok(present) => serve(present.then_some(&driver)),
+            Err(code) => SyscallReturn::Failure(code),
+        }
+    }
+}
+
+/// The process of a turn, to serve its system calls.
+pub(super) struct Serving<'a, P: ?Sized> {
+    pub(super) turn: &'a Turn<'a>,
+    pub(super) process: &'a P,
+}
+
+impl<P: Process + ?Sized> CallServer for Serving<'_, P> {
+    /// Breaks if nothing is left to do: the call ended this run of the process, or the process
+    /// waits for an event that has not come.
+    type Served = ControlFlow<()>;
+
+    #[inline(always)]
+    fn serve(self, call: Syscall) -> ControlFlow<()> {
+        let Serving { turn, process } = self;
         let answer = match call {
             Syscall::Yield { yield_type } => return yield_process(process, yield_type),
             Syscall::Exit {
@@ -54,7 +81,7 @@ impl Turn<'_> {
                 subdriver_number,
                 arg0,
                 arg1,
-            } => self
+            } => turn
                 .host
                 .command(driver_number, subdriver_number, arg0, arg1),
             Syscall::Subscribe {
@@ -69,7 +96,7 @@ impl Turn<'_> {
                 };
                 let registers = (upcall_ptr.into(), appdata);
                 let class = SyscallClass::Subscribe;
-                self.exchange(class, driver_number, number, registers, |driver| {
+                turn.exchange(class, driver_number, number, registers, |driver| {
                     requests::subscribe(process, driver, upcall_id, upcall_ptr, appdata)
                 })
             }
@@ -81,7 +108,7 @@ impl Turn<'_> {
             } => {
                 let registers = (address.addr().into(), size.into());
                 let class = SyscallClass::ReadWriteAllow;
-                self.exchange(class, driver_number, number, registers, |driver| {
+                turn.exchange(class, driver_number, number, registers, |driver| {
                     requests::allow_read_write(
                         process,
                         driver,
@@ -100,7 +127,7 @@ impl Turn<'_> {
             } => {
                 let registers = (address.addr().into(), size.into());
                 let class = SyscallClass::ReadOnlyAllow;
-                self.exchange(class, driver_number, number, registers, |driver| {
+                turn.exchange(class, driver_number, number, registers, |driver| {
                     requests::allow_read_only(process, driver, driver_number, number, address, size)
                 })
             }
@@ -112,34 +139,20 @@ impl Turn<'_> {
             } => {
                 let registers = (address.addr().into(), size.into());
                 let class = SyscallClass::UserspaceReadableAllow;
-                self.exchange(class, driver_number, number, registers, |driver| {
+                turn.exchange(class, driver_number, number, registers, |driver| {
                     requests::allow_userspace_readable(process, driver, number, address, size)
                 })
             }
         };
-        process.set_syscall_return_value(answer);
+        store(process, answer);
         ControlFlow::Continue(())
     }
+}
 
-    /// Serves a call that leaves something with a driver and takes back what was there.
-    #[inline(always)]
-    fn exchange(
-        &self,
-        class: SyscallClass,
-        driver_number: usize,
-        number: usize,
-        (arg0, arg1): (MachineRegister, MachineRegister),
-        serve: impl FnOnce(Option<&Named>) -> SyscallReturn,
-    ) -> SyscallReturn {
-        let driver = Named {
-            host: self.host,
-            driver_number,
-        };
-        match self.host.admit(class, driver_number, number, arg0, arg1) {
-            Ok(present) => serve(present.then_some(&driver)),
-            Err(code) => SyscallReturn::Failure(code),
-        }
-    }
+/// Stores an answer that can be any. Each kind of call would have the code for that otherwise.
+#[inline(never)]
+fn store<P: Process + ?Sized>(process: &P, answer: SyscallReturn) {
+    process.set_syscall_return_value(answer);
 }
 
 /// A driver, by its number. Most exchanges need no more than that it is there.

@@ -2,18 +2,20 @@
 
 //! The turn of a process: enter it, serve what it asks for, and so on until something ends it.
 //!
-//! A process keeps its turn through system calls. Per call the turn asks only whether the kernel
-//! has work of its own; the time slice is looked at when that is so, because its end is an
-//! interrupt like any other.
+//! A process keeps its turn through system calls. Before it enters the process again, the turn asks
+//! only whether the kernel has work of its own; the time slice is looked at when that is so, because
+//! its end is an interrupt like any other.
 //!
 //! System calls are frequent and short, so this code is generic over the type of the process, and
 //! [`Process::take_turn`] leads from the process table to the instance for the right type. The
 //! board is behind a reference to a trait, [`Host`], which most calls use twice.
 
+use super::system_calls::Serving;
 use crate::errorcode::ErrorCode;
 use crate::ipc::IPCUpcallType;
 use crate::process::{Process, ProcessId, State, StoppedExecutingReason, Task};
-use crate::syscall::{ContextSwitchReason, SyscallClass, SyscallDriver, SyscallReturn};
+use crate::syscall::{ContextSwitchReason, SyscallClass, SyscallDriver, SyscallReturn, Trap};
+use crate::utilities::arch_helpers::CallServer;
 use crate::utilities::machine_register::MachineRegister;
 
 /// What the turn of a process needs of the board.
@@ -86,10 +88,7 @@ impl<'a> Turn<'a> {
             return StoppedExecutingReason::NoWorkLeft;
         }
         loop {
-            if !process.is_running() && !process.answer_wait() {
-                if !self.host.may_go_on() {
-                    return self.preempted(process);
-                }
+            if !process.is_running() && !process.answer_wait() && !self.calls_next(process) {
                 match self.wake(process) {
                     Ok(()) => continue,
                     Err(reason) => return reason,
@@ -98,21 +97,32 @@ impl<'a> Turn<'a> {
             if !self.host.may_enter() {
                 return self.preempted(process);
             }
-            process.setup_mpu();
-            match process.switch_to() {
-                Some(ContextSwitchReason::SyscallFired { syscall }) => {
-                    if self.system_call(process, syscall).is_break() {
+            let serving = Serving {
+                turn: self,
+                process,
+            };
+            match process.enter() {
+                Some(Trap::Call(registers)) => {
+                    // An unknown kind of yield returns at once and changes nothing.
+                    let flow = registers.decode(serving);
+                    if flow.is_some_and(|flow| flow.is_break()) {
                         return StoppedExecutingReason::NoWorkLeft;
                     }
                 }
-                Some(ContextSwitchReason::Interrupted) => {
+                Some(Trap::Other(ContextSwitchReason::SyscallFired { syscall })) => {
+                    process.debug_syscall_called(syscall);
+                    if serving.serve(syscall).is_break() {
+                        return StoppedExecutingReason::NoWorkLeft;
+                    }
+                }
+                Some(Trap::Other(ContextSwitchReason::Interrupted)) => {
                     // Most often the check above says the same; a scheduler that lets processes
                     // go on regardless still gets its slices ended.
                     if self.host.may_go_on() && self.slice_is_over(process) {
                         return StoppedExecutingReason::TimesliceExpired;
                     }
                 }
-                Some(ContextSwitchReason::Fault) => {
+                Some(Trap::Other(ContextSwitchReason::Fault)) => {
                     if !self.host.mends_fault() {
                         process.set_fault_state();
                         return StoppedExecutingReason::StoppedFaulted;
@@ -146,6 +156,15 @@ impl<'a> Turn<'a> {
         over
     }
 
+    /// Has a process that waits for any upcall run the oldest, if that is a function to call.
+    #[inline(always)]
+    fn calls_next<P: Process + ?Sized>(&self, process: &P) -> bool {
+        // After a restart by a driver, the oldest is for the new run, in a turn of its own.
+        process.get_state() == State::Yielded
+            && process.processid() == self.id
+            && process.call_next()
+    }
+
     /// Gives a process that is not running what it waits for, or says why there is no point in
     /// going on.
     #[inline(never)]
@@ -154,7 +173,7 @@ impl<'a> Turn<'a> {
             State::Running => Ok(()),
             // A driver restarted the process; the new run gets a turn of its own.
             _ if process.processid() != self.id => Err(StoppedExecutingReason::NoWorkLeft),
-            State::Yielded if process.call_next() => Ok(()),
+            State::Yielded if !process.has_tasks() => Err(StoppedExecutingReason::NoWorkLeft),
             State::Yielded => {
                 match process.dequeue_task() {
                     Some(Task::FunctionCall(call)) => process.set_process_function(call),

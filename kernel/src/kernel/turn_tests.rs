@@ -15,7 +15,7 @@ use crate::process::fakes::calls::{
 use crate::process::fakes::{DRIVER, Everything, IPC_DRIVER, World};
 use crate::process::{FaultAction, State, StoppedExecutingReason, Task};
 use crate::syscall::SyscallDriver;
-use crate::syscall::{ContextSwitchReason, SyscallReturn};
+use crate::syscall::{CallRegisters, ContextSwitchReason, SyscallReturn};
 
 // ---- entry, yields and upcalls ------------------------------------------
 
@@ -357,6 +357,46 @@ fn a_rest_of_a_slice_too_short_to_use_is_over() {
         (StoppedExecutingReason::TimesliceExpired, Some(0))
     );
     assert_eq!(process.debug_timeslice_expiration_count(), 1);
+}
+
+#[test]
+fn calls_are_served_alike_whoever_decodes_them() {
+    let calls = [
+        command(0, 1, 2),
+        subscribe(DRIVER, 1, 0, 7),
+        schedule(1, 10),
+        wait_for(DRIVER, 1),
+        memop(99, 0),
+        command(9, 0, 0),
+    ];
+    let [served, decoded] = [false, true].map(|decodes| {
+        let (world, process) = World::with_one();
+        world.chip.boundary.decodes.set(decodes);
+        let answers = world.answers(&calls);
+        assert_eq!(process.debug_syscall_count(), calls.len());
+        assert_eq!(process.debug_syscall_last(), calls.last().copied());
+        answers
+    });
+    assert_eq!(served.len(), calls.len());
+    assert_eq!(served, decoded);
+}
+
+#[test]
+fn a_yield_of_an_unknown_kind_changes_nothing() {
+    for decodes in [false, true] {
+        let (world, process) = World::with_one();
+        world.chip.boundary.decodes.set(decodes);
+        let unknown = CallRegisters {
+            r0: 3,
+            ..wait().into()
+        };
+        world.chip.boundary.calls.borrow_mut().push_back(unknown);
+        let entries = world.run(&[command(0, 0, 0)]);
+        assert_eq!(entries.len(), 3);
+        assert!(entries[1].answer.is_none() && entries[1].function.is_none());
+        assert_eq!(entries[2].answer, Some(SyscallReturn::Success));
+        assert_eq!(process.get_state(), State::Running);
+    }
 }
 
 #[test]

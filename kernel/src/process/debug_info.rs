@@ -4,7 +4,8 @@
 
 use core::cell::Cell;
 
-use crate::syscall::{Syscall, YieldVariant};
+use crate::syscall::{CallRegisters, Syscall, SyscallClass};
+use crate::utilities::machine_register::MachineRegister;
 
 /// Bookkeeping for diagnostics. Every method may do nothing and return nothing.
 pub trait ProcessStandardDebug: Default {
@@ -12,7 +13,7 @@ pub trait ProcessStandardDebug: Default {
     fn reset(&self) {}
 
     /// Notes a system call.
-    fn note_syscall(&self, _call: Syscall) {}
+    fn note_syscall(&self, _call: CallRegisters) {}
 
     /// Counts the system calls.
     fn syscall_count(&self) -> usize {
@@ -82,184 +83,43 @@ pub struct ProcessStandardDebugFull {
     heap_start: Cell<Option<usize>>,
 }
 
-/// The last system call, kept as its words.
+/// The last system call, kept as its registers.
 ///
 /// Every call passes here, and storing words takes a few instructions where copying the enum is a
 /// call of `memcpy`.
 #[derive(Default)]
 struct LastCall {
-    kind: Cell<CallKind>,
-    words: [Cell<usize>; 4],
-}
-
-/// Which variant of [`Syscall`] the words belong to.
-#[derive(Clone, Copy, Default)]
-enum CallKind {
-    #[default]
-    None,
-    NoWait,
-    Wait,
-    WaitFor,
-    Subscribe,
-    Command,
-    ReadWriteAllow,
-    UserspaceReadableAllow,
-    ReadOnlyAllow,
-    Memop,
-    Exit,
+    /// `None` if there was none.
+    class: Cell<Option<SyscallClass>>,
+    r0: Cell<usize>,
+    r1: Cell<MachineRegister>,
+    r2: Cell<MachineRegister>,
+    r3: Cell<MachineRegister>,
 }
 
 impl LastCall {
     #[inline(always)]
-    fn set(&self, call: Syscall) {
-        let (kind, words) = match call {
-            Syscall::Yield { yield_type } => match yield_type {
-                YieldVariant::NoWait { ptr } => (CallKind::NoWait, [ptr.addr(), 0, 0, 0]),
-                YieldVariant::Wait => (CallKind::Wait, [0; 4]),
-                YieldVariant::WaitFor {
-                    driver_number,
-                    subdriver_number,
-                } => (CallKind::WaitFor, [driver_number, subdriver_number, 0, 0]),
-            },
-            Syscall::Subscribe {
-                driver_number,
-                subdriver_number,
-                upcall_ptr,
-                appdata,
-            } => (
-                CallKind::Subscribe,
-                [
-                    driver_number,
-                    subdriver_number,
-                    upcall_ptr.addr(),
-                    appdata.as_usize(),
-                ],
-            ),
-            Syscall::Command {
-                driver_number,
-                subdriver_number,
-                arg0,
-                arg1,
-            } => (
-                CallKind::Command,
-                [driver_number, subdriver_number, arg0, arg1],
-            ),
-            Syscall::ReadWriteAllow {
-                driver_number,
-                subdriver_number,
-                allow_address,
-                allow_size,
-            } => (
-                CallKind::ReadWriteAllow,
-                [
-                    driver_number,
-                    subdriver_number,
-                    allow_address.addr(),
-                    allow_size,
-                ],
-            ),
-            Syscall::UserspaceReadableAllow {
-                driver_number,
-                subdriver_number,
-                allow_address,
-                allow_size,
-            } => (
-                CallKind::UserspaceReadableAllow,
-                [
-                    driver_number,
-                    subdriver_number,
-                    allow_address.addr(),
-                    allow_size,
-                ],
-            ),
-            Syscall::ReadOnlyAllow {
-                driver_number,
-                subdriver_number,
-                allow_address,
-                allow_size,
-            } => (
-                CallKind::ReadOnlyAllow,
-                [
-                    driver_number,
-                    subdriver_number,
-                    allow_address.addr(),
-                    allow_size,
-                ],
-            ),
-            Syscall::Memop { operand, arg0 } => (CallKind::Memop, [operand, arg0, 0, 0]),
-            Syscall::Exit {
-                which,
-                completion_code,
-            } => (CallKind::Exit, [which, completion_code, 0, 0]),
-        };
-        self.kind.set(kind);
-        let [a, b, c, d] = &self.words;
-        a.set(words[0]);
-        b.set(words[1]);
-        c.set(words[2]);
-        d.set(words[3]);
+    fn set(&self, call: CallRegisters) {
+        self.class.set(Some(call.class));
+        self.r0.set(call.r0);
+        self.r1.set(call.r1);
+        self.r2.set(call.r2);
+        self.r3.set(call.r3);
     }
 
     fn get(&self) -> Option<Syscall> {
-        let [a, b, c, d] = self.words.each_ref().map(Cell::get);
-        let pointer = core::ptr::without_provenance_mut;
-        Some(match self.kind.get() {
-            CallKind::None => return None,
-            CallKind::NoWait => Syscall::Yield {
-                yield_type: YieldVariant::NoWait { ptr: pointer(a) },
-            },
-            CallKind::Wait => Syscall::Yield {
-                yield_type: YieldVariant::Wait,
-            },
-            CallKind::WaitFor => Syscall::Yield {
-                yield_type: YieldVariant::WaitFor {
-                    driver_number: a,
-                    subdriver_number: b,
-                },
-            },
-            CallKind::Subscribe => Syscall::Subscribe {
-                driver_number: a,
-                subdriver_number: b,
-                upcall_ptr: c.into(),
-                appdata: d.into(),
-            },
-            CallKind::Command => Syscall::Command {
-                driver_number: a,
-                subdriver_number: b,
-                arg0: c,
-                arg1: d,
-            },
-            CallKind::ReadWriteAllow => Syscall::ReadWriteAllow {
-                driver_number: a,
-                subdriver_number: b,
-                allow_address: pointer(c),
-                allow_size: d,
-            },
-            CallKind::UserspaceReadableAllow => Syscall::UserspaceReadableAllow {
-                driver_number: a,
-                subdriver_number: b,
-                allow_address: pointer(c),
-                allow_size: d,
-            },
-            CallKind::ReadOnlyAllow => Syscall::ReadOnlyAllow {
-                driver_number: a,
-                subdriver_number: b,
-                allow_address: pointer(c).cast_const(),
-                allow_size: d,
-            },
-            CallKind::Memop => Syscall::Memop {
-                operand: a,
-                arg0: b,
-            },
-            CallKind::Exit => Syscall::Exit {
-                which: a,
-                completion_code: b,
-            },
-        })
+        let registers = CallRegisters {
+            class: self.class.get()?,
+            r0: self.r0.get(),
+            r1: self.r1.get(),
+            r2: self.r2.get(),
+            r3: self.r3.get(),
+        };
+        registers.call()
     }
 
     fn clear(&self) {
-        self.kind.set(CallKind::None);
+        self.class.set(None);
     }
 }
 
@@ -283,7 +143,7 @@ impl ProcessStandardDebug for ProcessStandardDebugFull {
     }
 
     #[inline(always)]
-    fn note_syscall(&self, call: Syscall) {
+    fn note_syscall(&self, call: CallRegisters) {
         increment(&self.syscalls);
         self.last_syscall.set(call);
     }
@@ -347,6 +207,7 @@ impl ProcessStandardDebug for ProcessStandardDebugFull {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syscall::YieldVariant;
 
     #[test]
     fn the_lowest_stack_pointer_is_kept_until_the_process_names_its_stack() {
@@ -416,7 +277,7 @@ mod tests {
         ];
         let debug = ProcessStandardDebugFull::default();
         for call in yields.into_iter().chain(others) {
-            debug.note_syscall(call);
+            debug.note_syscall(call.into());
             assert_eq!(debug.last_syscall(), Some(call));
         }
     }
@@ -428,7 +289,7 @@ mod tests {
             operand: 2,
             arg0: 0,
         };
-        debug.note_syscall(call);
+        debug.note_syscall(call.into());
         debug.note_dropped_upcall();
         debug.note_timeslice_expiration();
         debug.set_stack_top(0x200);

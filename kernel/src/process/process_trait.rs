@@ -24,7 +24,7 @@ use crate::platform::mpu;
 use crate::process_checker::AcceptedCredential;
 use crate::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
 use crate::storage_permissions::StoragePermissions;
-use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn};
+use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn, Trap};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
@@ -414,6 +414,13 @@ pub trait Process {
     /// Runs the process until it traps, with its memory protection enabled meanwhile. `None` if it
     /// is not running.
     fn switch_to(&self) -> Option<ContextSwitchReason>;
+
+    /// Does what [`setup_mpu`](Self::setup_mpu) and [`switch_to`](Self::switch_to) do, and may
+    /// leave the decoding of a system call to the caller.
+    fn enter(&self) -> Option<Trap> {
+        self.setup_mpu();
+        self.switch_to().map(Trap::Other)
+    }
 
     /// Runs the process, and serves its system calls, until something ends its turn.
     ///

@@ -45,6 +45,13 @@ type StoredState<C> =
     <<C as Chip>::UserspaceKernelBoundary as UserspaceKernelBoundary>::StoredState;
 type MpuConfig<C> = <<C as Chip>::MPU as MPU>::MpuConfig;
 
+/// What makes the processor that of a process.
+struct Context<C: Chip> {
+    /// The registers, and whatever else the architecture keeps of a process.
+    stored_state: StoredState<C>,
+    mpu_config: MpuConfig<C>,
+}
+
 /// A process with its own memory protection.
 ///
 /// `D` is what is noted for diagnostics: [`ProcessStandardDebugFull`](super::ProcessStandardDebugFull)
@@ -54,9 +61,7 @@ pub struct ProcessStandard<'a, C: Chip, D: ProcessStandardDebug> {
     chip: &'a C,
     process_id: Cell<ProcessId>,
     state: Cell<State>,
-    /// The registers, and whatever else the architecture keeps of a process.
-    stored_state: LoanCell<StoredState<C>>,
-    mpu_config: LoanCell<MpuConfig<C>>,
+    context: LoanCell<Context<C>>,
     ram: Ram,
     tasks: TaskQueue<QUEUE_LENGTH>,
     grants: GrantTable<'a>,

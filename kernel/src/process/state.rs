@@ -6,6 +6,7 @@ use crate::upcall::UpcallId;
 
 /// What a process is doing, as far as the kernel is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum State {
     /// In user code, or about to return to it.
     Running,

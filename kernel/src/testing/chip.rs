@@ -12,7 +12,9 @@ use crate::errorcode::ErrorCode;
 use crate::platform::chip::Chip;
 use crate::platform::mpu::{MPU, Permissions, Region};
 use crate::process::FunctionCall;
-use crate::syscall::{ContextSwitchReason, SyscallReturn, UserspaceKernelBoundary};
+use crate::syscall::{
+    CallRegisters, ContextSwitchReason, SyscallReturn, Trap, UserspaceKernelBoundary,
+};
 
 // ---- memory protection --------------------------------------------------
 
@@ -163,6 +165,10 @@ pub struct Entry {
 pub struct FakeBoundary {
     /// What the process that runs next does, and the one after it, and so on.
     pub script: RefCell<VecDeque<ContextSwitchReason>>,
+    /// Calls that come before those in `script`.
+    pub calls: RefCell<VecDeque<CallRegisters>>,
+    /// Calls are decoded here, as by an architecture that leaves them to nobody.
+    pub decodes: Cell<bool>,
     /// Every entry to a process so far.
     pub entries: RefCell<Vec<Entry>>,
     /// An interrupt is pending. It becomes so when the script is at its end.
@@ -223,12 +229,35 @@ impl UserspaceKernelBoundary for FakeBoundary {
             function: state.function.take(),
             app_break: app_brk.addr(),
         });
+        let call = self.calls.borrow_mut().pop_front();
+        if let Some(call) = call {
+            return (Trap::Call(call).into_reason(), None);
+        }
         let reason = self.script.borrow_mut().pop_front();
         let reason = reason.unwrap_or_else(|| {
             self.interrupt.set(true);
             ContextSwitchReason::Interrupted
         });
         (reason, None)
+    }
+
+    unsafe fn run_process(
+        &self,
+        accessible_memory_start: *const u8,
+        app_brk: *const u8,
+        state: &mut FakeRegisters,
+        _note: impl FnOnce(*const u8),
+    ) -> Trap {
+        let call = self.calls.borrow().front().copied();
+        // SAFETY: nothing is required of the caller.
+        let (reason, _) =
+            unsafe { self.switch_to_process(accessible_memory_start, app_brk, state) };
+        match (call, reason) {
+            _ if self.decodes.get() => Trap::Other(reason),
+            (Some(call), _) => Trap::Call(call),
+            (None, ContextSwitchReason::SyscallFired { syscall }) => Trap::Call(syscall.into()),
+            (None, reason) => Trap::Other(reason),
+        }
     }
 
     unsafe fn print_context(

@@ -24,7 +24,7 @@ fn call(class: u32, arguments: [u32; 4]) -> (StoredState, ContextSwitchReason) {
     let mut state = marked();
     state.registers[A0..A0 + 4].copy_from_slice(&arguments);
     state.registers[A4] = class;
-    let reason = state.take_call();
+    let reason = state.take_call().into_reason();
     (state, reason)
 }
 

@@ -7,7 +7,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 
 use super::loan_cell::LoanCell;
-use super::{MpuConfig, ProcessStandard, ProcessStandardStoragePermissionsPolicy};
+use super::{Context, MpuConfig, ProcessStandard, ProcessStandardStoragePermissionsPolicy};
 use crate::kernel::Kernel;
 use crate::platform::chip::Chip;
 use crate::platform::mpu::{MPU, Permissions};
@@ -127,7 +127,10 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
             .initial_process_app_brk_size();
         let block = Self::find_block(mpu, &mut config, binary, pool, part, app_size)?;
         // Before memory is written that might be this: copying it costs less then.
-        let mpu_config = LoanCell::new(config);
+        let context = LoanCell::new(Context {
+            stored_state: Default::default(),
+            mpu_config: config,
+        });
 
         let identifier = common
             .kernel
@@ -172,8 +175,7 @@ impl<C: Chip + 'static, D: ProcessStandardDebug + 'static> ProcessStandard<'stat
                     chip: common.chip,
                     process_id: Cell::new(ProcessId::new(common.kernel, identifier, index)),
                     state: Cell::new(State::Terminated),
-                    stored_state: LoanCell::new(Default::default()),
-                    mpu_config: mpu_config,
+                    context: context,
                     ram: ram,
                     tasks: TaskQueue::new(),
                     grants: GrantTable::new(entries),
@@ -261,8 +263,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         let mpu = self.chip.mpu();
         self.shared.clear();
         let planned = self
-            .mpu_config
-            .map(|config| {
+            .with_protection(|config| {
                 mpu.reset_config(config);
                 plan_regions(mpu, config, self.flash, &request)
             })

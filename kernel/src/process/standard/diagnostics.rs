@@ -46,7 +46,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     pub(super) fn print_all(&self, writer: &mut dyn Write) -> fmt::Result {
         self.print_memory_map(writer)?;
         let breaks = self.ram.breaks();
-        self.stored_state.map(|state| {
+        self.with_registers(|state| {
             // SAFETY: the bounds and the state are those of this process.
             unsafe {
                 self.chip.userspace_kernel_boundary().print_context(
@@ -64,8 +64,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
                 memory.addr()
             )?;
         }
-        self.mpu_config
-            .map(|config| write!(writer, "{config}"))
+        self.with_protection(|config| write!(writer, "{config}"))
             .unwrap_or(Ok(()))?;
         writer.write_str("\r\n")
     }

@@ -21,16 +21,15 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         // Words stay aligned whatever comes next.
         let align = align.max(align_of::<usize>());
         let memory = breaks.kernel_break_after(size, align)?;
-        self.mpu_config
-            .map(|config| {
-                self.chip.mpu().update_app_memory_region(
-                    self.ram.at(breaks.app_break()),
-                    self.ram.at(memory),
-                    Permissions::ReadWriteOnly,
-                    config,
-                )
-            })?
-            .ok()?;
+        self.with_protection(|config| {
+            self.chip.mpu().update_app_memory_region(
+                self.ram.at(breaks.app_break()),
+                self.ram.at(memory),
+                Permissions::ReadWriteOnly,
+                config,
+            )
+        })?
+        .ok()?;
         breaks.set_kernel_break(memory);
         NonNull::new(self.ram.at(memory))
     }

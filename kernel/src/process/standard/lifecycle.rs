@@ -25,17 +25,16 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         self.ram.zero_exposed(start, app_break);
 
         let boundary = self.chip.userspace_kernel_boundary();
-        self.stored_state
-            .map(|state| {
-                *state = Default::default();
-                // SAFETY: the bounds are this process's own and `state` is its state; nobody holds
-                // a reference into what it can access.
-                unsafe {
-                    boundary.initialize_process(self.ram.at(start), self.ram.at(app_break), state)
-                }
-            })
-            .unwrap_or(Err(()))
-            .map_err(|()| ProcessLoadError::InternalError)?;
+        self.with_registers(|state| {
+            *state = Default::default();
+            // SAFETY: the bounds are this process's own and `state` is its state; nobody holds
+            // a reference into what it can access.
+            unsafe {
+                boundary.initialize_process(self.ram.at(start), self.ram.at(app_break), state)
+            }
+        })
+        .unwrap_or(Err(()))
+        .map_err(|()| ProcessLoadError::InternalError)?;
 
         self.tasks.clear();
         self.tasks.push(Task::FunctionCall(FunctionCall {

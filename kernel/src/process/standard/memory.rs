@@ -4,7 +4,7 @@
 
 use core::ops::Range;
 
-use super::ProcessStandard;
+use super::{MpuConfig, ProcessStandard};
 use crate::errorcode::ErrorCode;
 use crate::ipc;
 use crate::platform::chip::Chip;
@@ -31,17 +31,16 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
             return Err(Error::AddressOutOfBounds);
         }
         if new != old {
-            self.mpu_config
-                .map(|config| {
-                    self.chip.mpu().update_app_memory_region(
-                        self.ram.at(new),
-                        self.ram.at(breaks.kernel_break()),
-                        Permissions::ReadWriteOnly,
-                        config,
-                    )
-                })
-                .unwrap_or(Err(()))
-                .map_err(|()| Error::OutOfMemory)?;
+            self.with_protection(|config| {
+                self.chip.mpu().update_app_memory_region(
+                    self.ram.at(new),
+                    self.ram.at(breaks.kernel_break()),
+                    Permissions::ReadWriteOnly,
+                    config,
+                )
+            })
+            .unwrap_or(Err(()))
+            .map_err(|()| Error::OutOfMemory)?;
             self.ram.zero_exposed(old, new);
             breaks.set_app_break(new);
             self.load_mpu();
@@ -65,11 +64,14 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     /// Loads the process's memory protection.
     #[inline(always)]
     pub(super) fn load_mpu(&self) {
-        self.mpu_config.map(|config| {
-            // SAFETY: the configuration is this process's own; it covers its flash, its RAM up to
-            // the break, and what the kernel added on purpose.
-            unsafe { self.chip.mpu().configure_mpu(config) }
-        });
+        self.with_protection(|config| self.load_protection(config));
+    }
+
+    #[inline(always)]
+    pub(super) fn load_protection(&self, config: &MpuConfig<C>) {
+        // SAFETY: the configuration is this process's own; it covers its flash, its RAM up to the
+        // break, and what the kernel added on purpose.
+        unsafe { self.chip.mpu().configure_mpu(config) }
     }
 
     /// Adds a region outside the process's own memory.
@@ -83,8 +85,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
             return None;
         }
         let region = self
-            .mpu_config
-            .map(|config| {
+            .with_protection(|config| {
                 self.chip.mpu().allocate_region(
                     start,
                     size,
@@ -99,8 +100,7 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     }
 
     pub(super) fn remove_region(&self, region: Region) -> Result<(), ErrorCode> {
-        self.mpu_config
-            .map(|config| self.chip.mpu().remove_memory_region(region, config))
+        self.with_protection(|config| self.chip.mpu().remove_memory_region(region, config))
             .unwrap_or(Err(()))
             .map_err(|()| ErrorCode::INVAL)?;
         self.shared.forget(region);
@@ -126,9 +126,8 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     pub(super) fn close_ended(&self) {
         self.shared.take_ending(|region| {
             // A region that is not there is closed.
-            let _ = self
-                .mpu_config
-                .map(|config| self.chip.mpu().remove_memory_region(region, config));
+            let _ =
+                self.with_protection(|config| self.chip.mpu().remove_memory_region(region, config));
         });
     }
 

@@ -25,7 +25,7 @@ use crate::process::task::{FunctionCall, Task};
 use crate::process_checker::AcceptedCredential;
 use crate::processbuffer::{ReadOnlyProcessBuffer, ReadWriteProcessBuffer};
 use crate::storage_permissions::StoragePermissions;
-use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn};
+use crate::syscall::{ContextSwitchReason, Syscall, SyscallReturn, Trap};
 use crate::upcall::UpcallId;
 use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
@@ -60,6 +60,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.completion_code.get()
     }
 
+    #[inline(always)]
     fn has_tasks(&self) -> bool {
         !self.tasks.is_empty()
     }
@@ -363,9 +364,13 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.store_function(callback);
     }
 
-    #[inline(always)]
     fn switch_to(&self) -> Option<ContextSwitchReason> {
-        self.run()
+        self.run(|_| {}).map(Trap::into_reason)
+    }
+
+    #[inline(always)]
+    fn enter(&self) -> Option<Trap> {
+        self.load_and_run()
     }
 
     #[inline(always)]
@@ -404,7 +409,7 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
 
     #[inline(always)]
     fn debug_syscall_called(&self, last_syscall: Syscall) {
-        self.debug.note_syscall(last_syscall);
+        self.debug.note_syscall(last_syscall.into());
     }
 
     fn debug_syscall_last(&self) -> Option<Syscall> {

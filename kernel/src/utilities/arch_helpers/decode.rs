@@ -2,7 +2,7 @@
 
 //! Argument registers to system calls.
 
-use crate::syscall::{ContextSwitchReason, Syscall, SyscallClass, YieldVariant};
+use crate::syscall::{CallRegisters, ContextSwitchReason, Syscall, SyscallClass, YieldVariant};
 use crate::utilities::machine_register::MachineRegister;
 
 /// Decodes the four argument registers of a 32-bit system call of class `syscall_number`.
@@ -56,61 +56,207 @@ fn decode(
     r2: MachineRegister,
     r3: MachineRegister,
 ) -> Option<Syscall> {
-    let (driver_number, subdriver_number) = (r0, r1.as_usize());
-    let call = match SyscallClass::try_from(syscall_number).ok()? {
-        SyscallClass::Yield => Syscall::Yield {
-            yield_type: match r0 {
-                0 => YieldVariant::NoWait {
-                    ptr: address(r1).cast_mut(),
-                },
-                1 => YieldVariant::Wait,
-                2 => YieldVariant::WaitFor {
-                    driver_number: r1.as_usize(),
-                    subdriver_number: r2.as_usize(),
-                },
+    let class = SyscallClass::try_from(syscall_number).ok()?;
+    let registers = CallRegisters {
+        class,
+        r0,
+        r1,
+        r2,
+        r3,
+    };
+    registers.decode(Whole)
+}
+
+/// The registers that the process had, or those of them that the call says anything about.
+impl From<Syscall> for CallRegisters {
+    fn from(call: Syscall) -> CallRegisters {
+        let registers = |class, r0, r1: usize, r2: MachineRegister, r3: MachineRegister| {
+            let r1 = r1.into();
+            CallRegisters {
+                class,
+                r0,
+                r1,
+                r2,
+                r3,
+            }
+        };
+        let none = MachineRegister::default();
+        match call {
+            Syscall::Yield { yield_type } => {
+                let (kind, r1, r2) = match yield_type {
+                    YieldVariant::NoWait { ptr } => (0, ptr.addr(), 0),
+                    YieldVariant::Wait => (1, 0, 0),
+                    YieldVariant::WaitFor {
+                        driver_number,
+                        subdriver_number,
+                    } => (2, driver_number, subdriver_number),
+                };
+                registers(SyscallClass::Yield, kind, r1, r2.into(), none)
+            }
+            Syscall::Subscribe {
+                driver_number,
+                subdriver_number,
+                upcall_ptr,
+                appdata,
+            } => registers(
+                SyscallClass::Subscribe,
+                driver_number,
+                subdriver_number,
+                upcall_ptr.into(),
+                appdata,
+            ),
+            Syscall::Command {
+                driver_number,
+                subdriver_number,
+                arg0,
+                arg1,
+            } => registers(
+                SyscallClass::Command,
+                driver_number,
+                subdriver_number,
+                arg0.into(),
+                arg1.into(),
+            ),
+            Syscall::ReadWriteAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            } => registers(
+                SyscallClass::ReadWriteAllow,
+                driver_number,
+                subdriver_number,
+                allow_address.addr().into(),
+                allow_size.into(),
+            ),
+            Syscall::UserspaceReadableAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            } => registers(
+                SyscallClass::UserspaceReadableAllow,
+                driver_number,
+                subdriver_number,
+                allow_address.addr().into(),
+                allow_size.into(),
+            ),
+            Syscall::ReadOnlyAllow {
+                driver_number,
+                subdriver_number,
+                allow_address,
+                allow_size,
+            } => registers(
+                SyscallClass::ReadOnlyAllow,
+                driver_number,
+                subdriver_number,
+                allow_address.addr().into(),
+                allow_size.into(),
+            ),
+            Syscall::Memop { operand, arg0 } => {
+                registers(SyscallClass::Memop, operand, arg0, none, none)
+            }
+            Syscall::Exit {
+                which,
+                completion_code,
+            } => registers(SyscallClass::Exit, which, completion_code, none, none),
+        }
+    }
+}
+
+/// What [`CallRegisters::decode`] hands a system call to.
+pub trait CallServer {
+    /// What comes of it.
+    type Served;
+
+    /// Takes the call.
+    fn serve(self, call: Syscall) -> Self::Served;
+}
+
+/// Leaves the call as it is.
+struct Whole;
+
+impl CallServer for Whole {
+    type Served = Syscall;
+
+    #[inline(always)]
+    fn serve(self, call: Syscall) -> Syscall {
+        call
+    }
+}
+
+impl CallRegisters {
+    /// Decodes the call. `None` for an unknown kind of yield.
+    pub fn call(self) -> Option<Syscall> {
+        self.decode(Whole)
+    }
+
+    /// Decodes the call and hands it to `server`. `None` for an unknown kind of yield.
+    ///
+    /// Each kind of call comes from a place of its own, so what is compiled into those places need
+    /// not tell the kinds apart again.
+    #[inline(always)]
+    pub fn decode<S: CallServer>(self, server: S) -> Option<S::Served> {
+        let CallRegisters { r0, r1, r2, r3, .. } = self;
+        let (driver_number, subdriver_number) = (r0, r1.as_usize());
+        Some(match self.class {
+            SyscallClass::Yield => match r0 {
+                0 => server.serve(Syscall::Yield {
+                    yield_type: YieldVariant::NoWait {
+                        ptr: address(r1).cast_mut(),
+                    },
+                }),
+                1 => server.serve(Syscall::Yield {
+                    yield_type: YieldVariant::Wait,
+                }),
+                2 => server.serve(Syscall::Yield {
+                    yield_type: YieldVariant::WaitFor {
+                        driver_number: r1.as_usize(),
+                        subdriver_number: r2.as_usize(),
+                    },
+                }),
                 _ => return None,
             },
-        },
-        SyscallClass::Subscribe => Syscall::Subscribe {
-            driver_number,
-            subdriver_number,
-            upcall_ptr: r2.as_capability_ptr(),
-            appdata: r3,
-        },
-        SyscallClass::Command => Syscall::Command {
-            driver_number,
-            subdriver_number,
-            arg0: r2.as_usize(),
-            arg1: r3.as_usize(),
-        },
-        SyscallClass::ReadWriteAllow => Syscall::ReadWriteAllow {
-            driver_number,
-            subdriver_number,
-            allow_address: address(r2).cast_mut(),
-            allow_size: r3.as_usize(),
-        },
-        SyscallClass::UserspaceReadableAllow => Syscall::UserspaceReadableAllow {
-            driver_number,
-            subdriver_number,
-            allow_address: address(r2).cast_mut(),
-            allow_size: r3.as_usize(),
-        },
-        SyscallClass::ReadOnlyAllow => Syscall::ReadOnlyAllow {
-            driver_number,
-            subdriver_number,
-            allow_address: address(r2),
-            allow_size: r3.as_usize(),
-        },
-        SyscallClass::Memop => Syscall::Memop {
-            operand: r0,
-            arg0: r1.as_usize(),
-        },
-        SyscallClass::Exit => Syscall::Exit {
-            which: r0,
-            completion_code: r1.as_usize(),
-        },
-    };
-    Some(call)
+            SyscallClass::Subscribe => server.serve(Syscall::Subscribe {
+                driver_number,
+                subdriver_number,
+                upcall_ptr: r2.as_capability_ptr(),
+                appdata: r3,
+            }),
+            SyscallClass::Command => server.serve(Syscall::Command {
+                driver_number,
+                subdriver_number,
+                arg0: r2.as_usize(),
+                arg1: r3.as_usize(),
+            }),
+            SyscallClass::ReadWriteAllow => server.serve(Syscall::ReadWriteAllow {
+                driver_number,
+                subdriver_number,
+                allow_address: address(r2).cast_mut(),
+                allow_size: r3.as_usize(),
+            }),
+            SyscallClass::UserspaceReadableAllow => server.serve(Syscall::UserspaceReadableAllow {
+                driver_number,
+                subdriver_number,
+                allow_address: address(r2).cast_mut(),
+                allow_size: r3.as_usize(),
+            }),
+            SyscallClass::ReadOnlyAllow => server.serve(Syscall::ReadOnlyAllow {
+                driver_number,
+                subdriver_number,
+                allow_address: address(r2),
+                allow_size: r3.as_usize(),
+            }),
+            SyscallClass::Memop => server.serve(Syscall::Memop {
+                operand: r0,
+                arg0: r1.as_usize(),
+            }),
+            SyscallClass::Exit => server.serve(Syscall::Exit {
+                which: r0,
+                completion_code: r1.as_usize(),
+            }),
+        })
+    }
 }
 
 #[inline(always)]

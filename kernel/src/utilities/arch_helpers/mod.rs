@@ -12,7 +12,7 @@ mod encode_64bit;
 mod upcall;
 
 pub use decode::{
-    syscall_from_register_arguments_trd64bit, syscall_from_register_arguments_trd104,
+    CallServer, syscall_from_register_arguments_trd64bit, syscall_from_register_arguments_trd104,
     undecodable_syscall,
 };
 pub use encode_32bit::{
