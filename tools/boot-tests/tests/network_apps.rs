@@ -31,11 +31,8 @@ fn ping_finds_hosts_by_name_and_by_address_and_says_when_there_is_none() {
             ));
             guest.expect(&format!("ping: {name}: round-trip min/avg/max = "));
         }
-        assert!(
-            guest.printed().contains("ping: nowhere.test: NotFound"),
-            "{}",
-            guest.printed()
-        );
+        let reason = "ping: nowhere.test: the name server gives no address";
+        assert!(guest.printed().contains(reason), "{}", guest.printed());
         // An empty line on the console stands for the router, which the lease named.
         guest.expect("ping: whom?");
         // The process console reads as well. What comes in the moment between two reads of the app is lost to
@@ -94,5 +91,24 @@ fn tcp_echo_returns_the_bytes_of_one_connection_after_the_other() {
                 assert!(echoed == sent, "{} of {} bytes", echoed.len(), sent.len());
             });
         }
+    });
+}
+
+#[test]
+fn fetch_says_what_is_missing_and_netstat_counts_in_words() {
+    each_qemu(|qemu| {
+        let (mut guest, _peer) = Board::on(qemu)
+            .apps(&["fetch", "netstat"])
+            .cable()
+            .boot_with_peer();
+        // The questions of one for the address are broadcast, so the other counts them.
+        guest.expect_line("counts of frames", |line| {
+            line.starts_with("netstat: in ")
+                && line.ends_with("; dropped 0 for want of room, 0 by filter, 0 malformed")
+        });
+        guest.expect("fetch: 10.0.2.15 does not answer");
+        guest.expect("fetch: the page is that of `web`; start the board with APPS=\"web fetch\"");
+        guest.expect("fetch: 10.0.2.15 does not answer");
+        assert_eq!(guest.count_lines("fetch: the page"), 1);
     });
 }

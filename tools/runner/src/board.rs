@@ -74,7 +74,7 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         ]);
         eprintln!("board: waiting for a debugger; in another terminal run");
         eprintln!("  {}", debugger_line(&machine, &bundle, port));
-    } else if options.net.forwards_port() {
+    } else if options.net.forwards_port() && is_served(&options.apps, options.port.guest) {
         let Forward {
             host,
             guest,
@@ -92,6 +92,12 @@ fn run(workspace: &Workspace, options: &RunOptions, debugger: Option<u16>) -> Re
         eprintln!("board: Ctrl-C stops the board");
     }
     session::run(&qemu, &arguments)
+}
+
+/// Tells whether an app may be behind a port of the board. Of those in the tree only `web` serves port 80,
+/// and other ports are asked for by name.
+fn is_served(apps: &AppOptions, port: u16) -> bool {
+    port != 80 || !apps.files.is_empty() || apps.names.iter().any(|name| name == "web")
 }
 
 fn bundle(
@@ -156,4 +162,27 @@ fn image(workspace: &Workspace, options: &AppOptions) -> Result<u8, Error> {
         None => eprintln!("board: no app was named, so there is no image"),
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn a_port_that_no_app_serves_is_not_advertised() {
+        for (line, expected) in [
+            ("board run web random", true),
+            ("board run hello", false),
+            ("board run hello --tbf theirs.tbf", true),
+            ("board run tcp_echo --port 8007:7", true),
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("a run");
+            let Action::Run(options) = cli.command else {
+                panic!("run was asked for");
+            };
+            let served = is_served(&options.apps, options.port.guest);
+            assert_eq!(served, expected, "{line}");
+        }
+    }
 }

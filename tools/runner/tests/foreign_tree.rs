@@ -31,16 +31,15 @@ pub mod fence {
     }
 }
 pub use capsules_core::rng::RngDriver;
-pub use capsules_extra::ethernet_tap::EthernetTapDriver;
 "#;
 
-/// The first code block of a language in a page.
-fn block<'a>(page: &'a str, language: &str) -> &'a str {
+/// The code blocks of a language in a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let opening = format!("```{language}\n");
-    let (_, rest) = page
-        .split_once(&opening)
-        .expect("the page has such a block");
-    rest.split_once("```").expect("the block ends").0
+    page.split(&opening)
+        .skip(1)
+        .map(|rest| rest.split_once("```").expect("the block ends").0)
+        .collect()
 }
 
 /// Copies the sources of a crate, without its manifest.
@@ -107,7 +106,7 @@ fn crates_and_wiring_move_to_another_tree_as_the_guide_says() {
     tree.add("libraries/tock-tbf", root, &package("tock-tbf", ""));
 
     // Step 1.
-    let virtio = block(&page, "toml");
+    let virtio = blocks(&page, "toml")[0];
     assert!(virtio.contains("name = \"virtio\""));
     let core = virtio.replace("\"virtio\"", "\"capsules-core\"");
     let extra = virtio.replace("\"virtio\"", "\"capsules-extra\"");
@@ -121,11 +120,14 @@ fn crates_and_wiring_move_to_another_tree_as_the_guide_says() {
                  capsules-core = { path = \"../capsules/core\" }\n\
                  capsules-extra = { path = \"../capsules/extra\" }\n";
     tree.write("board/Cargo.toml", &package("board", names));
-    let wiring = block(&page, "rust");
+    let [entropy, network] = blocks(&page, "rust")[..] else {
+        panic!("the page wires two devices");
+    };
     tree.write(
         "board/src/lib.rs",
-        &format!("#![no_std]\n{FENCE}\n{wiring}"),
+        &format!("#![no_std]\n{FENCE}\npub mod network;\n{entropy}"),
     );
+    tree.write("board/src/network.rs", network);
 
     let output = Command::new(env!("CARGO"))
         .args(["check", "--offline", "--quiet", "--package", "board"])

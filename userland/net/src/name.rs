@@ -3,6 +3,8 @@
 //! Addresses of names, from the name server that the network's configuration names.
 
 use crate::network::Network;
+use core::fmt;
+use core::net::IpAddr;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::dns::{self, DnsQuery, GetQueryResultError, QueryHandle};
 use smoltcp::wire::{DnsQueryType, IpAddress, Ipv4Address};
@@ -16,6 +18,16 @@ pub enum NameError {
     NoServer,
     /// The server knows no such name, or did not answer.
     NotFound,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, output: &mut fmt::Formatter) -> fmt::Result {
+        output.write_str(match self {
+            Self::Malformed => "this is no name",
+            Self::NoServer => "this network has no name server",
+            Self::NotFound => "the name server gives no address",
+        })
+    }
 }
 
 /// Memory of a [`Resolver`]; keep it in a [`Singleton`](tock_app::Singleton).
@@ -107,11 +119,12 @@ impl Resolver {
                     Err(GetQueryResultError::Pending) => return Lookup::Pending,
                     Err(GetQueryResultError::Failed) => Err(NameError::NotFound),
                     Ok(addresses) => {
-                        let first = addresses.iter().find_map(|address| match address {
-                            IpAddress::Ipv4(address) => Some(*address),
-                            #[allow(unreachable_patterns, reason = "depends on features")]
-                            _ => None,
-                        });
+                        let first = addresses
+                            .iter()
+                            .find_map(|address| match (*address).into() {
+                                IpAddr::V4(address) => Some(address),
+                                IpAddr::V6(_) => None,
+                            });
                         first.ok_or(NameError::NotFound)
                     }
                 }

@@ -61,7 +61,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
             Job::Act { action, next, any } => {
                 let process = self.process_from(next, Some(arguments));
                 if let Some(process) = process {
-                    self.act(*action, process);
+                    self.act(*action, process, text);
                     write_outcome(process, text);
                 }
                 go_on(process.is_some(), any, arguments, text)
@@ -115,7 +115,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
         Some(process)
     }
 
-    fn act(&self, action: Action, process: &dyn Process) {
+    fn act(&self, action: Action, process: &dyn Process, text: &mut Text<'_>) {
         match action {
             Action::Stop => process.stop(),
             Action::Start => process.resume(),
@@ -123,7 +123,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
             Action::Boot if process.get_state() == State::Terminated => {
                 process.start(&self.capability);
             }
-            Action::Boot => {}
+            Action::Boot => text.push("Not booted: terminate it first.\r\n"),
             Action::Terminate => process.terminate(None),
         }
     }

@@ -376,15 +376,19 @@ fn status_counts_processes_by_state() {
 fn a_process_is_led_through_its_states() {
     let host = Host::<2>::new();
     let uart = console_of(host.kernel, &NoPrinter, 1024);
-    for (line, state) in [
-        ("stop second", "PID 1): Stopped(Yielded)"),
-        ("start second", "PID 1): Yielded"),
-        ("boot second", "PID 1): Yielded"),
-        ("terminate second", "PID 1): Terminated"),
-        ("boot second", "PID 2): Yielded"),
-        ("fault  second ", "PID 2): Faulted"),
+    let refused = "Not booted: terminate it first.\r\n";
+    for (line, words, state) in [
+        ("stop second", "", "PID 1): Stopped(Yielded)"),
+        ("boot second", refused, "PID 1): Stopped(Yielded)"),
+        ("start second", "", "PID 1): Yielded"),
+        ("boot second", refused, "PID 1): Yielded"),
+        ("terminate second", "", "PID 1): Terminated"),
+        ("boot second", "", "PID 2): Yielded"),
+        ("fault  second ", "", "PID 2): Faulted"),
+        ("boot second", refused, "PID 2): Faulted"),
     ] {
-        assert_eq!(answer(uart, line), format!("Process second ({state}\r\n"));
+        let expected = format!("{words}Process second ({state}\r\n");
+        assert_eq!(answer(uart, line), expected);
     }
     assert_eq!(host.processes[0].id().id(), 0);
 }

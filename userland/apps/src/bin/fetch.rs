@@ -53,6 +53,7 @@ fn main() -> Result<(), ErrorCode> {
     let (receive, transmit) = STREAM.take().ok_or(ErrorCode::Already)?;
     let mut network = Network::start(memory, OWN)?;
     let handle = network.add_tcp(receive, transmit);
+    let mut is_hint_due = true;
     loop {
         network.poll();
         let started = network.now();
@@ -60,7 +61,14 @@ fn main() -> Result<(), ErrorCode> {
         let page = fetch(&mut network, handle)?;
         let taken = network.now() - started;
         match page.bytes {
-            0 => println!("fetch: {} does not answer", SERVER.0),
+            0 => {
+                println!("fetch: {} does not answer", SERVER.0);
+                if core::mem::take(&mut is_hint_due) {
+                    println!(
+                        "fetch: the page is that of `web`; start the board with APPS=\"web fetch\""
+                    );
+                }
+            }
             bytes => println!(
                 "fetch: {}: {}, {bytes} bytes in {} ms",
                 SERVER.0,

@@ -62,7 +62,7 @@ impl Snapshot {
             } = self.received;
             match self.receive_drops {
                 Some(drops) => println!(
-                    "netstat: in {frames} frames, {bytes} bytes; dropped {}: no room, {}: filter, {}: malformed",
+                    "netstat: in {frames} frames, {bytes} bytes; dropped {} for want of room, {} by filter, {} malformed",
                     drops.no_room, drops.filtered, drops.malformed
                 ),
                 None => println!("netstat: in {frames} frames, {bytes} bytes; dropped {dropped}"),
@@ -72,7 +72,7 @@ impl Snapshot {
             let [frames, bytes] = self.transmitted;
             let drops = self.transmit_drops.unwrap_or_default();
             println!(
-                "netstat: out {frames} frames, {bytes} bytes; dropped {}: refused, {}: lost, {}: oversize",
+                "netstat: out {frames} frames, {bytes} bytes; dropped {} refused, {} lost, {} too long",
                 drops.refused, drops.lost, drops.oversize
             );
         }

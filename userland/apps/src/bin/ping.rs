@@ -144,7 +144,7 @@ impl Ping {
                 Lookup::Pending => {}
                 Lookup::Done(Ok(address)) => self.aim(address),
                 Lookup::Done(Err(reason)) => {
-                    println!("ping: {}: {reason:?}", self.target.name());
+                    println!("ping: {}: {reason}", self.target.name());
                     self.next_target();
                 }
             },
