@@ -81,6 +81,7 @@ fn line(writer: &mut dyn Write, name: &str, value: u32, text: &str) {
 /// Writes the integer registers, four in a line, then the program counter and the trap's cause.
 ///
 /// `registers` starts with `x1`; `x0` is zero.
+#[inline(never)]
 pub fn registers(writer: &mut dyn Write, registers: &[u32; 31], pc: u32, mcause: u32, mtval: u32) {
     for (index, value) in core::iter::once(&0).chain(registers).enumerate() {
         let tens = [" R", " R1", " R2", " R3"][index / 10 % 4];

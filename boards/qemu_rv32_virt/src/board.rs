@@ -84,6 +84,7 @@ struct Board {
     ipc: IPC<{ NUM_PROCS as u8 }>,
     scheduler: RoundRobinSched,
     timer: &'static Timer,
+    announcement: &'static Announcement,
 }
 
 impl SyscallDriverLookup for Board {
@@ -142,12 +143,12 @@ impl KernelResources<Chip> for Board {
 }
 
 /// The board while it comes up: it waits for the first process to announce itself.
-struct Starting<'a> {
-    board: &'a Board,
-    announcement: &'static Announcement,
-}
+///
+/// As it is laid out like the board, the two share nearly all of their code.
+#[repr(transparent)]
+struct Starting(Board);
 
-impl KernelResources<Chip> for Starting<'_> {
+impl KernelResources<Chip> for Starting {
     type SyscallDriverLookup = Board;
     type SyscallFilter = ();
     type ProcessFault = Announcement;
@@ -157,7 +158,7 @@ impl KernelResources<Chip> for Starting<'_> {
     type WatchDog = ();
 
     fn syscall_driver_lookup(&self) -> &Board {
-        self.board
+        &self.0
     }
 
     fn syscall_filter(&self) -> &() {
@@ -165,19 +166,19 @@ impl KernelResources<Chip> for Starting<'_> {
     }
 
     fn process_fault(&self) -> &Announcement {
-        self.announcement
+        self.0.announcement
     }
 
     fn context_switch_callback(&self) -> &Announcement {
-        self.announcement
+        self.0.announcement
     }
 
     fn scheduler(&self) -> &RoundRobinSched {
-        &self.board.scheduler
+        &self.0.scheduler
     }
 
     fn scheduler_timer(&self) -> &Timer {
-        self.board.timer
+        self.0.timer
     }
 
     fn watchdog(&self) -> &() {
@@ -265,7 +266,7 @@ unsafe extern "C" fn main() -> ! {
     });
 
     // Processes.
-    let board: &'static _ = static_memory!(Board).write(Board {
+    let starting: &'static _ = static_memory!(Starting).write(Starting(Board {
         console,
         alarm,
         low_level_debug,
@@ -274,7 +275,9 @@ unsafe extern "C" fn main() -> ! {
         ipc: IPC::new(kernel, kernel::ipc::DRIVER_NUM, &memory_allocation),
         scheduler: RoundRobinSched::new(processes),
         timer,
-    });
+        announcement,
+    }));
+    let board = &starting.0;
     let moment: &'static _ =
         static_memory!(VirtualMuxAlarm<'static, Timer>).write(VirtualMuxAlarm::new(alarms));
     moment.setup();
@@ -314,10 +317,6 @@ unsafe extern "C" fn main() -> ! {
 
     // The prompt comes after the boot lines, which leave through the main loop.
     let main_loop = create_capability!(MainLoopCapability);
-    let starting = Starting {
-        board,
-        announcement,
-    };
     let any_ready = || {
         processes
             .iter()
@@ -331,7 +330,7 @@ unsafe extern "C" fn main() -> ! {
         if loading.is_finished() && !any_ready() {
             announcement.make();
         }
-        kernel.kernel_loop_operation(&starting, chip, Some(&board.ipc), true, &main_loop);
+        kernel.kernel_loop_operation(starting, chip, Some(&board.ipc), true, &main_loop);
     }
     // Nothing before the first process needs it.
     let retry = UpcallRetryComponent::new(alarms)

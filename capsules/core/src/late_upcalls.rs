@@ -63,27 +63,34 @@ impl LateUpcall {
             let _ = self.try_again(kernel_data, number);
         }
         let scheduled = kernel_data.schedule_upcall(number, arguments);
-        self.keep_if_full(scheduled, arguments)
+        // A process that is gone waits for nothing.
+        let full = scheduled == Err(UpcallError::QueueFull);
+        if full {
+            self.keep(arguments);
+        }
+        full
     }
 
     /// Tries a kept upcall again. Returns whether it is still kept.
     #[cold]
+    #[inline(never)]
     pub fn try_again(&mut self, kernel_data: &GrantKernelData, number: usize) -> bool {
         let Some(arguments) = self.kept.take() else {
             return false;
         };
         let scheduled = kernel_data.schedule_upcall(number, arguments);
-        self.keep_if_full(scheduled, arguments)
-    }
-
-    #[inline(always)]
-    fn keep_if_full(&mut self, scheduled: Result<(), UpcallError>, arguments: Arguments) -> bool {
         // A process that is gone waits for nothing.
         let full = scheduled == Err(UpcallError::QueueFull);
         if full {
-            self.kept = Some(arguments);
+            self.keep(arguments);
         }
         full
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep(&mut self, arguments: Arguments) {
+        self.kept = Some(arguments);
     }
 }
 

@@ -110,6 +110,7 @@ impl RamPool {
     /// Takes the block of `size` bytes at `start` out of the pool, with what is before it.
     ///
     /// `None` if the block is not in the pool.
+    #[inline(never)]
     pub(super) fn take(&mut self, start: usize, size: usize) -> Option<NonNull<u8>> {
         let after = start.checked_add(size)?;
         if start < self.next.addr().get() || after > self.end {

@@ -230,6 +230,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
 
     /// The largest payload of a frame, in bytes: that of the device if it supplied one that the buffers
     /// can hold, else that of Ethernet, or what the buffers can hold.
+    #[inline(never)]
     pub fn mtu(&self) -> u16 {
         let largest = self.largest_mtu();
         let configuration = self.configuration.get();
@@ -255,6 +256,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     }
 
     /// The largest MTU that the buffers can hold.
+    #[inline(never)]
     fn largest_mtu(&self) -> u16 {
         let in_one_buffer = largest_mtu(self.buffer_len.saturating_sub(HEADER_LEN));
         in_one_buffer.max(largest_mtu(self.assembly_len.get()))

@@ -102,6 +102,7 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
         self.core.features.get()
     }
 
+    #[inline(never)]
     fn suitable_size(&self, device_max_elements: usize) -> usize {
         if !self.core.ring.suits(self.core.features.get()) {
             return 0;

@@ -88,6 +88,7 @@ impl HeaderFormat {
     }
 
     /// The checksum that is left open. Only what was agreed on may be asked for.
+    #[inline(never)]
     pub(super) fn checksum(self, header: &[u8]) -> Result<Option<PartialChecksum>, Flaw> {
         let (Some(start), Some(offset), [flags, gso_type, ..]) =
             (half(header, 6), half(header, 8), header)
