@@ -77,6 +77,11 @@ impl Memory {
             .for_each(|(at, byte)| at.set(*byte));
     }
 
+    /// The first `len` bytes of this memory.
+    pub fn first(&self, len: usize) -> Self {
+        Memory(&self.0[..len])
+    }
+
     fn contains(&self, start: *const u8, size: usize) -> bool {
         let offset = start.addr().wrapping_sub(self.0.as_ptr().addr());
         offset <= self.0.len() && size <= self.0.len() - offset

@@ -3,21 +3,25 @@
 //! The Ethernet tap over a card that keeps frames, takes several, and has a link.
 
 pub mod card;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod random;
+#[cfg(test)]
 mod receive;
+#[cfg(test)]
 mod switching;
+#[cfg(test)]
 mod transmit;
+pub mod world;
 
 use capsules_extra::ethernet_tap::{
     DRIVER_NUM, EthernetTapDriver, Extended, LookAgain, MAX_MTU, Retry,
 };
 use card::{CARD, Card};
 use core::cell::{Cell, RefCell};
-use core::num::NonZeroU32;
 use kernel::ErrorCode;
 use kernel::hil::ethernet_adapter::EthernetAdapter;
-use kernel::process::ShortId;
 use kernel::syscall::{CommandReturn, SyscallDriver};
 use kernel::testing::{FakeProcess, Host, Memory, Upcall, forever};
 

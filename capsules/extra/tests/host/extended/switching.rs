@@ -3,6 +3,8 @@
 //! Claims, filters and groups: who gets which frame.
 
 use super::*;
+use core::num::NonZeroU32;
+use kernel::process::ShortId;
 
 #[test]
 fn a_claim_is_kept_until_it_is_released() {
