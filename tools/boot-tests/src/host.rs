@@ -102,6 +102,12 @@ impl Host {
         }
     }
 
+    /// Gives other addresses to those who ask from now on, the first with this last byte: as if the cable
+    /// led to another network.
+    pub fn lease_anew(&self, first: u8) {
+        self.state().services.lease_anew(first);
+    }
+
     /// Sends a UDP datagram.
     #[track_caller]
     pub fn send_udp(&self, to: (Ipv4Addr, u16), datagram: &[u8]) {

@@ -3,7 +3,9 @@
 //! The cable is pulled and plugged in again while frames go both ways: apps are told, and traffic
 //! resumes.
 
-use boot_tests::{Board, Guest, HOST_MAC, Host, each_qemu};
+use std::io::{Read, Write};
+
+use boot_tests::{Board, Guest, HOST, HOST_MAC, Host, connect, each_qemu};
 
 const CARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const EVERYONE: [u8; 6] = [0xFF; 6];
@@ -99,5 +101,92 @@ fn apps_learn_the_address_and_the_mtu_of_the_card() {
         assert_eq!(host.receive_udp(), (board, vec![7; 1400 - 28]));
         let longest = host.take_seen().iter().map(Vec::len).max();
         assert_eq!(longest, Some(1400 + 14));
+    });
+}
+
+/// Whether the frame tells everyone of an address in 10.0.2.0/24.
+fn is_announcement_of(frame: &[u8], last: u8) -> bool {
+    let address = [10, 0, 2, last];
+    frame[..6] == EVERYONE
+        && frame[12..14] == [0x08, 0x06]
+        && frame[28..32] == address
+        && frame[38..42] == address
+}
+
+/// Whether the frame asks for an address by DHCP.
+fn asks_for_an_address(frame: &[u8]) -> bool {
+    frame[12..14] == [0x08, 0x00] && frame[23] == 17 && frame[34..38] == [0, 68, 0, 67]
+}
+
+#[test]
+fn pings_go_on_when_the_cable_is_back_and_at_another_address_where_it_leads_elsewhere() {
+    each_qemu(|qemu| {
+        let targets = [HOST.to_string().as_str(); 40].join(" ");
+        let (mut guest, peer) = Board::on(qemu)
+            .apps_with(&["ping", "netstat"], ("PING", &targets))
+            .cable()
+            .boot_with_peer();
+        let host = Host::new(peer, &[]);
+        guest.expect("ping: here is 10.0.2.15");
+        let all_came = |guest: &mut Guest| {
+            guest.expect_line("a target that answered each time", |line| {
+                line.ends_with(": 4 packets transmitted, 4 received, 0% packet loss")
+            });
+        };
+        let pull = |guest: &mut Guest| {
+            guest.qmp().set_link("cable", false);
+            guest.expect("netstat: link down");
+            guest.expect("ping: no answer to icmp_seq=");
+            drop(host.take_seen());
+        };
+        all_came(&mut guest);
+        for _ in 0..2 {
+            pull(&mut guest);
+            guest.qmp().set_link("cable", true);
+            host.wait_for_frame("an announcement", |frame| is_announcement_of(frame, 15));
+            host.wait_for_frame("a question for an address", asks_for_an_address);
+            all_came(&mut guest);
+        }
+        // The address was the same all the time.
+        assert_eq!(guest.count_lines("ping: here is"), 1);
+        pull(&mut guest);
+        host.lease_anew(90);
+        guest.qmp().set_link("cable", true);
+        guest.expect("ping: here is 10.0.2.90");
+        all_came(&mut guest);
+    });
+}
+
+#[test]
+fn a_connection_outlasts_a_cable_that_is_pulled_while_bytes_are_under_way() {
+    const CHUNK: usize = 20_000;
+    const FLAPS: usize = 3;
+    each_qemu(|qemu| {
+        let mut guest = Board::on(qemu)
+            .apps(&["tcp_echo", "netstat"])
+            .user_network_to(7)
+            .boot();
+        guest.expect("tcp_echo: listening on 10.0.2.15:7");
+        let sent: Vec<u8> = (0..CHUNK * FLAPS)
+            .map(|at| (at >> 4) as u8 ^ (at >> 11) as u8)
+            .collect();
+        let mut stream = connect(guest.web_port());
+        let mut sender = stream.try_clone().expect("a second handle");
+        std::thread::scope(|scope| {
+            scope.spawn(|| sender.write_all(&sent).expect("the app takes all"));
+            let mut echoed = vec![0; sent.len()];
+            for chunk in echoed.chunks_mut(CHUNK) {
+                // Some of it is back, most of it somewhere between.
+                let (begin, rest) = chunk.split_at_mut(CHUNK / 10);
+                stream.read_exact(begin).expect("the connection lasts");
+                guest.qmp().set_link("net0", false);
+                guest.expect("netstat: link down");
+                guest.qmp().set_link("net0", true);
+                guest.expect("netstat: link up");
+                stream.read_exact(rest).expect("the connection lasts");
+            }
+            assert!(echoed == sent, "the bytes were damaged");
+        });
+        assert_eq!(guest.count_lines("tcp_echo: listening on"), 1);
     });
 }

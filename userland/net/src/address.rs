@@ -69,10 +69,15 @@ impl AddressChange {
     };
 }
 
+/// How long an address is used at least that DHCP has yet to confirm on a link that was away: three of its
+/// questions.
+const CONFIRMATION: Duration = Duration::from_secs(30);
+
 /// Decides between DHCP and the fallback.
 pub struct AddressPolicy {
     fallback: Fallback,
-    /// When the fallback takes over; `None` while an address is in use.
+    current: AddressChange,
+    /// When the fallback takes over; `None` while an address is in use that needs no confirmation.
     due: Option<Instant>,
 }
 
@@ -81,32 +86,52 @@ impl AddressPolicy {
     pub fn new(fallback: Fallback, now: Instant) -> Self {
         Self {
             fallback,
+            current: AddressChange::LOST,
             due: Some(now + fallback.after),
         }
     }
 
-    /// Notes the address that DHCP gave.
+    /// Notes the address that DHCP gave; tells if it is another than before.
     pub fn leased(
         &mut self,
         address: Ipv4Cidr,
         router: Option<Ipv4Address>,
         name_server: Option<Ipv4Address>,
-    ) -> AddressChange {
+    ) -> Option<AddressChange> {
         self.due = None;
-        AddressChange {
+        self.change_to(AddressChange {
             address: Some(address),
             router,
             name_server,
+        })
+    }
+
+    /// Notes that DHCP has no lease. The fallback gets its turn after its time, unless that of an address
+    /// to be confirmed is running.
+    pub fn lost(&mut self, now: Instant) -> Option<AddressChange> {
+        if self.due.is_some() {
+            return None;
         }
-    }
-
-    /// Notes that the lease is gone. The fallback gets its turn after its time.
-    pub fn lost(&mut self, now: Instant) -> AddressChange {
         self.due = Some(now + self.fallback.after);
-        AddressChange::LOST
+        self.change_to(AddressChange::LOST)
     }
 
-    /// Returns the fallback once its time has come.
+    /// Notes that DHCP is asked anew, as the link was away and may lead to another network. The address
+    /// stays in use meanwhile, so that connections outlast a loose cable (RFC 2131, 3.7).
+    pub fn doubt(&mut self, now: Instant) {
+        let time = match self.current.address {
+            Some(_) => self.fallback.after.max(CONFIRMATION),
+            None => self.fallback.after,
+        };
+        self.due = Some(now + time);
+    }
+
+    fn change_to(&mut self, change: AddressChange) -> Option<AddressChange> {
+        let before = core::mem::replace(&mut self.current, change);
+        (before != change).then_some(change)
+    }
+
+    /// Returns the fallback once its time has come, unless that is in use already.
     pub fn poll(&mut self, now: Instant) -> Option<AddressChange> {
         self.due.take_if(|due| now >= *due)?;
         let Fallback {
@@ -115,7 +140,7 @@ impl AddressPolicy {
             name_server,
             ..
         } = self.fallback;
-        Some(AddressChange {
+        self.change_to(AddressChange {
             address: Some(address),
             router,
             name_server,
@@ -133,6 +158,11 @@ mod tests {
     use super::*;
 
     const LEASE: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 1, 7), 24);
+    const LEASED: AddressChange = AddressChange {
+        address: Some(LEASE),
+        router: None,
+        name_server: None,
+    };
     const FALLBACK: Fallback = Fallback::QEMU_USER;
 
     fn at(millis: i64) -> Instant {
@@ -165,7 +195,7 @@ mod tests {
     #[test]
     fn a_lease_keeps_the_fallback_away() {
         let mut policy = AddressPolicy::new(FALLBACK, at(0));
-        assert_eq!(policy.leased(LEASE, None, None).address, Some(LEASE));
+        assert_eq!(policy.leased(LEASE, None, None), Some(LEASED));
         assert_eq!(policy.poll(at(60_000)), None);
     }
 
@@ -173,7 +203,7 @@ mod tests {
     fn a_late_lease_replaces_the_fallback() {
         let mut policy = AddressPolicy::new(FALLBACK, at(0));
         policy.poll(at(3000)).unwrap();
-        assert_eq!(policy.leased(LEASE, None, None).address, Some(LEASE));
+        assert_eq!(policy.leased(LEASE, None, None), Some(LEASED));
         assert_eq!(policy.poll(at(60_000)), None);
     }
 
@@ -181,11 +211,41 @@ mod tests {
     fn after_a_lost_lease_the_fallback_waits_anew() {
         let mut policy = AddressPolicy::new(FALLBACK, at(0));
         policy.leased(LEASE, None, None);
-        assert_eq!(policy.lost(at(10_000)).address, None);
+        assert_eq!(policy.lost(at(10_000)), Some(AddressChange::LOST));
         assert_eq!(policy.poll(at(12_999)), None);
         assert_eq!(
             policy.poll(at(13_000)).unwrap().address,
             Some(FALLBACK.address)
         );
+    }
+    #[test]
+    fn a_doubtful_address_stays_until_dhcp_speaks_or_its_time_is_over() {
+        let mut policy = AddressPolicy::new(FALLBACK, at(0));
+        policy.leased(LEASE, None, None);
+        policy.doubt(at(1000));
+        assert_eq!(policy.lost(at(1000)), None);
+        assert_eq!(policy.poll(at(30_999)), None);
+        // The same again is no news, and ends the doubt.
+        assert_eq!(policy.leased(LEASE, None, None), None);
+        assert_eq!(policy.poll(at(60_000)), None);
+        policy.doubt(at(60_000));
+        let other = Ipv4Cidr::new(Ipv4Address::new(10, 9, 9, 9), 8);
+        let change = policy.leased(other, None, None).unwrap();
+        assert_eq!(change.address, Some(other));
+        policy.doubt(at(100_000));
+        let change = policy.poll(at(130_000)).unwrap();
+        assert_eq!(change.address, Some(FALLBACK.address));
+        // The fallback is doubtful too, but there is nothing to replace it.
+        policy.doubt(at(200_000));
+        assert_eq!(policy.poll(at(230_000)), None);
+        assert_eq!(policy.due(), None);
+    }
+
+    #[test]
+    fn without_an_address_a_link_that_is_back_leaves_dhcp_its_time() {
+        let mut policy = AddressPolicy::new(FALLBACK, at(0));
+        policy.doubt(at(2000));
+        assert_eq!(policy.poll(at(4999)), None);
+        assert!(policy.poll(at(5000)).is_some());
     }
 }

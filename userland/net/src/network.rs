@@ -10,7 +10,10 @@ use smoltcp::iface::{
 };
 use smoltcp::socket::{AnySocket, Socket, dhcpv4, tcp, udp};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint, Ipv4Address};
+use smoltcp::wire::{
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
+    EthernetRepr, HardwareAddress, IpCidr, IpEndpoint, Ipv4Address,
+};
 use tock_app::alarm::Clock;
 use tock_app::ethernet::{self, Buffers, Link, TRANSMIT_MINIMUM, Tap};
 use tock_app::upcall::Upcall;
@@ -108,6 +111,8 @@ impl Network {
             is_up: true,
             mac: DEFAULT_MAC,
         });
+        // A kernel that does not tell of the link is taken as one whose link stays.
+        let _ = ethernet::watch_link();
         let mut clock = Clock::start()?;
         let now = now(&mut clock);
         let mac = ethernet::claim_mac().unwrap_or(link.mac);
@@ -139,6 +144,9 @@ impl Network {
 
     /// Takes in frames, lets the sockets send, and follows DHCP; tells when the address changes.
     ///
+    /// When the link comes back, or leads elsewhere, DHCP is asked anew, and neighbours are told of the
+    /// address and asked for theirs. Connections last, unless DHCP has another address.
+    ///
     /// Connection requests for a port whose sockets are all taken wait for a few seconds until one
     /// listens again.
     ///
@@ -146,6 +154,9 @@ impl Network {
     #[inline(never)]
     pub fn poll(&mut self) -> Option<AddressChange> {
         let now = now(&mut self.clock);
+        if ethernet::take_link_change().is_some_and(|link| link.is_up) {
+            self.link_is_back(now);
+        }
         let Self {
             interface,
             device,
@@ -232,7 +243,11 @@ impl Network {
         if delay != Duration::ZERO {
             let millis = delay.total_micros().div_ceil(1000);
             let receiver = &mut self.device.tap.receiver;
-            receiver.wait_any(events, Some(millis as u32))?;
+            let events = events.iter().copied().chain([&ethernet::LINK_CHANGED]);
+            receiver.wait_until(
+                || events.clone().any(Upcall::is_pending),
+                Some(millis as u32),
+            )?;
         }
         Ok(())
     }
@@ -366,17 +381,52 @@ impl Network {
             .dhcp
             .and_then(|dhcp| self.sockets.get_mut::<dhcpv4::Socket>(dhcp).poll());
         match event {
-            Some(dhcpv4::Event::Configured(config)) => Some(self.policy.leased(
+            Some(dhcpv4::Event::Configured(config)) => self.policy.leased(
                 config.address,
                 config.router,
                 config.dns_servers.first().copied(),
-            )),
-            Some(dhcpv4::Event::Deconfigured) if self.policy.due().is_none() => {
-                Some(self.policy.lost(now))
-            }
-            // The first event says that there is no address yet, which is known.
-            _ => self.policy.poll(now),
+            ),
+            Some(dhcpv4::Event::Deconfigured) => self.policy.lost(now),
+            None => self.policy.poll(now),
         }
+    }
+
+    /// Looks who is at the other end now.
+    #[cold]
+    fn link_is_back(&mut self, now: Instant) {
+        if let Some(dhcp) = self.dhcp {
+            self.sockets.get_mut::<dhcpv4::Socket>(dhcp).reset();
+            self.policy.doubt(now);
+        }
+        // Forgets the neighbours, too.
+        self.interface.update_ip_addrs(|_| {});
+        if let Some(address) = self.address() {
+            self.announce(address);
+        }
+    }
+
+    /// Tells all others which hardware address belongs to `address` (RFC 5227, 3).
+    fn announce(&mut self, address: Ipv4Address) {
+        let source = EthernetAddress(self.mac);
+        let header = EthernetRepr {
+            src_addr: source,
+            dst_addr: EthernetAddress::BROADCAST,
+            ethertype: EthernetProtocol::Arp,
+        };
+        let packet = ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Request,
+            source_hardware_addr: source,
+            source_protocol_addr: address,
+            target_hardware_addr: EthernetAddress([0; 6]),
+            target_protocol_addr: address,
+        };
+        let length = EthernetFrame::<&[u8]>::buffer_len(packet.buffer_len());
+        let transmitter = &mut self.device.tap.transmitter;
+        transmitter.queue_or_drop(length, |frame| {
+            let mut frame = EthernetFrame::new_unchecked(frame);
+            header.emit(&mut frame);
+            packet.emit(&mut ArpPacket::new_unchecked(frame.payload_mut()));
+        });
     }
 
     fn apply(&mut self, change: &AddressChange) {

@@ -13,6 +13,7 @@ use tock_app::syscall::Return;
 
 const ALARM: usize = 0;
 const TAP: usize = 0x30007;
+const LINK_MTU: u32 = 1400;
 /// Of the alarm's counter: a tick is a millisecond.
 const FREQUENCY: usize = 1000;
 
@@ -29,6 +30,8 @@ pub struct Board {
     pub sent: Vec<Vec<Vec<u8>>>,
     /// The kernel knows the tap's additions.
     pub is_new: bool,
+    /// Changes of the link to tell of.
+    pub link_changes: VecDeque<bool>,
     /// The alarm's counter.
     pub now: u32,
     due: Option<u32>,
@@ -88,7 +91,7 @@ impl Board {
             }
             0x100 if self.is_new => {
                 let [low, high] = halves(CARD);
-                success(133, [1400 | 1 << 16, low, high])
+                success(133, [LINK_MTU as usize | 1 << 16, low, high])
             }
             0x101 if self.is_new => {
                 let [low, high] = halves(CLAIMED);
@@ -191,6 +194,9 @@ impl Kernel for StandIn {
 
     fn idle(&mut self, events: &mut VecDeque<Event>) {
         let mut board = self.0.borrow_mut();
+        if let Some(is_up) = board.link_changes.pop_front() {
+            events.push_back(event(TAP, 2, [LINK_MTU | u32::from(is_up) << 16, 0, 0]));
+        }
         board.deliver(events);
         if events.is_empty() {
             let due = board.due.take().expect("the process would sleep for good");

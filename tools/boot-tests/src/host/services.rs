@@ -31,6 +31,7 @@ pub struct Services {
     names: Vec<(Vec<u8>, Ipv4Addr)>,
     /// Who has an address, in the order of the addresses.
     leases: Vec<EthernetAddress>,
+    first_lease: u8,
 }
 
 /// Makes a socket with room for many datagrams.
@@ -53,7 +54,14 @@ impl Services {
                 .map(|(name, address)| (wire_name(name), *address))
                 .collect(),
             leases: Vec::new(),
+            first_lease: FIRST_LEASE,
         }
+    }
+
+    /// Forgets who has an address, and gives out those from this last byte on.
+    pub fn lease_anew(&mut self, first: u8) {
+        self.leases.clear();
+        self.first_lease = first;
     }
 
     /// Answers the requests that have come; tells whether there were any.
@@ -97,7 +105,7 @@ impl Services {
             self.leases.len() - 1
         });
         let [a, b, c, _] = HOST.octets();
-        let host = FIRST_LEASE.checked_add(u8::try_from(index).ok()?)?;
+        let host = self.first_lease.checked_add(u8::try_from(index).ok()?)?;
         let answer = DhcpRepr {
             message_type,
             your_ip: Ipv4Addr::new(a, b, c, host),

@@ -177,6 +177,69 @@ fn names_are_answered_by_the_name_server_and_addresses_by_themselves() {
     }
 }
 
+/// Whether the frame tells everyone of `address`.
+fn is_announcement(frame: &[u8], network: &Network, address: Ipv4Address) -> bool {
+    let mac = network.mac();
+    let start = [&[0xFF; 6][..], &mac, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1], &mac].concat();
+    frame.starts_with(&start) && frame[28..32] == address.octets() && frame[38..42] == frame[28..32]
+}
+
+#[test]
+fn a_link_that_comes_back_is_told_the_address_and_asked_for_neighbours_again() {
+    let (board, _turn) = stand_in::board(true);
+    let mut network = start();
+    for is_up in [true, false, true] {
+        // The neighbour is known from here on.
+        let question = arp(network.mac(), ArpOperation::Request);
+        board.borrow_mut().incoming.push_back(question);
+        exchange(&mut network);
+        board.borrow_mut().sent.clear();
+        board.borrow_mut().link_changes.push_back(is_up);
+        // Neighbours are asked for once a second only.
+        board.borrow_mut().now += 2000;
+        exchange(&mut network);
+        exchange(&mut network);
+        let sent = std::mem::take(&mut board.borrow_mut().sent).concat();
+        assert_eq!(sent.len(), usize::from(is_up));
+        assert!(
+            sent.iter()
+                .all(|frame| is_announcement(frame, &network, OWN))
+        );
+        let buffer = || Box::leak(Box::new([0; 64]));
+        let handle = network.add_tcp(buffer(), buffer());
+        network.connect(handle, (PEER, 80)).unwrap();
+        exchange(&mut network);
+        let sent = std::mem::take(&mut board.borrow_mut().sent).concat();
+        assert_eq!(sent[0][12..14], if is_up { [8, 6] } else { [8, 0] });
+        network.sockets().remove(handle);
+    }
+}
+
+#[test]
+fn a_link_that_comes_back_has_dhcp_asked_anew_while_the_address_stays() {
+    let (board, _turn) = stand_in::board(true);
+    let memory = Box::leak(Box::new(Memory::<4, 4096, { transmit_bytes(3) }>::new()));
+    let mut network = Network::start(memory, Fallback::QEMU_USER).unwrap();
+    let address = Fallback::QEMU_USER.address.address();
+    // Nobody answers, so it is the fallback.
+    while network.poll().is_none() {
+        network.wait(None).unwrap();
+    }
+    assert_eq!(network.address(), Some(address));
+    board.borrow_mut().sent.clear();
+    board.borrow_mut().link_changes.push_back(true);
+    for _ in 0..100 {
+        network.wait(None).unwrap();
+        assert_eq!(network.poll(), None);
+        assert_eq!(network.address(), Some(address));
+    }
+    let sent = board.borrow().sent.concat();
+    assert!(is_announcement(&sent[0], &network, address));
+    // From nobody to everyone, from the client's port to the server's.
+    assert_eq!(sent[1][26..34], [0, 0, 0, 0, 255, 255, 255, 255]);
+    assert_eq!(sent[1][34..38], [0, 68, 0, 67]);
+}
+
 #[test]
 fn a_wait_ends_with_the_event_it_was_told_of() {
     let (board, _turn) = stand_in::board(true);

@@ -168,11 +168,23 @@ impl Receiver {
         others: &[&Upcall],
         timeout_ms: Option<u32>,
     ) -> Result<Wake, ErrorCode> {
+        self.wait_until(|| others.iter().any(|event| event.is_pending()), timeout_ms)
+    }
+
+    /// As [`wait_any`](Self::wait_any), until `is_over` says so. It is asked at the start and after each
+    /// upcall of the process.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait_any`](Self::wait_any).
+    #[inline]
+    pub fn wait_until(
+        &mut self,
+        is_over: impl Fn() -> bool,
+        timeout_ms: Option<u32>,
+    ) -> Result<Wake, ErrorCode> {
         self.let_go();
-        let wake = alarm::wait_until(
-            || self.is_ready() || others.iter().any(|event| event.is_pending()),
-            timeout_ms,
-        );
+        let wake = alarm::wait_until(|| self.is_ready() || is_over(), timeout_ms);
         RECEIVED.clear();
         wake
     }
