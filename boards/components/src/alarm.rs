@@ -37,6 +37,17 @@ macro_rules! alarm_component_static {
     };
 }
 
+/// Makes a share of `mux`, whose client is yet to be set. Boards have many, so by a call.
+#[inline(never)]
+pub fn share<A: Alarm<'static>>(
+    mux: &'static MuxAlarm<'static, A>,
+    memory: &'static mut MaybeUninit<VirtualMuxAlarm<'static, A>>,
+) -> &'static VirtualMuxAlarm<'static, A> {
+    let share = memory.write(VirtualMuxAlarm::new(mux));
+    share.setup();
+    share
+}
+
 /// Lets several users share one alarm.
 pub struct AlarmMuxComponent<A: Alarm<'static> + 'static> {
     alarm: &'static A,
@@ -90,8 +101,7 @@ impl<A: Alarm<'static>> Component for AlarmDriverComponent<'_, A> {
     type Output = &'static AlarmDriver<'static, VirtualMuxAlarm<'static, A>>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
-        let share = memory.0.write(VirtualMuxAlarm::new(self.mux));
-        share.setup();
+        let share = share(self.mux, memory.0);
         let grant = self
             .kernel
             .create_grant(alarm::DRIVER_NUM, self.memory_allocation);

@@ -58,6 +58,18 @@ macro_rules! debug_writer_component_static {
     };
 }
 
+/// Makes a share of `mux`, which receives if it is to. Boards have several, so by a call.
+#[inline(never)]
+pub(crate) fn share(
+    mux: &'static MuxUart<'static>,
+    memory: &'static mut MaybeUninit<UartDevice<'static>>,
+    receiver: bool,
+) -> &'static UartDevice<'static> {
+    let port = memory.write(UartDevice::new(mux, receiver));
+    port.setup();
+    port
+}
+
 /// Lets several users share one serial port.
 pub struct UartMuxComponent {
     uart: &'static dyn Uart<'static>,
@@ -123,8 +135,7 @@ impl Component for ConsoleComponent<'_> {
     type Output = &'static Console<'static>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
-        let port = memory.0.write(UartDevice::new(self.mux, true));
-        port.setup();
+        let port = share(self.mux, memory.0, true);
         let grant = self
             .kernel
             .create_grant(console::DRIVER_NUM, self.memory_allocation);
@@ -163,8 +174,7 @@ impl<C: SetDebugWriterCapability> Component for DebugWriterComponent<C> {
     type Output = ();
 
     fn finalize(self, memory: Self::StaticInput) {
-        let port = memory.0.write(UartDevice::new(self.mux, false));
-        port.setup();
+        let port = share(self.mux, memory.0, false);
         let ring = memory
             .2
             .write([const { MaybeUninit::uninit() }; DEBUG_RING_LEN]);

@@ -17,6 +17,8 @@ use kernel::hil::ethernet_adapter::EthernetAdapter;
 use kernel::hil::time::Alarm;
 use kernel::utilities::boot_memory::BootMemory;
 
+use crate::alarm;
+
 /// How many frames of apps can be on their way out at a time.
 pub const TRANSMIT_BUFFERS: usize = 8;
 
@@ -181,8 +183,7 @@ impl<E: EthernetAdapter<'static>, A: Alarm<'static>, const PROCESSES: usize> Com
             grant,
             memory.buffers,
         ));
-        let alarm = memory.alarm.write(VirtualMuxAlarm::new(self.alarms));
-        alarm.setup();
+        let alarm = alarm::share(self.alarms, memory.alarm);
         let retry = memory.retry.write(RetryAlarm::new(alarm));
         alarm.set_alarm_client(retry);
         retry.set_client(driver);

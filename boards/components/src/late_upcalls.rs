@@ -9,6 +9,8 @@ use capsules_core::virtualizers::virtual_alarm::{MuxAlarm, VirtualMuxAlarm};
 use kernel::component::Component;
 use kernel::hil::time::Alarm;
 
+use crate::alarm;
+
 /// Makes drivers try again on a share of the alarm.
 pub type AlarmedRetry<A> = UpcallRetry<'static, VirtualMuxAlarm<'static, A>>;
 
@@ -46,8 +48,7 @@ impl<A: Alarm<'static>> Component for UpcallRetryComponent<A> {
     type Output = &'static AlarmedRetry<A>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
-        let share = memory.0.write(VirtualMuxAlarm::new(self.mux));
-        share.setup();
+        let share = alarm::share(self.mux, memory.0);
         let retry = memory.1.write(UpcallRetry::new(share));
         share.set_alarm_client(retry);
         retry

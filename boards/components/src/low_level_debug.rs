@@ -11,6 +11,8 @@ use kernel::capabilities::MemoryAllocationCapability;
 use kernel::component::Component;
 use kernel::hil::uart::Transmit;
 
+use crate::console;
+
 /// Memory for [`LowLevelDebugComponent`].
 #[macro_export]
 macro_rules! low_level_debug_component_static {
@@ -54,8 +56,7 @@ impl Component for LowLevelDebugComponent<'_> {
     type Output = &'static LowLevelDebug<'static>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
-        let port = memory.0.write(UartDevice::new(self.mux, false));
-        port.setup();
+        let port = console::share(self.mux, memory.0, false);
         let grant = self
             .kernel
             .create_grant(low_level_debug::DRIVER_NUM, self.memory_allocation);

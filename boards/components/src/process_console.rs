@@ -12,6 +12,8 @@ use kernel::component::Component;
 use kernel::hil::uart::{Receive, Transmit};
 use kernel::process::ProcessPrinter;
 
+use crate::console;
+
 /// Memory for [`ProcessConsoleComponent`] with a capability of type `$C`.
 #[macro_export]
 macro_rules! process_console_component_static {
@@ -65,8 +67,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability + 'static> Componen
     type Output = &'static ProcessConsole<'static, C>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
-        let port = memory.0.write(UartDevice::new(self.mux, true));
-        port.setup();
+        let port = console::share(self.mux, memory.0, true);
         let console = memory.1.write(ProcessConsole::new(
             port,
             memory.2.write([0; WRITE_BUF_LEN]),

@@ -78,97 +78,69 @@ pub struct NetDevice<F: DmaFence + 'static> {
 macro_rules! virtio_net_component_static {
     ($F:ty $(,)?) => {
         $crate::virtio_net::NetMemory {
-            receive_rings: $crate::static_memory!(
-                virtio::queues::QueueMemory<'static, { $crate::virtio_net::RECEIVE_DEPTH }>
-            ),
-            receive_queue: $crate::static_memory!($crate::virtio_net::ReceiveQueue<$F>),
-            transmit_rings: $crate::static_memory!(
-                virtio::queues::QueueMemory<'static, { $crate::virtio_net::TRANSMIT_QUEUE_SIZE }>
-            ),
-            transmit_tables: $crate::static_memory!(
-                virtio::queues::IndirectMemory<
-                    'static,
-                    { $crate::virtio_net::TRANSMIT_QUEUE_SIZE },
-                >
-            ),
-            transmit_queue: $crate::static_memory!($crate::virtio_net::TransmitQueue<$F>),
-            control_rings: $crate::static_memory!(
-                virtio::queues::QueueMemory<'static, { $crate::virtio_net::CONTROL_QUEUE_SIZE }>
-            ),
-            control_queue: $crate::static_memory!($crate::virtio_net::ControlQueue<$F>),
-            control_memory: $crate::static_memory!(
-                [u8; virtio::devices::virtio_net::CONTROL_MEMORY_LEN]
-            )
-            .write([0; virtio::devices::virtio_net::CONTROL_MEMORY_LEN]),
-            queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 3]),
+            parts: $crate::static_memory!($crate::virtio_net::NetParts<$F>),
             buffers: $crate::virtio_net::clear($crate::static_memory!(
                 [core::mem::MaybeUninit<$crate::virtio_net::ReceiveBuffer>;
                     $crate::virtio_net::RECEIVE_DEPTH]
             )),
             assembly: $crate::static_memory!([u8; $crate::virtio_net::ASSEMBLY_LEN])
                 .write([0; $crate::virtio_net::ASSEMBLY_LEN]),
-            net: $crate::static_memory!($crate::virtio_net::Net<$F>),
         }
     };
 }
 
 /// The memory of one card.
 pub struct NetMemory<F: DmaFence + 'static> {
-    /// The rings of the receive queue.
-    pub receive_rings: &'static mut MaybeUninit<QueueMemory<'static, RECEIVE_DEPTH>>,
-    /// The queue of received frames.
-    pub receive_queue: &'static mut MaybeUninit<ReceiveQueue<F>>,
-    /// The rings of the transmit queue.
-    pub transmit_rings: &'static mut MaybeUninit<QueueMemory<'static, TRANSMIT_QUEUE_SIZE>>,
-    /// Its tables of indirect descriptors.
-    pub transmit_tables: &'static mut MaybeUninit<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>,
-    /// The queue of frames to send.
-    pub transmit_queue: &'static mut MaybeUninit<TransmitQueue<F>>,
-    /// The rings of the control queue.
-    pub control_rings: &'static mut MaybeUninit<QueueMemory<'static, CONTROL_QUEUE_SIZE>>,
-    /// The queue of requests.
-    pub control_queue: &'static mut MaybeUninit<ControlQueue<F>>,
-    /// Where requests are written.
-    pub control_memory: &'static mut [u8; CONTROL_MEMORY_LEN],
-    /// The list of queues, in the order in which the device numbers them.
-    pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 3]>,
+    /// The driver and its queues.
+    pub parts: &'static mut MaybeUninit<NetParts<F>>,
     /// The receive buffers, lent to the device. They need not be cleared: of a buffer that comes
     /// back, only what the device says it wrote is looked at. If it wrote less, the rest is what the
     /// memory held before: an older frame, or at first whatever was there when the board started.
     pub buffers: [&'static mut ReceiveBuffer; RECEIVE_DEPTH],
     /// Where frames are put together.
     pub assembly: &'static mut [u8],
-    /// The driver.
-    pub net: &'static mut MaybeUninit<Net<F>>,
+}
+
+/// The places of what makes up the driver of one card.
+pub struct NetParts<F: DmaFence + 'static> {
+    receive_rings: MaybeUninit<QueueMemory<'static, RECEIVE_DEPTH>>,
+    receive_queue: MaybeUninit<ReceiveQueue<F>>,
+    transmit_rings: MaybeUninit<QueueMemory<'static, TRANSMIT_QUEUE_SIZE>>,
+    /// Tables of indirect descriptors.
+    transmit_tables: MaybeUninit<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>,
+    transmit_queue: MaybeUninit<TransmitQueue<F>>,
+    control_rings: MaybeUninit<QueueMemory<'static, CONTROL_QUEUE_SIZE>>,
+    control_queue: MaybeUninit<ControlQueue<F>>,
+    /// Where requests are written.
+    control_memory: MaybeUninit<[u8; CONTROL_MEMORY_LEN]>,
+    /// The list of queues, in the order in which the device numbers them.
+    queues: MaybeUninit<[&'static dyn Virtqueue; 3]>,
+    net: MaybeUninit<Net<F>>,
+}
+
+impl<F: DmaFence> NetParts<F> {
+    const EMPTY: Self = Self {
+        receive_rings: MaybeUninit::uninit(),
+        receive_queue: MaybeUninit::uninit(),
+        transmit_rings: MaybeUninit::uninit(),
+        transmit_tables: MaybeUninit::uninit(),
+        transmit_queue: MaybeUninit::uninit(),
+        control_rings: MaybeUninit::uninit(),
+        control_queue: MaybeUninit::uninit(),
+        control_memory: MaybeUninit::uninit(),
+        queues: MaybeUninit::uninit(),
+        net: MaybeUninit::uninit(),
+    };
 }
 
 impl<F: DmaFence> NetMemory<F> {
-    /// How many bytes a card takes, but for gaps between its parts.
-    pub const BYTES: usize = size_of::<QueueMemory<'static, RECEIVE_DEPTH>>()
-        + size_of::<ReceiveQueue<F>>()
-        + size_of::<QueueMemory<'static, TRANSMIT_QUEUE_SIZE>>()
-        + size_of::<IndirectMemory<'static, TRANSMIT_QUEUE_SIZE>>()
-        + size_of::<TransmitQueue<F>>()
-        + size_of::<QueueMemory<'static, CONTROL_QUEUE_SIZE>>()
-        + size_of::<ControlQueue<F>>()
-        + CONTROL_MEMORY_LEN
-        + size_of::<[&'static dyn Virtqueue; 3]>()
-        + ALL_BUFFERS_LEN
-        + ASSEMBLY_LEN
-        + size_of::<Net<F>>();
+    /// How many bytes a card takes.
+    pub const BYTES: usize = size_of::<NetParts<F>>() + ALL_BUFFERS_LEN + ASSEMBLY_LEN;
 
     /// Takes the memory of a card that is there. `None` if there is not enough.
     pub fn reserve(memory: &mut BootMemory) -> Option<Self> {
         Some(Self {
-            receive_rings: memory.place()?,
-            receive_queue: memory.place()?,
-            transmit_rings: memory.place()?,
-            transmit_tables: memory.place()?,
-            transmit_queue: memory.place()?,
-            control_rings: memory.place()?,
-            control_queue: memory.place()?,
-            control_memory: memory.bytes()?,
-            queues: memory.place()?,
+            parts: memory.place()?,
             buffers: memory
                 .bytes::<ALL_BUFFERS_LEN>()?
                 .as_chunks_mut()
@@ -180,7 +152,6 @@ impl<F: DmaFence> NetMemory<F> {
             } else {
                 &mut []
             },
-            net: memory.place()?,
         })
     }
 }
@@ -234,18 +205,19 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
     type Output = Result<NetDevice<F>, VirtIOInitializationError>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
+        let parts = memory.parts.write(NetParts::EMPTY);
         let device: &'static VirtIOMMIODevice = self.slot.device;
-        let receive_queue: &'static ReceiveQueue<F> = memory
-            .receive_queue
-            .write(NegotiatedVirtqueue::new(memory.receive_rings, self.fence));
-        let transmit_queue: &'static TransmitQueue<F> = memory
-            .transmit_queue
-            .write(NegotiatedVirtqueue::new(memory.transmit_rings, self.fence));
-        transmit_queue.set_indirect_tables(memory.transmit_tables);
-        let control_queue: &'static ControlQueue<F> = memory
-            .control_queue
-            .write(NegotiatedVirtqueue::new(memory.control_rings, self.fence));
-        let net: &'static Net<F> = memory.net.write(VirtIONet::new(
+        let receive_queue: &'static ReceiveQueue<F> = parts.receive_queue.write(
+            NegotiatedVirtqueue::new(&mut parts.receive_rings, self.fence),
+        );
+        let transmit_queue: &'static TransmitQueue<F> = parts.transmit_queue.write(
+            NegotiatedVirtqueue::new(&mut parts.transmit_rings, self.fence),
+        );
+        transmit_queue.set_indirect_tables(&mut parts.transmit_tables);
+        let control_queue: &'static ControlQueue<F> = parts.control_queue.write(
+            NegotiatedVirtqueue::new(&mut parts.control_rings, self.fence),
+        );
+        let net: &'static Net<F> = parts.net.write(VirtIONet::new(
             receive_queue,
             transmit_queue,
             memory.buffers,
@@ -254,7 +226,10 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
         if ASSEMBLY_LEN != 0 {
             net.set_assembly_area(memory.assembly);
         }
-        net.set_control_queue(control_queue, memory.control_memory);
+        net.set_control_queue(
+            control_queue,
+            parts.control_memory.write([0; CONTROL_MEMORY_LEN]),
+        );
         net.register();
         receive_queue.set_client(net);
         receive_queue.set_transport(device);
@@ -262,7 +237,7 @@ impl<F: DmaFence> Component for VirtIONetComponent<F> {
         transmit_queue.set_transport(device);
         control_queue.set_client(net);
         control_queue.set_transport(device);
-        let queues = memory
+        let queues = parts
             .queues
             .write([receive_queue, transmit_queue, control_queue]);
         device.decline_features(self.declined);

@@ -13,6 +13,8 @@ use kernel::hil::time::Alarm;
 use virtio::transports::mmio::VirtIOMMIODevice;
 use virtio::transports::{InterruptLine, Poller};
 
+use crate::alarm;
+
 /// The poller.
 pub type VirtIOPoller<A> = Poller<'static, VirtualMuxAlarm<'static, A>, VirtIOMMIODevice>;
 
@@ -64,8 +66,7 @@ impl<A: Alarm<'static>, L: InterruptLine, const N: usize> Component
     type Output = &'static VirtIOPoller<A>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
-        let alarm = memory.0.write(VirtualMuxAlarm::new(self.mux));
-        alarm.setup();
+        let alarm = alarm::share(self.mux, memory.0);
         let poller = memory.1.write(Poller::new(alarm, self.devices));
         alarm.set_alarm_client(poller);
         let lines: &'static [L; N] = memory.2.write(self.lines);

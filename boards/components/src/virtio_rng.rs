@@ -43,52 +43,46 @@ pub struct RngDevice<F: DmaFence + 'static> {
 macro_rules! virtio_rng_component_static {
     ($F:ty $(,)?) => {
         $crate::virtio_rng::RngMemory {
-            rings: $crate::static_memory!(
-                virtio::queues::QueueMemory<'static, { $crate::virtio_rng::DEPTH }>
-            ),
-            queue: $crate::static_memory!($crate::virtio_rng::RngQueue<$F>),
-            queues: $crate::static_memory!([&'static dyn virtio::queues::Virtqueue; 1]),
-            buffers: $crate::static_memory!(
-                [[u8; $crate::virtio_rng::BUFFER_LEN]; $crate::virtio_rng::DEPTH]
-            )
-            .write([[0; $crate::virtio_rng::BUFFER_LEN]; $crate::virtio_rng::DEPTH]),
-            rng: $crate::static_memory!($crate::virtio_rng::Rng<$F>),
+            parts: $crate::static_memory!($crate::virtio_rng::RngParts<$F>),
         }
     };
 }
 
 /// The memory of one device.
 pub struct RngMemory<F: DmaFence + 'static> {
-    /// The rings of the queue.
-    pub rings: &'static mut MaybeUninit<QueueMemory<'static, DEPTH>>,
-    /// The queue.
-    pub queue: &'static mut MaybeUninit<RngQueue<F>>,
+    /// The driver, its queue and its buffers.
+    pub parts: &'static mut MaybeUninit<RngParts<F>>,
+}
+
+/// The places of what makes up the driver of one device.
+pub struct RngParts<F: DmaFence + 'static> {
+    rings: MaybeUninit<QueueMemory<'static, DEPTH>>,
+    queue: MaybeUninit<RngQueue<F>>,
     /// The list of queues: this one.
-    pub queues: &'static mut MaybeUninit<[&'static dyn Virtqueue; 1]>,
+    queues: MaybeUninit<[&'static dyn Virtqueue; 1]>,
     /// The buffers that the device fills. They start cleared: a device that claims to have filled
     /// more than it did must not have old memory handed out as random bytes.
-    pub buffers: &'static mut [[u8; BUFFER_LEN]; DEPTH],
-    /// The driver.
-    pub rng: &'static mut MaybeUninit<Rng<F>>,
+    buffers: MaybeUninit<[[u8; BUFFER_LEN]; DEPTH]>,
+    rng: MaybeUninit<Rng<F>>,
+}
+
+impl<F: DmaFence> RngParts<F> {
+    const EMPTY: Self = Self {
+        rings: MaybeUninit::uninit(),
+        queue: MaybeUninit::uninit(),
+        queues: MaybeUninit::uninit(),
+        buffers: MaybeUninit::uninit(),
+        rng: MaybeUninit::uninit(),
+    };
 }
 
 impl<F: DmaFence> RngMemory<F> {
-    /// How many bytes a device takes, but for gaps between its parts.
-    pub const BYTES: usize = size_of::<QueueMemory<'static, DEPTH>>()
-        + size_of::<RngQueue<F>>()
-        + size_of::<[&'static dyn Virtqueue; 1]>()
-        + size_of::<[[u8; BUFFER_LEN]; DEPTH]>()
-        + size_of::<Rng<F>>();
+    /// How many bytes a device takes.
+    pub const BYTES: usize = size_of::<RngParts<F>>();
 
     /// Takes the memory of a device that is there. `None` if there is not enough.
     pub fn reserve(memory: &mut BootMemory) -> Option<Self> {
-        Some(Self {
-            rings: memory.place()?,
-            queue: memory.place()?,
-            queues: memory.place()?,
-            buffers: memory.place()?.write([[0; BUFFER_LEN]; DEPTH]),
-            rng: memory.place()?,
-        })
+        memory.place().map(|parts| Self { parts })
     }
 }
 
@@ -122,18 +116,20 @@ impl<F: DmaFence> Component for VirtIORngComponent<F> {
     type Output = Result<RngDevice<F>, VirtIOInitializationError>;
 
     fn finalize(self, memory: Self::StaticInput) -> Self::Output {
-        let queue: &'static RngQueue<F> = memory
+        let parts = memory.parts.write(RngParts::EMPTY);
+        let queue: &'static RngQueue<F> = parts
             .queue
-            .write(NegotiatedVirtqueue::new(memory.rings, self.fence));
-        let buffers = memory.buffers.each_mut().map(|buffer| &mut buffer[..]);
-        let rng: &'static Rng<F> = memory.rng.write(VirtIORng::new(queue, buffers));
+            .write(NegotiatedVirtqueue::new(&mut parts.rings, self.fence));
+        let buffers = parts.buffers.write([[0; BUFFER_LEN]; DEPTH]);
+        let buffers = buffers.each_mut().map(|buffer| &mut buffer[..]);
+        let rng: &'static Rng<F> = parts.rng.write(VirtIORng::new(queue, buffers));
         rng.register();
         queue.set_client(rng);
         queue.set_transport(self.slot.device);
         self.slot.device.decline_features(self.declined);
         self.slot
             .device
-            .initialize(rng, memory.queues.write([queue]))?;
+            .initialize(rng, parts.queues.write([queue]))?;
         Ok(RngDevice { rng, queue })
     }
 }

@@ -278,9 +278,7 @@ unsafe extern "C" fn main() -> ! {
         announcement,
     }));
     let board = &starting.0;
-    let moment: &'static _ =
-        static_memory!(VirtualMuxAlarm<'static, Timer>).write(VirtualMuxAlarm::new(alarms));
-    moment.setup();
+    let moment = components::alarm::share(alarms, static_memory!(VirtualMuxAlarm<'static, Timer>));
     let user_share: &'static _ =
         static_memory!(UserShare).write(UserShare::new(&board.scheduler, plic, moment));
     moment.set_alarm_client(user_share);
