@@ -17,6 +17,7 @@ mod datapath;
 mod features;
 mod header;
 mod irregular;
+mod pair;
 mod receive;
 mod receive_filter;
 mod received;
@@ -34,11 +35,10 @@ use kernel::platform::dma_fence::DmaFence;
 use kernel::utilities::cells::OptionalCell;
 
 use self::client::Client;
-use self::configuration::{ETHERNET_MTU, NetConfiguration};
+use self::configuration::{ETHERNET_MTU, NetConfiguration, NetStatus};
 pub use self::control::CONTROL_MEMORY_LEN;
 use self::control::Control;
 use self::header::{FRAME_OVERHEAD, HEADER_LEN, HeaderFormat, longest_frame};
-use self::received::ReceiveBuffer;
 use self::waiting_frames::WaitingFrames;
 use super::buffer_stack::BufferStack;
 use super::chain_watch::ChainWatch;
@@ -74,6 +74,15 @@ const fn largest_mtu(len: usize) -> u16 {
     }
 }
 
+/// The MTU where the device has none to give.
+const fn default_mtu(largest: u16) -> u16 {
+    if largest < ETHERNET_MTU {
+        largest
+    } else {
+        ETHERNET_MTU
+    }
+}
+
 /// The driver of a network device, with up to `DEPTH` receive buffers.
 pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     receive_queue: &'a dyn BufferQueue<'static>,
@@ -90,6 +99,9 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     format: Cell<HeaderFormat>,
     /// The length of a receive buffer.
     buffer_len: usize,
+    /// The largest MTU of which each frame fits into one, and into as many as it takes.
+    mtu_in_one: u16,
+    largest_mtu: Cell<u16>,
     /// The longest frame that is sent or received, in bytes.
     longest_frame: Cell<usize>,
     /// Whether the client was offered a frame since it was last told that there are no more.
@@ -124,11 +136,12 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     // The device.
     control: Control<'a>,
     running: Cell<bool>,
-    accepted: Cell<u64>,
     mtu_is_usable: Cell<bool>,
-    configuration: Cell<NetConfiguration>,
+    status: Cell<NetStatus>,
+    mac: Cell<[u8; 6]>,
     /// The address used if the device has none to give.
     own_mac: [u8; 6],
+    mtu: Cell<u16>,
     /// What the client knows of the link.
     #[cfg(feature = "ethernet-adapter")]
     told_link: Cell<Option<Link>>,
@@ -170,6 +183,8 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             headers_apart: Cell::new(false),
             format: Cell::new(HeaderFormat::new(VERSION_1)),
             buffer_len: BUFFER_LEN,
+            mtu_in_one: const { largest_mtu(BUFFER_LEN - HEADER_LEN) },
+            largest_mtu: Cell::new(const { largest_mtu(BUFFER_LEN - HEADER_LEN) }),
             longest_frame: Cell::new(longest_frame(ETHERNET_MTU)),
             offering: Cell::new(false),
             waiting: WaitingFrames::new(),
@@ -187,15 +202,14 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             transmit_watch: ChainWatch::new(),
             control: Control::new(),
             running: Cell::new(false),
-            accepted: Cell::new(0),
             mtu_is_usable: Cell::new(false),
-            configuration: Cell::new(NetConfiguration {
-                mac: None,
+            status: Cell::new(NetStatus {
                 link_up: false,
                 announce: false,
-                mtu: None,
             }),
+            mac: Cell::new(own_mac),
             own_mac,
+            mtu: Cell::new(const { default_mtu(largest_mtu(BUFFER_LEN - HEADER_LEN)) }),
             #[cfg(feature = "ethernet-adapter")]
             told_link: Cell::new(None),
             deferred_call: DeferredCall::new(),
@@ -209,6 +223,9 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     pub fn set_assembly_area(&self, area: &'static mut [u8]) {
         self.assembly_len.set(area.len());
         self.assembly.set(Some(area));
+        let largest = self.mtu_in_one.max(largest_mtu(self.assembly_len.get()));
+        self.largest_mtu.set(largest);
+        self.mtu.set(default_mtu(largest));
     }
 
     /// Gives the driver the control queue, which is queue 2 of the device, and memory for requests.
@@ -225,21 +242,18 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
 
     /// The card's address: the device's if it supplied a valid one, else the driver's own.
     pub fn mac(&self) -> [u8; 6] {
-        self.configuration.get().mac.unwrap_or(self.own_mac)
+        self.mac.get()
     }
 
     /// The largest payload of a frame, in bytes: that of the device if it supplied one that the buffers
     /// can hold, else that of Ethernet, or what the buffers can hold.
-    #[inline(never)]
     pub fn mtu(&self) -> u16 {
-        let largest = self.largest_mtu();
-        let configuration = self.configuration.get();
-        configuration.mtu.unwrap_or(largest.min(ETHERNET_MTU))
+        self.mtu.get()
     }
 
     /// Whether the device runs and its link is up, or it does not tell.
     pub fn link_is_up(&self) -> bool {
-        self.running.get() && self.configuration.get().link_up
+        self.running.get() && self.status.get().link_up
     }
 
     /// What has happened so far.
@@ -253,13 +267,6 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
         self.transmit_queue.size() < 2
             || self.headers_apart.get() && self.receive_queue.size() < 2
             || self.control.has_cramped_queue()
-    }
-
-    /// The largest MTU that the buffers can hold.
-    #[inline(never)]
-    fn largest_mtu(&self) -> u16 {
-        let in_one_buffer = largest_mtu(self.buffer_len.saturating_sub(HEADER_LEN));
-        in_one_buffer.max(largest_mtu(self.assembly_len.get()))
     }
 
     fn set_any_client(&self, client: Client<'a>) {
@@ -351,11 +358,14 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
         chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
         bytes_used: usize,
     ) {
+        let Some(pieces) = pair::take(chain) else {
+            return;
+        };
         if queue_number == CONTROL_QUEUE {
-            let answer = self.control.take_back(chain, bytes_used);
+            let answer = self.control.take_back(pieces, bytes_used);
             self.control.answered(answer, &self.events);
-        } else if let Some(buffer) = ReceiveBuffer::take_from(chain) {
-            self.receive_irregular(buffer, bytes_used);
+        } else {
+            self.receive_irregular(pieces.into(), bytes_used);
         }
     }
 
@@ -365,10 +375,13 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
         _context: usize,
         chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
     ) {
+        let Some(pieces) = pair::take(chain) else {
+            return;
+        };
         if queue_number == CONTROL_QUEUE {
-            self.control.take_back(chain, 0);
-        } else if let Some(buffer) = ReceiveBuffer::take_from(chain) {
-            self.keep(buffer);
+            self.control.take_back(pieces, 0);
+        } else {
+            self.keep(pieces.into());
         }
     }
 
@@ -391,7 +404,6 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
         if chosen & features::MRG_RXBUF == 0 && self.buffer_len < SMALLEST_SINGLE_BUFFER {
             return None;
         }
-        self.accepted.set(chosen);
         Some(chosen)
     }
 
@@ -406,9 +418,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
     /// An MTU is accepted only if the receive buffers can hold what it promises (5.1.4.2).
     fn examine(&self, offered_features: u64, configuration: &Configuration<'_>) {
         let largest = if offered_features & features::MRG_RXBUF != 0 {
-            self.largest_mtu()
+            self.largest_mtu.get()
         } else {
-            largest_mtu(self.buffer_len.saturating_sub(HEADER_LEN))
+            self.mtu_in_one
         };
         let offered = offered_features & features::MTU != 0;
         self.mtu_is_usable
@@ -420,26 +432,26 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
         self.format.set(HeaderFormat::new(agreed));
         self.control.features_agreed(agreed);
         if agreed & (VERSION_1 | ANY_LAYOUT) == 0 {
-            self.set_headers_apart();
+            self.headers_apart.set(true);
         }
     }
 
     fn configure(&self, configuration: &Configuration<'_>) -> Result<(), ErrorCode> {
-        let accepted = self.accepted.get();
-        match NetConfiguration::read(configuration, accepted, self.largest_mtu()) {
-            Ok(read) => {
-                if read.mac.is_none() {
-                    self.events.bad_configuration.bump();
-                }
-                self.configuration.set(read);
-                self.longest_frame.set(longest_frame(self.mtu()));
-                Ok(())
-            }
-            Err(_) => {
-                self.events.bad_configuration.bump();
-                Err(ErrorCode::FAIL)
-            }
-        }
+        let largest = self.largest_mtu.get();
+        let Ok(read) = NetConfiguration::read(configuration, largest) else {
+            self.events.bad_configuration.bump();
+            return Err(ErrorCode::FAIL);
+        };
+        let mac = read.mac.as_ref().unwrap_or_else(|| {
+            self.events.bad_configuration.bump();
+            &self.own_mac
+        });
+        self.mac.set(*mac);
+        self.status.set(read.status);
+        let mtu = read.mtu.unwrap_or(default_mtu(largest));
+        self.mtu.set(mtu);
+        self.longest_frame.set(longest_frame(mtu));
+        Ok(())
     }
 
     fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
@@ -457,36 +469,27 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_initialized(&self) -> Result<(), ErrorCode> {
         self.running.set(true);
-        let configuration = self.configuration.get();
-        let unknown = configuration.mac.is_none().then_some(self.own_mac);
-        self.control.started(unknown);
+        let mac = self.mac.get();
+        // A device that has this very address is told what it knows.
+        self.control.started((mac == self.own_mac).then_some(mac));
         self.link_may_have_changed();
-        if configuration.announce {
+        if self.status.get().announce {
             self.announce();
         }
         Ok(())
     }
 
     fn configuration_changed(&self, configuration: &Configuration<'_>) {
-        let accepted = self.accepted.get();
-        match NetConfiguration::read(configuration, accepted, self.largest_mtu()) {
-            Ok(read) => {
-                let before = self.configuration.get();
-                if read.link_up != before.link_up {
-                    self.events.link_changes.bump();
-                }
-                // Only the status is to change in service (5.1.4).
-                self.configuration.set(NetConfiguration {
-                    link_up: read.link_up,
-                    announce: read.announce,
-                    ..before
-                });
-                self.link_may_have_changed();
-                if read.announce {
-                    self.announce();
-                }
-            }
-            Err(_) => self.events.bad_configuration.bump(),
+        // Only the status is to change in service (5.1.4).
+        let Ok(NetConfiguration { status, .. }) = NetConfiguration::read(configuration, 0) else {
+            return self.events.bad_configuration.bump();
+        };
+        if status.link_up != self.status.replace(status).link_up {
+            self.events.link_changes.bump();
+        }
+        self.link_may_have_changed();
+        if status.announce {
+            self.announce();
         }
     }
 

@@ -91,6 +91,11 @@ impl<'a> Configuration<'a> {
         Self { window, features }
     }
 
+    /// Tells whether one of these features is in use, so that fields exist that take it.
+    pub fn has(&self, features: u64) -> bool {
+        self.features & features != 0
+    }
+
     /// Reads a field of 8 bits.
     ///
     /// # Errors

@@ -25,42 +25,50 @@ pub(super) const ETHERNET_MTU: u16 = 1500;
 pub(super) struct NetConfiguration {
     /// `None` if the device supplies none, or one that no card can have.
     pub(super) mac: Option<[u8; 6]>,
-    /// True if the device does not tell (5.1.4.2).
-    pub(super) link_up: bool,
-    /// Whether the device waits for an announcement, and for word that it was made.
-    pub(super) announce: bool,
+    pub(super) status: NetStatus,
     /// `None` if the device supplies none, or one that the driver cannot live up to.
     pub(super) mtu: Option<u16>,
 }
 
+/// What may change while the device is in service (5.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NetStatus {
+    /// True if the device does not tell (5.1.4.2).
+    pub(super) link_up: bool,
+    /// Whether the device waits for an announcement, and for word that it was made.
+    pub(super) announce: bool,
+}
+
 impl NetConfiguration {
-    /// Reads the fields that exist with the features in `accepted`, and no others.
+    /// Reads the fields that exist with the features in use, and no others.
     ///
     /// `largest_mtu` is what the buffers of the driver can hold.
     pub(super) fn read(
         space: &Configuration<'_>,
-        accepted: u64,
         largest_mtu: u16,
     ) -> Result<Self, ConfigurationError> {
-        space.consistently(|space| {
+        let (mac, status, mtu) = space.consistently(|space| {
             let mut mac = [0; 6];
-            if accepted & features::MAC != 0 {
+            if space.has(features::MAC) {
                 space.read_bytes(MAC, &mut mac)?;
             }
             let mut status = STATUS_LINK_UP;
-            if accepted & features::STATUS != 0 {
+            if space.has(features::STATUS) {
                 status = space.read_u16(STATUS)?;
             }
-            let mut mtu = None;
-            if accepted & features::MTU != 0 {
-                mtu = Some(space.read_u16(MTU)?);
+            let mut mtu = 0;
+            if space.has(features::MTU) {
+                mtu = space.read_u16(MTU)?;
             }
-            Ok(Self {
-                mac: is_card_address(mac).then_some(mac),
+            Ok((mac, status, mtu))
+        })?;
+        Ok(Self {
+            mac: is_card_address(mac).then_some(mac),
+            status: NetStatus {
                 link_up: status & STATUS_LINK_UP != 0,
-                announce: accepted & features::GUEST_ANNOUNCE != 0 && status & STATUS_ANNOUNCE != 0,
-                mtu: mtu.filter(|mtu| is_usable_mtu(*mtu, largest_mtu)),
-            })
+                announce: status & STATUS_ANNOUNCE != 0 && space.has(features::GUEST_ANNOUNCE),
+            },
+            mtu: is_usable_mtu(mtu, largest_mtu).then_some(mtu),
         })
     }
 
@@ -99,7 +107,7 @@ mod tests {
     }
 
     fn read(space: &Bytes, accepted: u64) -> NetConfiguration {
-        NetConfiguration::read(&Configuration::new(space, accepted), accepted, 1500).unwrap()
+        NetConfiguration::read(&Configuration::new(space, accepted), 1500).unwrap()
     }
 
     #[test]
@@ -108,8 +116,10 @@ mod tests {
             read(&space(ADDRESS, 0xFFFE, 1400), ALL),
             NetConfiguration {
                 mac: Some(ADDRESS),
-                link_up: false,
-                announce: true,
+                status: NetStatus {
+                    link_up: false,
+                    announce: true,
+                },
                 mtu: Some(1400),
             }
         );
@@ -121,8 +131,10 @@ mod tests {
             read(&space(ADDRESS, 0, 1400), 0),
             NetConfiguration {
                 mac: None,
-                link_up: true,
-                announce: false,
+                status: NetStatus {
+                    link_up: true,
+                    announce: false,
+                },
                 mtu: None,
             }
         );
@@ -132,8 +144,12 @@ mod tests {
     fn announcements_are_asked_for_only_if_that_was_agreed_on() {
         for (status, asked) in [(1, false), (2, true), (3, true), (0xFFFD, false)] {
             let space = space(ADDRESS, status, 1500);
-            assert_eq!(read(&space, ALL).announce, asked);
-            assert!(!read(&space, ALL & !features::GUEST_ANNOUNCE).announce);
+            assert_eq!(read(&space, ALL).status.announce, asked);
+            assert!(
+                !read(&space, ALL & !features::GUEST_ANNOUNCE)
+                    .status
+                    .announce
+            );
         }
     }
 
@@ -158,7 +174,7 @@ mod tests {
                 let space = space(ADDRESS, 1, mtu);
                 let space = Configuration::new(&space, ALL);
                 assert_eq!(NetConfiguration::mtu_is_usable(&space, largest), usable);
-                let believed = NetConfiguration::read(&space, ALL, largest).unwrap().mtu;
+                let believed = NetConfiguration::read(&space, largest).unwrap().mtu;
                 assert_eq!(believed, usable.then_some(mtu));
             }
         }
@@ -168,9 +184,11 @@ mod tests {
     fn a_space_too_short_for_the_fields_is_an_error() {
         let short = Bytes::new(&[2; 8]);
         let short = Configuration::new(&short, ALL);
-        assert!(NetConfiguration::read(&short, ALL, 1500).is_err());
+        assert!(NetConfiguration::read(&short, 1500).is_err());
         assert!(!NetConfiguration::mtu_is_usable(&short, 1500));
         let present = features::MAC | features::STATUS;
-        assert!(NetConfiguration::read(&short, present, 1500).is_ok());
+        let short = Bytes::new(&[2; 8]);
+        let short = Configuration::new(&short, present);
+        assert!(NetConfiguration::read(&short, 1500).is_ok());
     }
 }

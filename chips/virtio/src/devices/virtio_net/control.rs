@@ -11,12 +11,13 @@ use core::cell::Cell;
 use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 
 use super::features;
+use super::pair::{self, Pair};
 use super::receive_filter::{MAX_TABLE_LEN, StoredFilter};
 use crate::counters::NetEvents;
 use crate::devices::Progress;
 use crate::devices::chain_watch::ChainWatch;
 use crate::queues::BufferQueue;
-use crate::queues::split_queue::{VirtqueueBuffer, VirtqueueReturnBuffer};
+use crate::queues::split_queue::VirtqueueBuffer;
 
 /// Class and command.
 const PREFIX_LEN: usize = 2;
@@ -75,25 +76,17 @@ impl Topic {
             Self::Announced => [3, 0],
         }
     }
-
-    /// The feature without which the device does not listen.
-    fn feature(self) -> u64 {
-        match self {
-            Self::Promiscuous | Self::AllMulticast | Self::Table => features::CTRL_RX,
-            Self::OwnAddress => features::CTRL_MAC_ADDR,
-            Self::Announced => features::GUEST_ANNOUNCE,
-        }
-    }
 }
 
 /// The driver's half of the control queue, if it has one.
 pub(super) struct Control<'a> {
     queue: Cell<Option<&'a dyn BufferQueue<'static>>>,
-    /// Where requests and answers are written, while none is on its way.
-    request: Cell<Option<&'static mut [u8]>>,
-    answer: Cell<Option<&'static mut [u8]>>,
-    /// The features in use.
-    features: Cell<u64>,
+    /// Where a request and its answer are written, while none is on its way.
+    memory: Cell<Option<Pair>>,
+    /// Whether the device has the queue, too.
+    in_use: Cell<bool>,
+    /// What the device understands.
+    understood: Cell<u8>,
     /// Whether the device listens.
     running: Cell<bool>,
     /// What it has not been told, or not since that changed.
@@ -115,9 +108,9 @@ impl<'a> Control<'a> {
     pub(super) const fn new() -> Self {
         Self {
             queue: Cell::new(None),
-            request: Cell::new(None),
-            answer: Cell::new(None),
-            features: Cell::new(0),
+            memory: Cell::new(None),
+            in_use: Cell::new(false),
+            understood: Cell::new(0),
             running: Cell::new(false),
             untold: Cell::new(0),
             current: Cell::new(None),
@@ -136,8 +129,7 @@ impl<'a> Control<'a> {
         memory: &'static mut [u8; CONTROL_MEMORY_LEN],
     ) {
         let (request, answer) = memory.split_at_mut(CONTROL_MEMORY_LEN - ANSWER_LEN);
-        self.request.set(Some(request));
-        self.answer.set(Some(answer));
+        self.memory.set(Some([request, answer]));
         self.queue.set(Some(queue));
     }
 
@@ -148,11 +140,23 @@ impl<'a> Control<'a> {
 
     /// Notes the features agreed on. Without the control queue there are none here.
     pub(super) fn features_agreed(&self, features: u64) {
-        self.features.set(features);
+        let has = |feature| features & feature != 0;
+        self.in_use.set(has(features::CTRL_VQ));
+        let mut understood = 0;
+        if has(features::CTRL_RX) {
+            understood |= FILTER;
+        }
+        if has(features::CTRL_MAC_ADDR) {
+            understood |= Topic::OwnAddress.bit();
+        }
+        if has(features::GUEST_ANNOUNCE) {
+            understood |= Topic::Announced.bit();
+        }
+        self.understood.set(understood);
     }
 
     pub(super) fn is_in_use(&self) -> bool {
-        self.features.get() & features::CTRL_VQ != 0
+        self.in_use.get()
     }
 
     /// Whether the queue has no room for a request and its answer.
@@ -183,7 +187,7 @@ impl<'a> Control<'a> {
     /// Whether the device can be told which frames to pass.
     #[cfg(feature = "ethernet-adapter")]
     pub(super) fn can_filter(&self) -> bool {
-        self.features.get() & features::CTRL_RX != 0
+        self.understood.get() & FILTER != 0
     }
 
     /// Sets which frames the device is to pass.
@@ -206,96 +210,77 @@ impl<'a> Control<'a> {
         self.tell(Topic::Announced.bit());
     }
 
-    /// Tells the device about some topics, as far as it listens.
+    /// Tells the device about some topics, as far as it understands them.
     fn tell(&self, topics: u8) {
+        let topics = topics & self.understood.get();
         self.untold.set(self.untold.get() | topics);
         self.send_next();
     }
 
     fn send_next(&self) {
         let untold = self.untold.get();
-        if untold == 0 || !self.running.get() || !self.is_in_use() {
-            return;
-        }
         let next = TOPICS.into_iter().find(|topic| untold & topic.bit() != 0);
-        let (Some(topic), Some(queue)) = (next, self.queue.get()) else {
+        let (Some(topic), Some(queue), true) = (next, self.queue.get(), self.running.get()) else {
             return;
         };
-        if self.features.get() & topic.feature() == 0 {
-            self.untold.set(untold & !topic.bit());
-            return self.send_next();
-        }
-        let Some((request, answer)) = self.request.take().zip(self.answer.take()) else {
+        let Some([request, answer]) = self.memory.take() else {
             return;
         };
         let len = self.write(topic, request).unwrap_or(0);
         answer.fill(NO_ANSWER);
         let mut window = SubSliceMut::new(request);
         window.slice(..len);
-        let mut chain = [
-            Some(VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(
-                window,
-            ))),
-            Some(VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(answer))),
+        let pieces = [
+            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window)),
+            VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(answer)),
         ];
-        if queue.provide(&mut chain, 0).is_ok() {
-            self.untold.set(untold & !topic.bit());
-            self.current.set(Some(topic));
-            queue.announce();
-            queue.watch();
-        } else {
+        match pair::lend(queue, pieces) {
+            Ok(()) => {
+                self.untold.set(untold & !topic.bit());
+                self.current.set(Some(topic));
+                queue.announce();
+                queue.watch();
+            }
             // It stays untold until the device is there again.
-            chain
-                .into_iter()
-                .flatten()
-                .for_each(|buffer| self.keep(buffer));
+            Err(memory) => self.memory.set(Some(memory)),
         }
     }
 
     /// Writes a request, and returns its length.
     fn write(&self, topic: Topic, request: &mut [u8]) -> Option<usize> {
-        let (prefix, data) = request.split_at_mut_checked(PREFIX_LEN)?;
-        prefix.copy_from_slice(&topic.prefix());
-        let mut put = |bytes: &[u8]| {
-            data.get_mut(..bytes.len())?.copy_from_slice(bytes);
-            Some(bytes.len())
-        };
         let filter = &self.filter;
-        let len = match topic {
-            Topic::OwnAddress => put(&self.own_address.get())?,
-            Topic::AllMulticast => put(&[filter.all_multicast.get().into()])?,
-            Topic::Promiscuous => {
-                let everything = filter.promiscuous.get() || self.filter_failed.get();
-                put(&[everything.into()])?
+        let (address, flag, table);
+        let data = match topic {
+            Topic::OwnAddress => {
+                address = self.own_address.get();
+                &address[..]
             }
-            Topic::Table => filter.write_table(data)?,
-            Topic::Announced => 0,
+            Topic::AllMulticast | Topic::Promiscuous => {
+                let everything = if topic == Topic::AllMulticast {
+                    filter.all_multicast.get()
+                } else {
+                    filter.promiscuous.get() || self.filter_failed.get()
+                };
+                flag = [everything.into()];
+                &flag
+            }
+            Topic::Table => {
+                table = filter.table();
+                table.0.get(..table.1)?
+            }
+            Topic::Announced => &[],
         };
-        len.checked_add(PREFIX_LEN)
+        let (prefix, place) = request.split_first_chunk_mut()?;
+        *prefix = topic.prefix();
+        place.get_mut(..data.len())?.copy_from_slice(data);
+        data.len().checked_add(PREFIX_LEN)
     }
 
-    fn keep(&self, buffer: VirtqueueBuffer<'static>) {
-        match buffer {
-            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window)) => {
-                self.request.set(Some(window.take()));
-            }
-            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Immutable(_)) => {}
-            VirtqueueBuffer::DeviceWriteable(window) => self.answer.set(Some(window.take())),
-        }
-    }
-
-    /// Takes the buffers of a request back. Returns the answer if the device wrote one.
-    pub(super) fn take_back(
-        &self,
-        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
-        written: usize,
-    ) -> Option<u8> {
-        for returned in chain.iter_mut().filter_map(Option::take) {
-            self.keep(returned.virtqueue_buffer);
-        }
-        let answer = self.answer.take()?;
+    /// Takes the memory of a request back. Returns the answer if the device wrote one.
+    pub(super) fn take_back(&self, memory: Pair, written: usize) -> Option<u8> {
+        let [_, answer] = &memory;
         let first = answer.first().copied();
-        self.answer.set(Some(answer));
+        self.memory.set(Some(memory));
         first.filter(|_| written != 0)
     }
 

@@ -33,6 +33,8 @@ pub(super) enum Flaw {
     Runt,
     Overlong,
     Malformed,
+    Scattered,
+    Unwanted,
 }
 
 /// Where a checksum is to be filled in, in bytes from the start of the frame.

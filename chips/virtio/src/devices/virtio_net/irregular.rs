@@ -11,24 +11,43 @@ use kernel::platform::dma_fence::DmaFence;
 
 use super::VirtIONet;
 use super::checksum;
+use super::client::Client;
 use super::header::{ETHERNET_HEADER_LEN, Flaw, PartialChecksum};
 use super::received::{ReceiveBuffer, Received};
+use super::waiting_frames::WaitingFrames;
 use crate::counters::Counter;
+
+/// Where a received buffer goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// To the others that wait for the client.
+    Waiting,
+    /// Back at once.
+    Device,
+}
 
 impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     /// Deals with a buffer of which the device says it has written the first `written` bytes.
     #[inline(never)]
     pub(super) fn receive_irregular(&self, buffer: ReceiveBuffer, written: usize) {
-        let added = match self.missing.get().checked_sub(1) {
-            None => self.begin_frame(Received::new(buffer, self.format.get().len, written)),
-            Some(missing) => {
-                self.missing.set(missing);
-                self.continue_frame(Received::new(buffer, 0, written))
-            }
+        let missing = self.missing.get().checked_sub(1);
+        let start = match missing {
+            None => self.format.get().len,
+            Some(_) => 0,
         };
-        if let Err((cause, received)) = added {
-            cause.bump();
+        let mut received = Received::new(buffer, start, written);
+        let judged = match missing {
+            None => self.begin_frame(&mut received),
+            Some(missing) => self.continue_frame(missing, received.len()),
+        };
+        if judged == Ok(Place::Waiting) {
+            self.parts.set(self.parts.get().wrapping_add(1));
+            self.waiting.push(received);
+        } else {
             self.post(received.into_buffer());
+        }
+        if let Err(flaw) = judged {
+            self.counter(flaw).bump();
             // What was there of the frame, and what is to come of it, goes the same way.
             self.withdraw_parts();
         }
@@ -37,59 +56,40 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
         }
     }
 
-    /// Takes in a buffer with a header.
-    fn begin_frame(&self, mut received: Received) -> Result<(), (&Counter, Received)> {
+    /// Judges a buffer with a header.
+    fn begin_frame(&self, received: &mut Received) -> Result<Place, Flaw> {
         let format = self.format.get();
         self.parts.set(0);
         let header = received.header(format);
-        let buffers = match format.buffers(header.bytes()) {
-            Some(buffers) if buffers == 0 || buffers > self.outstanding(&received) => {
-                return Err((&self.events.dropped_scattered, received));
-            }
-            Some(buffers) => buffers,
-            None => return Err((&self.events.dropped_runt, received)),
-        };
+        let buffers = format.buffers(header.bytes()).ok_or(Flaw::Runt)?;
+        if buffers == 0 || buffers > self.outstanding(received) {
+            return Err(Flaw::Scattered);
+        }
         self.missing.set(buffers.wrapping_sub(1));
         self.total.set(received.len());
         if self.receiver().is_none() {
-            return Err((&self.events.dropped_unwanted, received));
+            return Err(Flaw::Unwanted);
         }
-        let judged = self.check_length().and_then(|()| {
-            let checksum = format.checksum(header.bytes())?;
-            if buffers == 1 {
-                self.complete_checksum(received.frame_mut(), checksum)?;
-            }
-            Ok(())
-        });
-        if let Err(flaw) = judged {
-            return Err((self.counter(flaw), received));
+        self.check_length()?;
+        let checksum = format.checksum(header.bytes())?;
+        if buffers == 1 {
+            self.complete_checksum(received.frame_mut(), checksum)?;
         }
         received.buffers = buffers;
-        self.add_part(received);
-        Ok(())
+        Ok(Place::Waiting)
     }
 
-    /// Takes in a buffer that goes on where the one before it ended.
-    fn continue_frame(&self, received: Received) -> Result<(), (&Counter, Received)> {
+    /// Judges a buffer that goes on where the one before it ended, `len` bytes of a frame of which
+    /// `missing` buffers are yet to come.
+    fn continue_frame(&self, missing: u16, len: usize) -> Result<Place, Flaw> {
+        self.missing.set(missing);
         if self.parts.get() == 0 {
             // The frame was dropped already.
-            self.post(received.into_buffer());
-            return Ok(());
+            return Ok(Place::Device);
         }
-        self.total
-            .set(self.total.get().saturating_add(received.len()));
-        match self.check_length() {
-            Ok(()) => {
-                self.add_part(received);
-                Ok(())
-            }
-            Err(flaw) => Err((self.counter(flaw), received)),
-        }
-    }
-
-    fn add_part(&self, received: Received) {
-        self.parts.set(self.parts.get().wrapping_add(1));
-        self.waiting.push(received);
+        self.total.set(self.total.get().saturating_add(len));
+        self.check_length()?;
+        Ok(Place::Waiting)
     }
 
     /// Whether what has come of a frame is one, or may still become one.
@@ -112,14 +112,21 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
             Flaw::Runt => &self.events.dropped_runt,
             Flaw::Overlong => &self.events.dropped_overlong,
             Flaw::Malformed => &self.events.dropped_malformed,
+            Flaw::Scattered => &self.events.dropped_scattered,
+            Flaw::Unwanted => &self.events.dropped_unwanted,
         }
     }
 
     /// Gives the buffers of the frame that is coming in back to the device, and lets what is still to
     /// come of it be dropped.
     fn withdraw_parts(&self) {
-        for _ in 0..self.parts.take() {
-            if let Some(received) = self.waiting.pop_last() {
+        self.post_waiting(self.parts.take().into(), WaitingFrames::pop_last);
+    }
+
+    /// Gives so many buffers that wait back to the device.
+    fn post_waiting(&self, buffers: usize, next: fn(&WaitingFrames<DEPTH>) -> Option<Received>) {
+        for _ in 0..buffers {
+            if let Some(received) = next(&self.waiting) {
                 self.post(received.into_buffer());
             }
         }
@@ -150,65 +157,40 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
         self.refused.set(false);
         while let Some(buffers) = self.waiting.peek(0, |first| usize::from(first.buffers))
             && buffers <= self.waiting.len()
-        {
-            let taken = if buffers == 1 {
-                self.offer_first()
-            } else {
-                self.offer_assembled(buffers)
-            };
-            if !taken {
-                break;
-            }
-        }
+            && let Some(client) = self.receiver()
+            && self.offer_first(client, buffers)
+        {}
     }
 
-    /// Offers the first frame, which lies in one buffer. Returns whether there may be another.
-    #[inline(never)]
-    fn offer_first(&self) -> bool {
-        let Some(received) = self.waiting.pop() else {
-            return false;
-        };
-        let taken = match (self.receiver(), received.frame()) {
-            (Some(client), Some(frame)) => self.offer(client, frame),
-            (None, _) => {
-                self.events.dropped_unwanted.bump();
-                true
-            }
-            (_, None) => {
-                self.events.dropped_malformed.bump();
-                true
-            }
-        };
-        if taken || !self.receiving.get() {
-            self.post(received.into_buffer());
+    /// Offers the first frame, which lies in so many buffers. Returns whether there may be another.
+    fn offer_first(&self, client: Client<'_>, buffers: usize) -> bool {
+        let mut area = self.assembly.take();
+        // The client may stop reception meanwhile, which leaves a frame alone that is in hand.
+        let in_hand = if buffers == 1 {
+            self.waiting.pop()
         } else {
-            self.waiting.put_back(received);
-        }
-        taken
-    }
-
-    /// Offers the first frame, which lies in several buffers. Returns whether there may be another.
-    fn offer_assembled(&self, buffers: usize) -> bool {
-        let Some(client) = self.receiver() else {
-            return false;
+            None
         };
-        let Some(area) = self.assembly.take() else {
-            return false;
+        let frame = match (&in_hand, &mut area) {
+            (Some(received), _) => received.frame().ok_or(Flaw::Malformed),
+            (None, Some(area)) => self.assemble(area, buffers),
+            (None, None) => Err(Flaw::Overlong),
         };
-        let taken = match self.assemble(area, buffers) {
+        let taken = match frame {
             Ok(frame) => self.offer(client, frame),
             Err(flaw) => {
                 self.counter(flaw).bump();
                 true
             }
         };
-        self.assembly.set(Some(area));
-        if taken {
-            for _ in 0..buffers {
-                if let Some(received) = self.waiting.pop() {
-                    self.post(received.into_buffer());
-                }
+        self.assembly.set(area);
+        match in_hand {
+            Some(received) if taken || !self.receiving.get() => {
+                self.post(received.into_buffer());
             }
+            Some(received) => self.waiting.put_back(received),
+            None if taken => self.post_waiting(buffers, WaitingFrames::pop),
+            None => {}
         }
         taken
     }
@@ -216,18 +198,20 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     /// Copies the parts of the first frame to `area`.
     #[inline(never)]
     fn assemble<'m>(&self, area: &'m mut [u8], buffers: usize) -> Result<&'m [u8], Flaw> {
+        let format = self.format.get();
         let mut len: usize = 0;
+        let mut checksum = None;
         for part in 0..buffers {
             let place = area.get_mut(len..).unwrap_or_default();
-            let copied = self.waiting.peek(part, |part| part.copy_to(place));
-            let copied = copied.flatten().ok_or(Flaw::Overlong)?;
-            len = len.saturating_add(copied);
+            let copied = self.waiting.peek(part, |received| {
+                if part == 0 {
+                    checksum = format.checksum(received.header(format).bytes())?;
+                }
+                received.copy_to(place).ok_or(Flaw::Overlong)
+            });
+            len = len.saturating_add(copied.unwrap_or(Err(Flaw::Malformed))?);
         }
-        let format = self.format.get();
-        let header = self.waiting.peek(0, |first| first.header(format));
-        let header = header.ok_or(Flaw::Malformed)?;
         let frame = area.get_mut(..len).ok_or(Flaw::Overlong)?;
-        let checksum = format.checksum(header.bytes())?;
         self.complete_checksum(Some(&mut *frame), checksum)?;
         Ok(frame)
     }

@@ -6,12 +6,14 @@
 //! round in the queue. Whatever else comes is for `irregular`.
 
 use kernel::platform::dma_fence::DmaFence;
+use kernel::utilities::leasable_buffer::SubSliceMut;
 
 use super::VirtIONet;
 use super::client::Client;
 use super::header::ETHERNET_HEADER_LEN;
+use super::pair;
 use super::received::ReceiveBuffer;
-use crate::devices::buffer_stack::BufferStack;
+use crate::queues::split_queue::VirtqueueBuffer;
 
 impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     /// Deals with a buffer of which the device says it has written the first `written` bytes, and
@@ -70,7 +72,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
 
     /// Shows a frame to the client, and says whether the client is done with it.
     #[inline]
-    pub(super) fn offer(&self, client: Client<'a>, frame: &[u8]) -> bool {
+    pub(super) fn offer(&self, client: Client<'_>, frame: &[u8]) -> bool {
         self.offering.set(true);
         let taken = client.offer(frame);
         if taken {
@@ -95,9 +97,15 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     }
 
     /// Gives the device every spare receive buffer that the queue has room for.
+    ///
+    /// If it wants headers apart, they are cut off here, for good: any device takes buffers like this.
+    /// There are as many spare headers as spare buffers without, and these lie on top.
     pub(super) fn post_spare(&self) {
-        while let Some(rest) = self.spare.pop() {
-            let header = self.spare_headers.pop();
+        while let Some(mut rest) = self.spare.pop() {
+            let mut header = self.spare_headers.pop();
+            if self.headers_apart.get() && header.is_none() {
+                header = rest.split_off_mut(..self.format.get().len);
+            }
             if !self.post(ReceiveBuffer { header, rest }) {
                 break;
             }
@@ -111,14 +119,16 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     /// posted becomes a spare then, and goes there.
     #[inline(never)]
     pub(super) fn post(&self, buffer: ReceiveBuffer) -> bool {
+        let queue = self.receive_queue;
         let left = match buffer.header {
-            None => {
-                let provided = self.receive_queue.provide_writable(buffer.rest, 0);
-                provided.map_err(|(_, rest)| ReceiveBuffer { header: None, rest })
+            None => queue
+                .provide_writable(buffer.rest, 0)
+                .map_err(|(_, rest)| ReceiveBuffer { header: None, rest }),
+            Some(header) => {
+                let pieces = [header, buffer.rest]
+                    .map(|piece| VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(piece)));
+                pair::lend(queue, pieces).map_err(ReceiveBuffer::from)
             }
-            Some(header) => ReceiveBuffer::lend_pieces(header, buffer.rest, |chain| {
-                self.receive_queue.provide(chain, 0)
-            }),
         };
         left.map_err(|buffer| self.keep(buffer)).is_ok()
     }
@@ -128,23 +138,5 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
             self.spare_headers.push(header);
         }
         self.spare.push(buffer.rest);
-    }
-
-    /// Cuts the header off each receive buffer, for good: all are spares now, and any device takes
-    /// them like this.
-    pub(super) fn set_headers_apart(&self) {
-        if self.headers_apart.replace(true) {
-            return;
-        }
-        let whole = BufferStack::<DEPTH>::new();
-        while let Some(buffer) = self.spare.pop() {
-            whole.push(buffer);
-        }
-        while let Some(buffer) = whole.pop() {
-            if let Some((header, rest)) = buffer.split_at_mut_checked(self.format.get().len) {
-                self.spare_headers.push(header);
-                self.spare.push(rest);
-            }
-        }
     }
 }

@@ -15,18 +15,9 @@ pub(super) const MAX_TABLE_LEN: usize = 2 * size_of::<u32>() + 6 * MAX_ADDRESSES
 pub(super) struct StoredFilter {
     pub(super) promiscuous: Cell<bool>,
     pub(super) all_multicast: Cell<bool>,
-    /// Unicast addresses, then multicast addresses.
-    addresses: Cell<[[u8; 6]; MAX_ADDRESSES]>,
-    unicast: Cell<usize>,
-    multicast: Cell<usize>,
-}
-
-/// Copies addresses to the first places, which are taken away.
-#[cfg(feature = "ethernet-adapter")]
-fn copy_to(places: &mut &mut [[u8; 6]], addresses: &[[u8; 6]]) {
-    if let Some(first) = places.split_off_mut(..addresses.len()) {
-        first.copy_from_slice(addresses);
-    }
+    /// Unicast addresses, then multicast addresses, as the device reads them.
+    table: Cell<[u8; MAX_TABLE_LEN]>,
+    table_len: Cell<usize>,
 }
 
 impl StoredFilter {
@@ -34,56 +25,45 @@ impl StoredFilter {
         Self {
             promiscuous: Cell::new(false),
             all_multicast: Cell::new(false),
-            addresses: Cell::new([[0; 6]; MAX_ADDRESSES]),
-            unicast: Cell::new(0),
-            multicast: Cell::new(0),
+            table: Cell::new([0; MAX_TABLE_LEN]),
+            table_len: Cell::new(0),
         }
     }
 
     /// Remembers a filter, or a wider one if there is not enough room.
     #[cfg(feature = "ethernet-adapter")]
     pub(super) fn store(&self, filter: &kernel::hil::ethernet_adapter::ReceiveFilter<'_>) {
-        let mut addresses = self.addresses.get();
-        let unicast_fits = filter.unicast.len() <= addresses.len();
-        let unicast = if unicast_fits { filter.unicast } else { &[] };
-        let mut places = &mut addresses[..];
-        copy_to(&mut places, unicast);
-        let multicast_fits = filter.multicast.len() <= places.len();
-        let multicast = if multicast_fits {
-            filter.multicast
-        } else {
-            &[]
-        };
-        copy_to(&mut places, multicast);
-        self.addresses.set(addresses);
-        self.unicast.set(unicast.len());
-        self.multicast.set(multicast.len());
-        self.promiscuous.set(filter.promiscuous || !unicast_fits);
-        self.all_multicast
-            .set(filter.all_multicast || !multicast_fits);
+        self.promiscuous.set(filter.promiscuous);
+        self.all_multicast.set(filter.all_multicast);
+        let mut table = [0; MAX_TABLE_LEN];
+        let mut rest = &mut table[..];
+        let mut room = MAX_ADDRESSES;
+        let kinds = [
+            (filter.unicast, &self.promiscuous),
+            (filter.multicast, &self.all_multicast),
+        ];
+        for (mut addresses, all) in kinds {
+            match room.checked_sub(addresses.len()) {
+                Some(left) => room = left,
+                None => {
+                    addresses = &[];
+                    all.set(true);
+                }
+            }
+            let count = (addresses.len() as u32).to_le_bytes();
+            for bytes in [&count, addresses.as_flattened()] {
+                if let Some(place) = rest.split_off_mut(..bytes.len()) {
+                    place.copy_from_slice(bytes);
+                }
+            }
+        }
+        self.table_len.set(MAX_TABLE_LEN.saturating_sub(rest.len()));
+        self.table.set(table);
     }
 
-    /// Writes the addresses as the device reads them, and returns how many bytes that takes.
-    pub(super) fn write_table(&self, place: &mut [u8]) -> Option<usize> {
-        let addresses = self.addresses.get();
-        let addresses = addresses.iter();
-        let (unicast, multicast) = (self.unicast.get(), self.multicast.get());
-        let mut len = 0;
-        let mut put = |bytes: &[u8]| {
-            let end = bytes.len().checked_add(len)?;
-            place.get_mut(len..end)?.copy_from_slice(bytes);
-            len = end;
-            Some(())
-        };
-        put(&(unicast as u32).to_le_bytes())?;
-        for address in addresses.clone().take(unicast) {
-            put(address)?;
-        }
-        put(&(multicast as u32).to_le_bytes())?;
-        for address in addresses.skip(unicast).take(multicast) {
-            put(address)?;
-        }
-        Some(len)
+    /// The addresses, and how many bytes they take.
+    pub(super) fn table(&self) -> ([u8; MAX_TABLE_LEN], usize) {
+        (self.table.get(), self.table_len.get())
     }
 }
 
@@ -97,6 +77,11 @@ mod tests {
         (0..count).map(|n| [first, 0, 0, 0, 0, n as u8]).collect()
     }
 
+    fn written(filter: &StoredFilter) -> Vec<u8> {
+        let (table, len) = filter.table();
+        table[..len].to_vec()
+    }
+
     fn store(unicast: usize, multicast: usize) -> (StoredFilter, Vec<u8>) {
         let filter = StoredFilter::new();
         filter.store(&ReceiveFilter {
@@ -105,9 +90,8 @@ mod tests {
             unicast: &addresses(2, unicast),
             multicast: &addresses(1, multicast),
         });
-        let mut place = [0xEE; MAX_TABLE_LEN];
-        let len = filter.write_table(&mut place).unwrap();
-        (filter, place[..len].to_vec())
+        let written = written(&filter);
+        (filter, written)
     }
 
     fn table(unicast: usize, multicast: usize) -> Vec<u8> {
@@ -146,17 +130,7 @@ mod tests {
             unicast: &[],
             multicast: &addresses(1, 1),
         });
-        let mut place = [0; MAX_TABLE_LEN];
-        assert_eq!(filter.write_table(&mut place), Some(14));
-        assert_eq!(place[..14], table(0, 1));
+        assert_eq!(written(&filter), table(0, 1));
         assert!(!filter.promiscuous.get() && !filter.all_multicast.get());
-    }
-
-    #[test]
-    fn a_place_that_is_too_short_is_not_overrun() {
-        let (filter, written) = store(2, 1);
-        for len in 0..written.len() {
-            assert_eq!(filter.write_table(&mut std::vec![0; len]), None);
-        }
     }
 }

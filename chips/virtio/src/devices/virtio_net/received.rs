@@ -3,9 +3,7 @@
 //! Memory for a received frame, and what the device has written to it.
 
 use super::header::{HEADER_LEN, HeaderFormat};
-use crate::queues::QueueError;
-use crate::queues::split_queue::{VirtqueueBuffer, VirtqueueReturnBuffer};
-use kernel::utilities::leasable_buffer::SubSliceMut;
+use super::pair::Pair;
 
 /// Memory for a header and a frame: in one piece, or with the header in a piece of its own.
 pub(super) struct ReceiveBuffer {
@@ -13,41 +11,12 @@ pub(super) struct ReceiveBuffer {
     pub(super) rest: &'static mut [u8],
 }
 
-impl ReceiveBuffer {
-    /// Takes the buffer out of a chain, in the two pieces in which it was lent.
-    pub(super) fn take_from(chain: &mut [Option<VirtqueueReturnBuffer<'static>>]) -> Option<Self> {
-        let mut pieces = chain.iter_mut().filter_map(Option::take).map(|returned| {
-            match returned.virtqueue_buffer {
-                VirtqueueBuffer::DeviceWriteable(window) => window.take(),
-                VirtqueueBuffer::DeviceReadable(_) => &mut [],
-            }
-        });
-        Some(Self {
-            header: pieces.next(),
-            rest: pieces.next()?,
-        })
-    }
-
-    /// Lends two pieces by `provide`, or puts the buffer together again.
-    pub(super) fn lend_pieces(
-        header: &'static mut [u8],
-        rest: &'static mut [u8],
-        provide: impl FnOnce(&mut [Option<VirtqueueBuffer<'static>>]) -> Result<(), QueueError>,
-    ) -> Result<(), Self> {
-        let mut chain = [header, rest]
-            .map(|piece| Some(VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(piece))));
-        if provide(&mut chain).is_ok() {
-            return Ok(());
-        }
-        // A queue that refuses a chain leaves it where it is.
-        let [header, rest] = chain.map(|piece| match piece {
-            Some(VirtqueueBuffer::DeviceWriteable(window)) => window.take(),
-            _ => &mut [],
-        });
-        Err(Self {
+impl From<Pair> for ReceiveBuffer {
+    fn from([header, rest]: Pair) -> Self {
+        Self {
             header: Some(header),
             rest,
-        })
+        }
     }
 }
 
@@ -121,8 +90,21 @@ impl Received {
     /// Copies the bytes of the frame to the start of `place`, and returns how many there are. `None` if
     /// they do not fit.
     pub(super) fn copy_to(&self, place: &mut [u8]) -> Option<usize> {
+        self.copy(self.start as usize, self.end as usize, place)
+    }
+
+    /// The header at the start of the buffer, wherever it is cut.
+    pub(super) fn header(&self, format: HeaderFormat) -> HeaderBytes {
+        let mut bytes = [0; HEADER_LEN];
+        let written = format.len.min(self.end as usize);
+        let len = self.copy(0, written, &mut bytes).unwrap_or(0);
+        HeaderBytes { bytes, len }
+    }
+
+    /// Copies some bytes, counted over both pieces.
+    #[inline(never)]
+    fn copy(&self, start: usize, end: usize, place: &mut [u8]) -> Option<usize> {
         let cut = self.first_piece().len();
-        let (start, end) = (self.start as usize, self.end as usize);
         let pieces = [
             self.first_piece().get(start.min(cut)..end.min(cut)),
             self.buffer
@@ -138,19 +120,6 @@ impl Received {
             len = len.saturating_add(piece.len());
         }
         Some(len)
-    }
-
-    /// The header at the start of the buffer, wherever it is cut.
-    pub(super) fn header(&self, format: HeaderFormat) -> HeaderBytes {
-        let mut bytes = [0; HEADER_LEN];
-        let written = format.len.min(self.end as usize);
-        let pieces = self.first_piece().iter().chain(self.buffer.rest.iter());
-        let len = bytes
-            .iter_mut()
-            .zip(pieces.take(written))
-            .map(|(place, byte)| *place = *byte)
-            .count();
-        HeaderBytes { bytes, len }
     }
 
     pub(super) fn into_buffer(self) -> ReceiveBuffer {

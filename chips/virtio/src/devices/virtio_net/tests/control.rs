@@ -332,7 +332,7 @@ fn a_card_that_never_answers_is_told_nothing_any_more_and_works() {
                 card.rig.transport.poll();
             }
         }
-        assert_eq!(card.rig.driver.accepted.get() & features::CTRL_VQ, 0);
+        assert_eq!(card.rig.device.accepted.get() & features::CTRL_VQ, 0);
         assert_eq!(card.filter(false, &[]), Err(ErrorCode::NOSUPPORT));
         for _ in 0..2 * POLLS_IN_A_SECOND {
             card.rig.transport.poll();
