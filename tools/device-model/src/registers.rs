@@ -200,7 +200,9 @@ impl Registers {
     }
 }
 
-impl RegisterAccess for &'static Registers {
+// SAFETY: queues and buffers are accessed by a `Half` alone, which has the addresses that were written here, and
+// which `reset` takes away whenever zero is written to the status, whatever is read of it.
+unsafe impl RegisterAccess for &'static Registers {
     fn read(&self, register: Readable) -> u32 {
         self.noise.twist(self.honest(register))
     }

@@ -35,13 +35,15 @@ pub use ring_queue::RingQueue;
 
 /// One virtqueue, as the transport sees it.
 pub trait Virtqueue {
-    /// Picks a number of elements, at most `device_max_elements`; zero if none will do.
+    /// Picks a number of elements, at most `device_max_elements`; zero if none will do, as for a queue that
+    /// another device may know.
     fn negotiate_queue_size(&self, device_max_elements: usize) -> usize;
 
     /// Clears the queue's memory and prepares it as number `queue_number`, with `queue_elements`
     /// elements.
     ///
-    /// The device does not know the queue at this time: it never did, or was reset.
+    /// No device knows the queue at this time: none ever did, or it was reset. The queues of this crate
+    /// ignore the call otherwise.
     fn initialize(&self, queue_number: u32, queue_elements: usize);
 
     /// Says where in memory the three parts of the queue are.
@@ -87,8 +89,9 @@ pub trait Virtqueue {
     ///
     /// # Safety
     ///
-    /// The device has been reset, and was seen to have completed the reset, since it last knew this
-    /// queue: it accesses neither the queue nor the buffers in it.
+    /// The device for which the queue was [initialized](Self::initialize) last has been reset, and was seen
+    /// to have completed the reset, since it last knew this queue: it accesses neither the queue nor the
+    /// buffers in it.
     unsafe fn device_was_reset(&self) {}
 }
 

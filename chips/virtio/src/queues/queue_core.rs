@@ -57,6 +57,8 @@ pub(super) struct QueueCore<'a, 'b, F: DmaFence, R: Ring, B: Barriers> {
     pub(super) published: Cell<u32>,
     pub(super) notified: Cell<u32>,
     pub(super) taken: Cell<u32>,
+    /// Whether a device may know the queue: from an initialization to the reset that ends it.
+    known: Cell<bool>,
     /// Whether the device did not want to be notified of what was published last.
     withheld: Cell<bool>,
     /// What stopped the queue: the buffers stay until the device has been reset.
@@ -84,6 +86,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             published: Cell::new(0),
             notified: Cell::new(0),
             taken: Cell::new(0),
+            known: Cell::new(false),
             withheld: Cell::new(false),
             violation: Cell::new(None),
             events: QueueEvents::new(),
@@ -96,9 +99,25 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         self.state.set(self.state.get() & !UNATTENDED);
     }
 
+    /// Whether the queue can be initialized: no device knows it, and there is nothing in it.
+    pub(super) fn is_free(&self) -> bool {
+        !self.known.get() && self.chains.is_empty()
+    }
+
+    /// No device knows the queue from now on, until it is initialized again.
+    pub(super) fn forgotten(&self) {
+        self.known.set(false);
+    }
+
     /// Ends a scan that this is called from, and leaves the queue down if a client has not taken all
     /// buffers of a chain yet.
+    ///
+    /// A queue that a device may know stays as it is: the device would take what is provided next for
+    /// other chains, and go on writing to buffers that it has returned.
     pub(super) fn initialize(&self, number: u32, size: u16) {
+        if self.known.replace(true) {
+            return;
+        }
         self.state.set(0);
         self.violation.set(None);
         self.number.set(number);

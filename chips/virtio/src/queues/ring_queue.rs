@@ -122,10 +122,10 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
 impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
     for RingQueue<'_, '_, MAX_SIZE, F, R, B>
 {
-    /// None will do while chains are in the queue: it could not be cleared, and what the device would
-    /// find there is from before.
+    /// None will do while a device may know the queue, or chains are in it: it could not be cleared, and
+    /// what the device would find there is from before.
     fn negotiate_queue_size(&self, device_max_elements: usize) -> usize {
-        if self.core.chains.is_empty() {
+        if self.core.is_free() {
             self.suitable_size(device_max_elements)
         } else {
             0

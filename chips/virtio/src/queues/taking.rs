@@ -308,6 +308,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     pub(super) unsafe fn reclaim(&self) {
         self.state.set(0);
         self.violation.set(None);
+        self.forgotten();
         let mut from = 0;
         // A client that initializes the queue from inside the last call has a device for new chains.
         while self.is_down()

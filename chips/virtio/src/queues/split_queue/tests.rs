@@ -330,14 +330,23 @@ fn memory_is_cleared_at_every_initialization() {
 }
 
 #[test]
-fn a_queue_with_chains_at_the_device_is_not_initialized_again() {
+fn a_queue_that_a_device_may_know_is_not_initialized_again() {
     let rig = rig_with_two_chains();
-    assert_eq!(rig.queue.negotiate_queue_size(4), 0);
-    rig.queue.initialize(0, 4);
     let mut chain = [Some(writable(1))];
-    assert_eq!(rig.queue.provide(&mut chain, 0), Err(QueueError::NotReady));
+    for _ in 0..2 {
+        assert_eq!(rig.queue.negotiate_queue_size(4), 0);
+        rig.queue.initialize(7, 2);
+        assert_eq!((rig.queue.size(), rig.device.available_index()), (4, 2));
+    }
+    // Also when there is nothing in it.
+    let empty = Rig::<4>::new();
+    assert_eq!(empty.queue.negotiate_queue_size(4), 0);
+    empty.post(1, 0);
+    empty.queue.initialize(0, 4);
+    assert_eq!(empty.device.available_index(), 1);
     // SAFETY: the device is this test, and it is done.
     unsafe { rig.queue.device_was_reset() };
+    assert_eq!(rig.queue.provide(&mut chain, 0), Err(QueueError::NotReady));
     assert_eq!(rig.client.contexts().len(), 2);
     assert!(rig.client.take().iter().all(|chain| chain.reclaimed));
     assert_eq!(rig.queue.negotiate_queue_size(4), 4);
@@ -348,6 +357,8 @@ fn a_queue_with_chains_at_the_device_is_not_initialized_again() {
 #[test]
 fn a_smaller_queue_than_there_is_memory_for_works() {
     let rig = Rig::<8>::new();
+    // SAFETY: the device is this test, and knows nothing yet.
+    unsafe { rig.queue.device_was_reset() };
     rig.queue.initialize(0, 2);
     let device = crate::testing::split_device::SplitDevice::new(rig.queue.physical_addresses(), 2);
     for round in 0..5 {

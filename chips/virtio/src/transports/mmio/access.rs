@@ -78,7 +78,17 @@ pub enum Writable {
 }
 
 /// One device's register window.
-pub trait RegisterAccess {
+///
+/// # Safety
+///
+/// The addresses that are written here are those of queues, and the transport gives the buffers in them
+/// back to their owners on the word of the status. So what is behind an implementation is a device, or
+/// behaves like one towards memory:
+///
+/// - It accesses the memory of a queue, and buffers while they are available there, in the direction for
+///   which they were lent; and no other memory.
+/// - When `Status` reads zero after zero was written to it, that is over, until a queue is set up anew.
+pub unsafe trait RegisterAccess {
     /// Reads a register.
     fn read(&self, register: Readable) -> u32;
 
@@ -121,7 +131,10 @@ fn configuration_field<T: Copy>(
 }
 
 // Each match below folds into one access, because the register is a constant at every call.
-impl RegisterAccess for StaticRef<VirtIOMMIODeviceRegisters> {
+//
+// SAFETY: whoever makes a `StaticRef` vouches for what lies there: memory, behind which nothing is, or the
+// window of a device. Each register is the one of the device at that address.
+unsafe impl RegisterAccess for StaticRef<VirtIOMMIODeviceRegisters> {
     #[inline(always)]
     fn read(&self, register: Readable) -> u32 {
         match register {

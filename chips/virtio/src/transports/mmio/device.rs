@@ -42,6 +42,9 @@ pub struct VirtIOMMIODevice<
     pub(super) owed_notifications: Cell<u32>,
     pub(super) driver: Cell<Option<&'static dyn VirtIODeviceDriver>>,
     pub(super) queues: Cell<&'static [&'static dyn Virtqueue]>,
+    /// Queues that the device may know, one bit each: they are this transport's until it has reset the
+    /// device.
+    pub(super) set_up: Cell<u32>,
     pub(super) line: Cell<Option<&'static dyn InterruptLine>>,
     pub(super) storm: StormGuard,
     pub(super) poller: Cell<Option<&'static dyn PollRequest>>,
@@ -82,6 +85,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             owed_notifications: Cell::new(0),
             driver: Cell::new(None),
             queues: Cell::new(&[]),
+            set_up: Cell::new(0),
             line: Cell::new(None),
             storm: StormGuard::new(),
             poller: Cell::new(None),

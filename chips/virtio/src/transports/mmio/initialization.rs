@@ -16,7 +16,8 @@ use crate::transports::configuration::Configuration;
 /// still not done after this many is given up.
 const RESET_POLLS: usize = 10_000;
 
-/// Notifications that come too early are noted in a word with one bit for each queue.
+/// Which queues are set up, and notifications that come too early, are noted in words with one bit for
+/// each queue.
 const MAX_QUEUES: usize = 32;
 
 impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
@@ -197,6 +198,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         }
         let size_word = u32::try_from(size).map_err(|_| unavailable)?;
         self.registers.write(Writable::QueueNum, size_word);
+        self.set_up.set(self.set_up.get() | 1 << number);
         queue.initialize(number, size);
 
         let parts = queue.physical_addresses();
@@ -249,11 +251,15 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             self.life.reset_confirmed();
             self.barriers.registers_and_memory();
             self.reclaiming.set(true);
-            for queue in self.queues.get() {
-                // SAFETY: the status has read zero since the device last knew this queue, which is
-                // how it reports that a reset is complete (2.4.1). It was not set up again since, nor
-                // is it from inside a call for the queues before: that takes another reset.
-                unsafe { queue.device_was_reset() };
+            let set_up = self.set_up.take();
+            for (number, queue) in self.queues.get().iter().enumerate() {
+                if set_up & 1 << number != 0 {
+                    // SAFETY: this transport initialized the queue, for its device. The status has read zero
+                    // since the device last knew it, which is how it reports that a reset is complete
+                    // (2.4.1). It was not set up again since, nor is it from inside a call for the queues
+                    // before: that takes another reset.
+                    unsafe { queue.device_was_reset() };
+                }
             }
             self.reclaiming.set(false);
         }

@@ -19,6 +19,7 @@ use crate::transports::{VirtIOInitializationError as Error, VirtIOTransport};
 mod features;
 mod legacy;
 mod recovery;
+mod sharing;
 
 type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
 
@@ -417,13 +418,16 @@ fn queues_that_are_notified_before_the_start_hear_of_it_once_after_it() {
 
 #[test]
 fn as_many_queues_are_taken_as_can_be_told_apart() {
+    fn queues<const N: usize>() -> &'static [&'static dyn Virtqueue] {
+        leak([(); N].map(|()| queue::<4>(Probe::new()) as &'static dyn Virtqueue))
+    }
     let mut rig = Rig::new();
     rig.device.number_of_queues.set(40);
-    rig.queues = leak([rig.queue as &'static dyn Virtqueue; 32]);
+    rig.queues = queues::<32>();
     assert!(rig.initialize().is_ok());
     let mut rig = Rig::new();
     rig.device.number_of_queues.set(40);
-    rig.queues = leak([rig.queue as &'static dyn Virtqueue; 33]);
+    rig.queues = queues::<33>();
     rig.assert_untouched(Error::VirtqueueNotAvailable(32));
 }
 
