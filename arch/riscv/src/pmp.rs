@@ -82,7 +82,7 @@ impl Pmp {
         // Downwards: after a restart a pair still covers what a process had, and its upper border,
         // set first, closes it.
         for (index, value) in plan.addresses.into_iter().enumerate().rev() {
-            addresses.write(index, value);
+            write_address(&addresses, index, value);
         }
         for index in 0..4 {
             configurations.write(index, plan.config_word(index));
@@ -151,13 +151,19 @@ impl Pmp {
         let mut entry = FIRST_USER_ENTRY;
         for (old, new) in current.into_iter().zip(wanted) {
             move_pair(old, new, |offset, value| {
-                self.addresses.write(entry + offset, value)
+                write_address(&self.addresses, entry + offset, value)
             });
             entry += 2;
         }
         fence_translations();
         self.loaded.set(config.number);
     }
+}
+
+/// By a call, since an index at run time takes an instruction per register.
+#[inline(never)]
+fn write_address(addresses: &PmpAddresses, index: usize, value: u32) {
+    addresses.write(index, value);
 }
 
 /// Drops translations that were cached under the previous rules.

@@ -59,6 +59,11 @@ impl<'b> Text<'b> {
         self.push_bytes(text.as_bytes());
     }
 
+    #[inline(never)]
+    pub(crate) fn end_line(&mut self) {
+        self.push("\r\n");
+    }
+
     /// Adds `0x` and the number in lower-case digits, without leading zeros.
     #[inline(never)]
     pub(crate) fn push_hex(&mut self, number: u32) {

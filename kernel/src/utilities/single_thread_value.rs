@@ -8,21 +8,21 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::platform::chip::ThreadIdProvider;
 
 /// Nothing is stored, and anyone may start to.
-const OPEN: u8 = 0;
+const OPEN: usize = 0;
 /// A thread is storing a value. On targets without atomic operations this is never seen.
 #[cfg(target_has_atomic = "ptr")]
-const FILLING: u8 = 1;
+const FILLING: usize = 1;
 /// A value is stored and stays.
-const BOUND: u8 = 2;
+const BOUND: usize = 2;
 
 /// A place for one value, which belongs to the thread that stores it.
 pub struct SingleThreadValue<T> {
-    state: AtomicU8,
+    state: AtomicUsize,
     content: UnsafeCell<MaybeUninit<Bound<T>>>,
 }
 
@@ -44,7 +44,7 @@ impl<T> SingleThreadValue<T> {
     /// Creates a place without a value.
     pub const fn new() -> Self {
         Self {
-            state: AtomicU8::new(OPEN),
+            state: AtomicUsize::new(OPEN),
             content: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }

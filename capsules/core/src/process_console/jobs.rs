@@ -55,7 +55,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
                 text.push("Usage: ");
                 text.push(name);
                 text.push(built_in(name).map_or("", BuiltIn::arguments));
-                text.push("\r\n");
+                text.end_line();
                 Step::Done
             }
             Job::Act { action, next, any } => {
@@ -147,7 +147,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
         ] {
             text.push(label);
             text.push_decimal(number);
-            text.push("\r\n");
+            text.end_line();
         }
         Step::Done
     }
@@ -163,7 +163,7 @@ impl<C: ProcessManagementCapability + ProcessStartCapability> ProcessConsole<'_,
             text.push("-dev");
             text.push_decimal(kernel::KERNEL_PRERELEASE_VERSION.into());
         }
-        text.push("\r\n");
+        text.end_line();
         let addresses = &self.board.addresses;
         write_region("text", &addresses.text, text);
         write_region("rodata", &addresses.read_only_data, text);
@@ -183,7 +183,7 @@ fn go_on(found: bool, any: &mut bool, name: &str, text: &mut Text<'_>) -> Step {
     if !*any {
         text.push("No process named ");
         text.push(name);
-        text.push("\r\n");
+        text.end_line();
     }
     Step::Done
 }
@@ -195,7 +195,7 @@ fn write_outcome(process: &dyn Process, text: &mut Text<'_>) {
     text.push_decimal(process.processid().id());
     text.push("): ");
     write_state(process.get_state(), text);
-    text.push("\r\n");
+    text.end_line();
 }
 
 fn write_help(next: &mut usize, board: &[&dyn ConsoleCommand], text: &mut Text<'_>) -> Step {
@@ -212,7 +212,7 @@ fn write_help(next: &mut usize, board: &[&dyn ConsoleCommand], text: &mut Text<'
     };
     text.pad(start, 16);
     text.push(help);
-    text.push("\r\n");
+    text.end_line();
     *next = next.saturating_add(1);
     Step::More
 }

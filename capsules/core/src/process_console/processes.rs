@@ -39,10 +39,21 @@ impl<'t, 'b> Row<'t, 'b> {
     fn cell(&mut self, write: impl FnOnce(&mut Text<'b>)) {
         let start = self.text.len();
         write(self.text);
+        self.end(start);
+    }
+
+    /// Ends the cell that began at `start`.
+    #[inline(never)]
+    fn end(&mut self, start: usize) {
         match self.columns.next() {
             Some((_, width)) if *width > 0 => self.text.pad(start, *width),
-            _ => self.text.push("\r\n"),
+            _ => self.text.end_line(),
         }
+    }
+
+    #[inline(never)]
+    fn number(&mut self, number: usize) {
+        self.cell(|text| text.push_decimal(number));
     }
 }
 
@@ -56,15 +67,15 @@ pub(super) fn write_header(text: &mut Text<'_>) {
 /// Writes the row of `process`, which uses `grants` (allocated, all).
 pub(super) fn write_row(process: &dyn Process, grants: (usize, usize), text: &mut Text<'_>) {
     let mut row = Row::new(text);
-    row.cell(|text| text.push_decimal(process.processid().id()));
+    row.number(process.processid().id());
     row.cell(|text| {
         // `Text` cuts instead of failing.
         let _ = write!(text, "{}", process.short_app_id());
     });
     row.cell(|text| write_name(process.get_process_name(), text));
-    row.cell(|text| text.push_decimal(process.debug_timeslice_expiration_count()));
-    row.cell(|text| text.push_decimal(process.debug_syscall_count()));
-    row.cell(|text| text.push_decimal(process.get_restart_count()));
+    row.number(process.debug_timeslice_expiration_count());
+    row.number(process.debug_syscall_count());
+    row.number(process.get_restart_count());
     row.cell(|text| {
         text.push_decimal(grants.0);
         text.push("/");

@@ -70,6 +70,8 @@ impl<'a> Hold<'a> {
     }
 
     /// Has the timer come, which it does sooner at first.
+    #[cold]
+    #[inline(never)]
     pub(super) fn arm(&self) {
         if !self.armed.replace(true) {
             let round = u32::from(self.idle_rounds.get().min(LONGEST_WAIT_ROUND));
