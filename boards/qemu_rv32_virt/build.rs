@@ -8,6 +8,10 @@ fn main() {
     if bare_metal {
         let directory = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo::rustc-link-arg-bins=-T{directory}/layout.ld");
+        // The arithmetic of signatures has frames of 5 KiB.
+        if std::env::var_os("CARGO_FEATURE_CREDENTIALS_ECDSA_P256").is_some() {
+            println!("cargo::rustc-link-arg-bins=--defsym=_guard_size=8192");
+        }
         // Functions of different types are often the same code.
         println!("cargo::rustc-link-arg-bins=--icf=all");
     }
