@@ -98,6 +98,24 @@ fn build(workspace: &Workspace, apps: &[&str]) -> Vec<PlacedObject> {
     bundle.unwrap_or_else(|error| panic!("{error}")).objects()
 }
 
+/// Finds the header entry of type `kind` in an app's object, and returns the offset of its data.
+///
+/// # Panics
+///
+/// There is none.
+#[must_use]
+pub fn header_entry(object: &[u8], kind: u16) -> usize {
+    let half = |offset: usize| u16::from_le_bytes([object[offset], object[offset + 1]]);
+    let mut offset = 16;
+    while offset < usize::from(half(2)) {
+        if half(offset) == kind {
+            return offset + 4;
+        }
+        offset += 4 + usize::from(half(offset + 2)).next_multiple_of(4);
+    }
+    panic!("the header has no entry of type {kind}")
+}
+
 /// A board that has not been started yet: by default with the first of [`cpus`], without devices and apps.
 pub struct Board<'a> {
     qemu: &'a Qemu,

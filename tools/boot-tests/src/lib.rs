@@ -19,7 +19,9 @@ mod stack_gauge;
 mod transcript;
 mod virtio_listing;
 
-pub use board::{Board, MUTE_ENTROPY, app_objects, cpus, each_qemu, kernel, kernel_variant};
+pub use board::{
+    Board, MUTE_ENTROPY, app_objects, cpus, each_qemu, header_entry, kernel, kernel_variant,
+};
 pub use debugger::Debugger;
 pub use gdb::{Gdb, symbol};
 pub use guest::Guest;

@@ -6,24 +6,11 @@ use board_runner::credential::Maker;
 use board_runner::flash_image::{self, PlacedObject};
 use board_runner::tbf_object::seal;
 use board_runner::workspace::Workspace;
-use boot_tests::{Board, Guest, app_objects, each_qemu};
+use boot_tests::{Board, Guest, app_objects, each_qemu, header_entry};
 use p256::ecdsa::SigningKey;
 
 const NAME: u16 = 3;
 const PROGRAM: u16 = 9;
-
-/// Finds the header entry of type `kind` and returns the offset of its data.
-fn entry(object: &[u8], kind: u16) -> usize {
-    let half = |offset: usize| u16::from_le_bytes([object[offset], object[offset + 1]]);
-    let mut offset = 16;
-    while offset < usize::from(half(2)) {
-        if half(offset) == kind {
-            return offset + 4;
-        }
-        offset += 4 + usize::from(half(offset + 2)).next_multiple_of(4);
-    }
-    panic!("the header has no entry of type {kind}")
-}
 
 /// What is done to an app before it is put into flash.
 type Treatment<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
@@ -143,9 +130,9 @@ fn of_two_versions_of_an_app_the_newer_runs() {
     let digest = Maker::Sha256;
     let version = |object: &mut Vec<u8>, version: u32| {
         // Both have a name of five letters; from now on it is the same.
-        let name = entry(object, NAME);
+        let name = header_entry(object, NAME);
         object[name..name + 5].copy_from_slice(b"hello");
-        let program = entry(object, PROGRAM);
+        let program = header_entry(object, PROGRAM);
         object[program + 16..program + 20].copy_from_slice(&version.to_le_bytes());
         seal(object);
         add(&digest, object);

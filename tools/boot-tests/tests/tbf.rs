@@ -5,20 +5,7 @@
 use board_runner::flash_image::{self, PlacedObject};
 use board_runner::memory_map::FLASH;
 use board_runner::tbf_object::seal;
-use boot_tests::{Board, app_objects, each_qemu};
-
-/// Finds the header entry of type `kind` and returns the offset of its data.
-fn entry(object: &[u8], kind: u16) -> usize {
-    let half = |offset: usize| u16::from_le_bytes([object[offset], object[offset + 1]]);
-    let mut offset = 16;
-    while offset < usize::from(half(2)) {
-        if half(offset) == kind {
-            return offset + 4;
-        }
-        offset += 4 + usize::from(half(offset + 2)).next_multiple_of(4);
-    }
-    panic!("the header has no entry of type {kind}")
-}
+use boot_tests::{Board, app_objects, each_qemu, header_entry};
 
 fn put(object: &mut [u8], offset: usize, value: u32) {
     object[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
@@ -55,7 +42,7 @@ fn a_wrong_checksum_is_reported() {
 #[test]
 fn a_wrong_flash_address_is_reported_with_the_one_it_wants() {
     let damage = |object: &mut Vec<u8>| {
-        let addresses = entry(object, FIXED_ADDRESSES);
+        let addresses = header_entry(object, FIXED_ADDRESSES);
         put(object, addresses + 4, 0x8018_0080);
         seal(object);
     };
@@ -65,7 +52,7 @@ fn a_wrong_flash_address_is_reported_with_the_one_it_wants() {
 #[test]
 fn a_wrong_ram_address_is_reported_with_the_one_it_wants() {
     let damage = |object: &mut Vec<u8>| {
-        let addresses = entry(object, FIXED_ADDRESSES);
+        let addresses = header_entry(object, FIXED_ADDRESSES);
         put(object, addresses, 0x8010_0000);
         seal(object);
     };
@@ -76,7 +63,7 @@ fn a_wrong_ram_address_is_reported_with_the_one_it_wants() {
 fn a_demand_for_more_ram_than_there_is_is_reported() {
     let damage = |object: &mut Vec<u8>| {
         for kind in [1, PROGRAM] {
-            let ram = entry(object, kind) + 8;
+            let ram = header_entry(object, kind) + 8;
             put(object, ram, 0x0020_0000);
         }
         seal(object);
@@ -88,7 +75,7 @@ fn a_demand_for_more_ram_than_there_is_is_reported() {
 fn an_impossible_entry_point_is_reported() {
     let damage = |object: &mut Vec<u8>| {
         for kind in [1, PROGRAM] {
-            let start = entry(object, kind);
+            let start = header_entry(object, kind);
             put(object, start, 0x7FFF_FFFC);
         }
         seal(object);

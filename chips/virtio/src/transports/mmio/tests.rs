@@ -26,6 +26,14 @@ type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
 const USED: u32 = 1;
 const CONFIGURATION: u32 = 2;
 
+const CALLS_OF_AN_INITIALIZATION: [&str; 5] = [
+    "examine",
+    "negotiate",
+    "configure",
+    "before start",
+    "after start",
+];
+
 /// A driver that answers as told and notes when it is called.
 struct Driver {
     transport: &'static Transport,
@@ -218,16 +226,7 @@ fn initialization_takes_the_steps_in_order() {
         rig.device.written(Writable::Status),
         [0, 1, 1 | 2, 1 | 2 | 8, STARTED]
     );
-    assert_eq!(
-        rig.driver.calls.take(),
-        [
-            "examine",
-            "negotiate",
-            "configure",
-            "before start",
-            "after start"
-        ]
-    );
+    assert_eq!(rig.driver.calls.take(), CALLS_OF_AN_INITIALIZATION);
     let order: Vec<_> = rig.device.writes.borrow().iter().map(|w| w.0).collect();
     let at = |register| order.iter().position(|r| *r == register).unwrap();
     assert!(at(Writable::QueueSel) < at(Writable::QueueNum));

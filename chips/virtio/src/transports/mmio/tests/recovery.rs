@@ -69,6 +69,17 @@ impl Rig {
         }
     }
 
+    /// Has the device use a chain and `then` something happen, many times.
+    fn use_chains(&self, times: usize, then: impl Fn()) {
+        let queue = self.device.queue(0);
+        for round in 0..times {
+            self.post(round);
+            let chain = queue.pop().unwrap();
+            queue.return_used(chain.head.into(), 0);
+            then();
+        }
+    }
+
     fn poll(&self) -> bool {
         self.transport.poll()
     }
@@ -99,16 +110,7 @@ fn a_broken_device_is_brought_back_and_serves_again() {
     assert!(rig.poll());
     assert!(rig.transport.is_running());
     assert_eq!(rig.device.status.get(), STARTED);
-    assert_eq!(
-        rig.driver.calls.take(),
-        [
-            "examine",
-            "negotiate",
-            "configure",
-            "before start",
-            "after start"
-        ]
-    );
+    assert_eq!(rig.driver.calls.take(), CALLS_OF_AN_INITIALIZATION);
     let counters = rig.transport.counters();
     assert_eq!(
         (counters.broken, counters.attempts, counters.recoveries),
@@ -238,13 +240,7 @@ fn a_halted_device_stays_halted() {
 fn nothing_is_polled_while_there_is_nothing_to_wait_for() {
     let rig = Rig::running();
     let requests = rig.with_poller();
-    let queue = rig.device.queue(0);
-    for round in 0..10 {
-        rig.post(round);
-        let chain = queue.pop().unwrap();
-        queue.return_used(chain.head.into(), 0);
-        rig.interrupt(USED);
-    }
+    rig.use_chains(10, || rig.interrupt(USED));
     assert_eq!(requests.0.get(), 0);
     rig.device.reads.take();
     assert!(!rig.poll());
@@ -443,13 +439,7 @@ fn a_masked_device_without_causes_is_served_too() {
 fn interrupts_with_work_are_no_storm() {
     let rig = Rig::running();
     let line = rig.with_line();
-    let queue = rig.device.queue(0);
-    for round in 0..ROUNDS {
-        rig.post(round);
-        let chain = queue.pop().unwrap();
-        queue.return_used(chain.head.into(), 0);
-        rig.interrupt(USED);
-    }
+    rig.use_chains(ROUNDS, || rig.interrupt(USED));
     assert_eq!(line.changes.get(), 0);
     assert_eq!(rig.client.contexts().len(), ROUNDS);
 }
@@ -458,14 +448,10 @@ fn interrupts_with_work_are_no_storm() {
 fn interrupts_for_what_the_driver_found_before_are_no_storm() {
     let rig = Rig::running();
     let line = rig.with_line();
-    let queue = rig.device.queue(0);
-    for round in 0..ROUNDS {
-        rig.post(round);
-        let chain = queue.pop().unwrap();
-        queue.return_used(chain.head.into(), 0);
+    rig.use_chains(ROUNDS, || {
         rig.queue.reap();
         rig.interrupt(USED);
-    }
+    });
     assert_eq!(line.changes.get(), 0);
     rig.interrupt(USED);
     assert_eq!(rig.transport.counters().empty, 1);
@@ -475,15 +461,11 @@ fn interrupts_for_what_the_driver_found_before_are_no_storm() {
 fn idle_interrupts_among_as_many_with_work_are_no_storm() {
     let rig = Rig::running();
     let line = rig.with_line();
-    let queue = rig.device.queue(0);
-    for round in 0..ROUNDS {
-        rig.post(round);
-        let chain = queue.pop().unwrap();
-        queue.return_used(chain.head.into(), 0);
+    rig.use_chains(ROUNDS, || {
         rig.interrupt(USED);
         // For a chain that the scan before has found already, as happens under load.
         rig.interrupt(USED);
-    }
+    });
     assert_eq!(line.changes.get(), 0);
     rig.storm();
     assert!(line.masked.get());
