@@ -177,6 +177,7 @@ fn border(out: &mut dyn Write, address: usize) -> fmt::Result {
     writeln!(out, " {address:#010x}  ---------------------------")
 }
 
+#[inline(never)]
 fn part(out: &mut dyn Write, name: &str, start: usize, end: usize) -> fmt::Result {
     writeln!(
         out,

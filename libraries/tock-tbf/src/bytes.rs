@@ -14,6 +14,7 @@ pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
         .map(|chunk| u16::from_le_bytes(*chunk))
 }
 
+#[inline(never)]
 pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes
         .get(offset..)?

@@ -200,18 +200,18 @@ impl Plan {
 }
 
 fn check(map: &KernelMap) -> Result<(), SetupError> {
-    for range in [map.rom, map.ram, map.devices, map.stack_guard] {
+    for range in [&map.rom, &map.ram, &map.devices, &map.stack_guard] {
         if !range.is_naturally_aligned() {
-            return Err(SetupError::NotNaturallyAligned(range));
+            return Err(SetupError::NotNaturallyAligned(*range));
         }
     }
     for (one, other) in [
-        (map.rom, map.ram),
-        (map.rom, map.devices),
-        (map.ram, map.devices),
+        (&map.rom, &map.ram),
+        (&map.rom, &map.devices),
+        (&map.ram, &map.devices),
     ] {
-        if one.overlaps(other) {
-            return Err(SetupError::Overlapping(one, other));
+        if one.overlaps(*other) {
+            return Err(SetupError::Overlapping(*one, *other));
         }
     }
     let text = map.text;

@@ -531,7 +531,7 @@ fn handed_over<'a, E, P: Path<'a, E>>(
 }
 
 /// Tells a process what became of its frame.
-#[inline(always)]
+#[inline(never)]
 fn report(
     app: &mut App,
     kernel_data: &GrantKernelData,

@@ -241,6 +241,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     }
 
     /// The card's address: the device's if it supplied a valid one, else the driver's own.
+    #[inline(never)]
     pub fn mac(&self) -> [u8; 6] {
         self.mac.get()
     }
