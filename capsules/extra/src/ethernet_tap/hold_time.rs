@@ -4,7 +4,8 @@
 //!
 //! The time is paid for: a process has some ahead, and earns more as time goes by. One that makes room
 //! again and again, and each time just before it would be given up, thus slows others down hardly more
-//! than one that never does.
+//! than one that never does. Nor does one that starts anew instead: who comes next to its place goes on
+//! with the account as it is.
 
 use super::retry::Retry;
 use super::switching::Ports;
@@ -60,15 +61,8 @@ impl<const N: usize> HoldTime<N> {
         without
     }
 
-    /// Has the time of these processes run from when it was last settled.
+    /// Has the time of these processes alone run from when it was last settled.
     pub(super) fn run(&self, holders: Ports) {
         self.holders.set(holders);
-    }
-
-    /// Gives a process what each has at first.
-    pub(super) fn forgive(&self, number: usize) {
-        if let Some(owed) = self.owed.get(number) {
-            owed.set(0);
-        }
     }
 }

@@ -236,6 +236,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         let mut others = self.members.present();
         others.remove(full);
         if !others.into_iter().any(|number| self.shares_slice(number)) {
+            self.hold_time.run(Ports::NONE);
             return true;
         }
         let mut patient = full;
@@ -271,7 +272,6 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             let mut stalled = self.hold.stalled.get();
             stalled.remove(Ports::only(number));
             self.hold.stalled.set(stalled);
-            self.hold_time.forgive(number);
             self.tell_demand();
         }
     }
