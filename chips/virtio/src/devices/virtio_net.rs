@@ -496,7 +496,6 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
 
     fn device_stopped(&self) {
         self.running.set(false);
-        self.control.stopped();
         self.watched.set(false);
         self.abandon_frame();
         self.link_may_have_changed();

@@ -87,8 +87,6 @@ pub(super) struct Control<'a> {
     in_use: Cell<bool>,
     /// What the device understands.
     understood: Cell<u8>,
-    /// Whether the device listens.
-    running: Cell<bool>,
     /// What it has not been told, or not since that changed.
     untold: Cell<u8>,
     /// What it is being told.
@@ -111,7 +109,6 @@ impl<'a> Control<'a> {
             memory: Cell::new(None),
             in_use: Cell::new(false),
             understood: Cell::new(0),
-            running: Cell::new(false),
             untold: Cell::new(0),
             current: Cell::new(None),
             filters: Cell::new(false),
@@ -167,7 +164,6 @@ impl<'a> Control<'a> {
     /// Notes that the device listens, and tells it what it should know. `own_address` is an address
     /// that it does not know.
     pub(super) fn started(&self, own_address: Option<[u8; 6]>) {
-        self.running.set(true);
         self.watch.restart();
         self.current.set(None);
         self.filter_failed.set(false);
@@ -178,10 +174,6 @@ impl<'a> Control<'a> {
         }
         self.untold.set(0);
         self.tell(untold);
-    }
-
-    pub(super) fn stopped(&self) {
-        self.running.set(false);
     }
 
     /// Whether the device can be told which frames to pass.
@@ -220,7 +212,7 @@ impl<'a> Control<'a> {
     fn send_next(&self) {
         let untold = self.untold.get();
         let next = TOPICS.into_iter().find(|topic| untold & topic.bit() != 0);
-        let (Some(topic), Some(queue), true) = (next, self.queue.get(), self.running.get()) else {
+        let (Some(topic), Some(queue)) = (next, self.queue.get()) else {
             return;
         };
         let Some([request, answer]) = self.memory.take() else {
@@ -241,7 +233,7 @@ impl<'a> Control<'a> {
                 queue.announce();
                 queue.watch();
             }
-            // It stays untold until the device is there again.
+            // The device is out of service: it is told all again when it is back.
             Err(memory) => self.memory.set(Some(memory)),
         }
     }
@@ -308,15 +300,13 @@ impl<'a> Control<'a> {
 
     /// How a request is doing.
     pub(super) fn check(&self) -> Progress {
-        match self.queue.get() {
-            Some(queue) if self.is_in_use() => {
-                let progress = self.watch.check(queue);
-                if progress == Progress::Stalled {
-                    self.stalls.set(self.stalls.get().saturating_add(1));
-                }
-                progress
-            }
-            _ => Progress::Idle,
+        let Some(queue) = self.queue.get() else {
+            return Progress::Idle;
+        };
+        let progress = self.watch.check(queue);
+        if progress == Progress::Stalled {
+            self.stalls.set(self.stalls.get().saturating_add(1));
         }
+        progress
     }
 }

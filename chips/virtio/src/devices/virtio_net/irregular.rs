@@ -94,13 +94,10 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
 
     /// Whether what has come of a frame is one, or may still become one.
     fn check_length(&self) -> Result<(), Flaw> {
-        let (total, missing) = (self.total.get(), self.missing.get());
-        let in_one_buffer = missing == 0 && self.parts.get() == 0;
-        if missing == 0 && total < ETHERNET_HEADER_LEN {
+        let total = self.total.get();
+        if self.missing.get() == 0 && total < ETHERNET_HEADER_LEN {
             Err(Flaw::Runt)
-        } else if total > self.longest_frame.get()
-            || !in_one_buffer && total > self.assembly_len.get()
-        {
+        } else if total > self.longest_frame.get() {
             Err(Flaw::Overlong)
         } else {
             Ok(())

@@ -561,6 +561,7 @@ mod adapter;
 mod checksums;
 mod control;
 mod cost;
+mod guest;
 mod legacy;
 mod lies;
 mod merged;

@@ -2,72 +2,10 @@
 
 //! The interface with a link, back-pressure and batches.
 
-use kernel::hil::ethernet_adapter::{EthernetAdapter, EthernetAdapterClient, Link, Offer};
+use kernel::hil::ethernet_adapter::{EthernetAdapter, Link};
 
+use super::guest::{Call, Guest};
 use super::*;
-
-/// What the client was called for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Call {
-    /// A frame of this length was offered.
-    Offer(usize),
-    OffersDone,
-    Transmitted(Result<(), ErrorCode>, usize, usize),
-    LinkChanged(Link),
-}
-
-/// A client with room for some frames.
-struct Guest {
-    calls: RefCell<Vec<Call>>,
-    room: Cell<usize>,
-    /// Stops reception at the next offer, from inside it.
-    stops: Cell<Option<&'static Driver>>,
-    /// Answers each frame that it takes.
-    echoes: Cell<Option<&'static Driver>>,
-}
-
-impl EthernetAdapterClient for Guest {
-    fn offer(&self, frame: &[u8], timestamp: Option<u64>) -> Offer {
-        assert_eq!(timestamp, None);
-        self.calls.borrow_mut().push(Call::Offer(frame.len()));
-        if let Some(driver) = self.stops.take() {
-            driver.stop_receive();
-        }
-        let Some(room) = self.room.get().checked_sub(1) else {
-            return Offer::Held;
-        };
-        self.room.set(room);
-        if let Some(driver) = self.echoes.get() {
-            let copy = frame.to_vec().leak();
-            let len = copy.len();
-            assert!(driver.submit(copy, len, 0).is_ok());
-        }
-        Offer::Taken
-    }
-
-    fn offers_done(&self) {
-        self.calls.borrow_mut().push(Call::OffersDone);
-        if let Some(driver) = self.echoes.get() {
-            driver.flush();
-        }
-    }
-
-    fn transmitted(
-        &self,
-        outcome: Result<(), ErrorCode>,
-        frame: &'static mut [u8],
-        identifier: usize,
-        timestamp: Option<u64>,
-    ) {
-        assert_eq!(timestamp, None);
-        let call = Call::Transmitted(outcome, frame.len(), identifier);
-        self.calls.borrow_mut().push(call);
-    }
-
-    fn link_changed(&self, link: Link) {
-        self.calls.borrow_mut().push(Call::LinkChanged(link));
-    }
-}
 
 struct Adapter {
     rig: Rig,
@@ -80,13 +18,7 @@ impl Adapter {
     fn new(room: usize) -> Self {
         let (rig, receive, transmit) = Rig::new();
         rig.driver.stop_receive();
-        let guest: &'static Guest = leak(Guest {
-            calls: RefCell::default(),
-            room: Cell::new(room),
-            stops: Cell::new(None),
-            echoes: Cell::new(None),
-        });
-        rig.driver.set_adapter_client(guest);
+        let guest = Guest::of(rig.driver, room);
         rig.driver.start_receive();
         rig.device.writes.take();
         Self {

@@ -2,10 +2,9 @@
 
 //! The control queue: filters, addresses and announcements.
 
-use kernel::hil::ethernet_adapter::{
-    EthernetAdapter, EthernetAdapterClient, Link, Offer, ReceiveFilter,
-};
+use kernel::hil::ethernet_adapter::{EthernetAdapter, ReceiveFilter};
 
+use super::guest::Guest;
 use super::*;
 
 const CONTROL: usize = 2;
@@ -15,38 +14,9 @@ const ALL: u64 = features::CTRL_VQ
     | features::CTRL_MAC_ADDR
     | features::STATUS;
 
-/// A client that counts how often it is asked for an announcement.
-#[derive(Default)]
-struct Host {
-    announcements: Cell<usize>,
-}
-
-impl EthernetAdapterClient for Host {
-    fn offer(&self, _frame: &[u8], _timestamp: Option<u64>) -> Offer {
-        Offer::Taken
-    }
-
-    fn offers_done(&self) {}
-
-    fn transmitted(
-        &self,
-        _outcome: Result<(), ErrorCode>,
-        _frame: &'static mut [u8],
-        _identifier: usize,
-        _timestamp: Option<u64>,
-    ) {
-    }
-
-    fn link_changed(&self, _link: Link) {}
-
-    fn announcement_wanted(&self) {
-        self.announcements.set(self.announcements.get() + 1);
-    }
-}
-
 struct Card {
     rig: Rig,
-    host: &'static Host,
+    guest: &'static Guest,
     control: Cell<Option<SplitDevice>>,
 }
 
@@ -70,11 +40,10 @@ impl Card {
             rig.transmit_queue,
             queue,
         ]);
-        let host: &'static Host = leak(Host::default());
-        rig.driver.set_adapter_client(host);
+        let guest = Guest::of(rig.driver, usize::MAX);
         Self {
             rig,
-            host,
+            guest,
             control: Cell::new(None),
         }
     }
@@ -175,7 +144,7 @@ fn a_card_without_a_control_queue_is_told_nothing_and_works() {
         card.rig.initialize();
         assert_eq!(card.filter(false, &[]), Err(ErrorCode::NOSUPPORT));
         card.announce();
-        assert_eq!(card.host.announcements.get(), 0);
+        assert_eq!(card.guest.announcements.get(), 0);
         assert!(card.rig.transport.is_running());
     }
 }
@@ -363,14 +332,14 @@ fn a_card_without_an_address_is_told_the_drivers() {
 fn the_client_is_asked_for_an_announcement_and_the_device_told() {
     let card = Card::new(ALL);
     card.announce();
-    assert_eq!(card.host.announcements.get(), 1);
+    assert_eq!(card.guest.announcements.get(), 1);
     // The bit stays until the device has read the answer.
     card.announce();
-    assert_eq!(card.host.announcements.get(), 1);
+    assert_eq!(card.guest.announcements.get(), 1);
     assert_eq!(card.requests(0), [[3, 0]]);
     assert!(card.rig.driver.link_is_up());
     card.announce();
-    assert_eq!(card.host.announcements.get(), 2);
+    assert_eq!(card.guest.announcements.get(), 2);
     assert_eq!(card.rig.driver.counters().announcements, 2);
 }
 
@@ -380,7 +349,7 @@ fn an_announcement_that_was_wanted_at_the_start_is_made() {
     card.rig.device.configuration.borrow_mut()[6] = 3;
     card.rig.initialize();
     card.look();
-    assert_eq!(card.host.announcements.get(), 1);
+    assert_eq!(card.guest.announcements.get(), 1);
     assert_eq!(card.requests(0), [[3, 0]]);
 }
 

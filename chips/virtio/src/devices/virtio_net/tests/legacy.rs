@@ -2,8 +2,9 @@
 
 //! Cards with the legacy interface: a shorter header, which may have to be in a buffer of its own.
 
-use kernel::hil::ethernet_adapter::{EthernetAdapter, EthernetAdapterClient, Link, Offer};
+use kernel::hil::ethernet_adapter::EthernetAdapter;
 
+use super::guest::Guest;
 use super::*;
 use crate::testing::low_queue::low_queue;
 
@@ -137,47 +138,16 @@ fn buffers_survive_recovery_in_either_arrangement_and_a_change_between_them() {
     assert_eq!(frames, [with_header(60)[HEADER_LEN..].to_vec()]);
 }
 
-/// A client that keeps the first frame waiting, and all others behind it.
-#[derive(Default)]
-struct Busy {
-    has_room: Cell<bool>,
-    taken: Cell<usize>,
-}
-
-impl EthernetAdapterClient for Busy {
-    fn offer(&self, _frame: &[u8], _timestamp: Option<u64>) -> Offer {
-        if !self.has_room.get() {
-            return Offer::Held;
-        }
-        self.taken.set(self.taken.get() + 1);
-        Offer::Taken
-    }
-
-    fn offers_done(&self) {}
-
-    fn transmitted(
-        &self,
-        _outcome: Result<(), ErrorCode>,
-        _frame: &'static mut [u8],
-        _identifier: usize,
-        _timestamp: Option<u64>,
-    ) {
-    }
-
-    fn link_changed(&self, _link: Link) {}
-}
-
 #[test]
 fn the_last_buffer_may_hold_a_frame_in_either_arrangement() {
     for (features, buffers) in [(0, DEPTH / 2), (ANY_LAYOUT, DEPTH)] {
         let (rig, receive, _) = Rig::legacy(features);
-        let busy: &'static Busy = leak(Busy::default());
-        rig.driver.set_adapter_client(busy);
+        let busy = Guest::of(rig.driver, 0);
         (0..buffers).for_each(|_| rig.arrive(&receive, &with_short_header(60)));
         assert_eq!(rig.driver.counters().dropped_scattered, 0);
-        busy.has_room.set(true);
+        busy.room.set(usize::MAX);
         rig.driver.resume_receive();
         run_deferred_calls();
-        assert_eq!(busy.taken.get(), buffers);
+        assert_eq!(busy.frames.borrow().len(), buffers);
     }
 }

@@ -2,54 +2,15 @@
 
 //! Frames that are spread over several receive buffers.
 
-use kernel::hil::ethernet_adapter::{EthernetAdapter, EthernetAdapterClient, Link, Offer};
+use kernel::hil::ethernet_adapter::EthernetAdapter;
 
+use super::guest::Guest;
 use super::*;
 use crate::features::ANY_LAYOUT;
 use crate::testing::low_queue::low_queue;
 
 /// The length of a buffer. Four of them hold a frame, three do as well.
 const LEN: usize = 512;
-
-/// A client that keeps frames as long as it has room.
-struct Guest {
-    room: Cell<usize>,
-    frames: RefCell<Vec<Vec<u8>>>,
-    /// Stops reception at the next offer, from inside it.
-    stops: Cell<Option<&'static Driver>>,
-    /// And starts it again.
-    starts: Cell<bool>,
-}
-
-impl EthernetAdapterClient for Guest {
-    fn offer(&self, frame: &[u8], _timestamp: Option<u64>) -> Offer {
-        if let Some(driver) = self.stops.take() {
-            driver.stop_receive();
-            if self.starts.get() {
-                driver.start_receive();
-            }
-        }
-        let Some(room) = self.room.get().checked_sub(1) else {
-            return Offer::Held;
-        };
-        self.room.set(room);
-        self.frames.borrow_mut().push(frame.to_vec());
-        Offer::Taken
-    }
-
-    fn offers_done(&self) {}
-
-    fn transmitted(
-        &self,
-        _outcome: Result<(), ErrorCode>,
-        _frame: &'static mut [u8],
-        _identifier: usize,
-        _timestamp: Option<u64>,
-    ) {
-    }
-
-    fn link_changed(&self, _link: Link) {}
-}
 
 struct Card {
     rig: Rig,
@@ -64,13 +25,7 @@ impl Card {
         if area != 0 {
             rig.driver.set_assembly_area(std::vec![0xDD; area].leak());
         }
-        let guest: &'static Guest = leak(Guest {
-            room: Cell::new(usize::MAX),
-            frames: RefCell::default(),
-            stops: Cell::new(None),
-            starts: Cell::new(false),
-        });
-        rig.driver.set_adapter_client(guest);
+        let guest = Guest::of(rig.driver, usize::MAX);
         rig.driver.start_receive();
         rig.initialize();
         let receive = Cell::new(Some(rig.device.queue(RECEIVE)));
@@ -436,4 +391,19 @@ proptest::proptest! {
         proptest::prop_assert_eq!(card.lens(), [80]);
         proptest::prop_assert!(card.rig.transport.is_running());
     }
+}
+
+#[test]
+fn a_part_that_looks_like_a_frame_of_its_own_is_a_part() {
+    let card = Card::new();
+    let inner = [header(1), std::vec![7; 60]].concat();
+    let outer = std::vec![9; LEN - HEADER_LEN];
+    card.put(&[header(3), outer.clone()].concat());
+    card.put(&inner);
+    card.put(&inner);
+    card.rig.interrupt(1);
+    assert_eq!(
+        card.guest.frames.take(),
+        [[outer, inner.clone(), inner].concat()]
+    );
 }
