@@ -3,7 +3,7 @@
 //! Addresses and interrupt numbers of the machine (QEMU 7.2 to 10.0).
 
 use crate::clint::{ClintRegisters, HartTimer};
-use crate::plic::PlicRegisters;
+use crate::plic::{HartPlic, PlicRegisters};
 use crate::sifive_test::SifiveTestRegisters;
 use crate::uart::Ns16550Registers;
 use kernel::utilities::static_ref::StaticRef;
@@ -34,7 +34,11 @@ pub const CLINT: HartTimer = HartTimer;
 
 /// Interrupt controller.
 // SAFETY: as above.
-pub const PLIC: StaticRef<PlicRegisters> = unsafe { StaticRef::new(0x0C00_0000 as *const _) };
+pub(crate) const PLIC_REGISTERS: StaticRef<PlicRegisters> =
+    unsafe { StaticRef::new(0x0C00_0000 as *const _) };
+
+/// The same, for its driver.
+pub const PLIC: HartPlic = HartPlic;
 
 /// Serial port.
 // SAFETY: as above.

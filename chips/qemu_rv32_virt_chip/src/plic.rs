@@ -6,11 +6,11 @@
 //! and does not look at the lines again on completion. So a claim may find nothing to do, and a
 //! device is served before completion, never after.
 
+use crate::memory_map::PLIC_REGISTERS;
 use core::cell::Cell;
 use core::num::NonZeroU32;
 use kernel::utilities::registers::interfaces::{Readable, Writeable};
 use kernel::utilities::registers::{ReadOnly, ReadWrite, register_structs};
-use kernel::utilities::static_ref::StaticRef;
 use virtio::transports::InterruptLine;
 
 /// Sources the driver knows: 1 to 95. QEMU has no more on this machine.
@@ -57,33 +57,40 @@ pub trait PlicAccess {
     fn complete(&self, source: u32);
 }
 
-impl PlicAccess for StaticRef<PlicRegisters> {
+/// The registers of the machine: where they are is known when this is compiled.
+#[derive(Clone, Copy)]
+pub struct HartPlic;
+
+impl PlicAccess for HartPlic {
     fn set_priority(&self, source: u32, priority: u32) {
-        if let Some(register) = self.priority.get(source as usize) {
+        if let Some(register) = PLIC_REGISTERS.priority.get(source as usize) {
             register.set(priority);
         }
     }
 
     fn enabled(&self, word: usize) -> u32 {
-        self.enable.get(word).map_or(0, |register| register.get())
+        PLIC_REGISTERS
+            .enable
+            .get(word)
+            .map_or(0, |register| register.get())
     }
 
     fn set_enabled(&self, word: usize, bits: u32) {
-        if let Some(register) = self.enable.get(word) {
+        if let Some(register) = PLIC_REGISTERS.enable.get(word) {
             register.set(bits);
         }
     }
 
     fn set_threshold(&self, threshold: u32) {
-        self.threshold.set(threshold);
+        PLIC_REGISTERS.threshold.set(threshold);
     }
 
     fn claim(&self) -> u32 {
-        self.claim.get()
+        PLIC_REGISTERS.claim.get()
     }
 
     fn complete(&self, source: u32) {
-        self.claim.set(source);
+        PLIC_REGISTERS.claim.set(source);
     }
 }
 
@@ -97,7 +104,7 @@ pub struct PlicCounters {
 }
 
 /// The interrupt controller.
-pub struct Plic<A: PlicAccess = StaticRef<PlicRegisters>> {
+pub struct Plic<A: PlicAccess = HartPlic> {
     registers: A,
     enabled: [Cell<u32>; WORDS],
     threshold: Cell<u32>,
@@ -212,7 +219,7 @@ impl<A: PlicAccess> Plic<A> {
 }
 
 /// One source of the controller, for a transport that masks a device by itself.
-pub struct PlicLine<'a, A: PlicAccess = StaticRef<PlicRegisters>> {
+pub struct PlicLine<'a, A: PlicAccess = HartPlic> {
     plic: &'a Plic<A>,
     source: u32,
 }

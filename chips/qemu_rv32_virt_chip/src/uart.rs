@@ -36,6 +36,9 @@ impl Uart16550<'_> {
     }
 
     /// Serves the interrupt of the port.
+    ///
+    /// A function of its own: the registers it needs would be saved at all other interrupts, too.
+    #[inline(never)]
     pub fn handle_interrupt(&self) {
         self.engine.handle_interrupt();
     }
