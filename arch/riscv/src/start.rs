@@ -19,10 +19,6 @@ _start:
     // One hart runs the kernel; the others sleep, with no interrupt enabled to wake them.
     csrr t0, mhartid
     bnez t0, 5f
-    .option push
-    .option norelax
-    la   gp, __global_pointer$
-    .option pop
     la   sp, _estack
     la   t0, riscv_trap
     csrw mtvec, t0

@@ -47,14 +47,16 @@ mod entry {
     #[inline(always)]
     pub unsafe fn enter_user(state: *mut StoredState) -> u32 {
         let mcause: u32;
-        // SAFETY: the assembly comes back here at the next trap. It restores sp, s0, s1 and gp,
-        // every other register is declared to change, and tp is not used by the kernel. Besides
-        // the state, only the process's own memory changes meanwhile.
+        // SAFETY: the assembly comes back here at the next trap. It restores sp, s0 and s1, every
+        // other register is declared to change, but for gp and tp, which the kernel does not use:
+        // without a symbol for it, nothing is linked relative to gp. Besides the state, only the
+        // process's own memory changes meanwhile.
         unsafe {
             core::arch::asm!(
                 "call {enter}",
                 enter = sym riscv_enter_user,
-                inlateout("a0") state => mcause,
+                inlateout("a0") state => _,
+                lateout("t2") mcause,
                 out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _,
                 out("s7") _, out("s8") _, out("s9") _, out("s10") _, out("s11") _,
                 clobber_abi("C"),
@@ -154,11 +156,6 @@ mod entry {
         lw   sp, 140(a0)
         lw   s0, 144(a0)
         lw   s1, 148(a0)
-        mv   a0, t2
-        .option push
-        .option norelax
-        la   gp, __global_pointer$
-        .option pop
         ret
 
         // From the kernel. The frame, not the stack, takes the registers: the stack pointer may
