@@ -408,6 +408,17 @@ pub trait UserspaceKernelBoundary {
         upcall: FunctionCall,
     ) -> Result<(), ()>;
 
+    /// Tells whether the arguments of a function and the values of a wait-for call reach the process
+    /// in its registers alone.
+    ///
+    /// If so, [`set_process_function`](Self::set_process_function) does not fail, neither does
+    /// [`set_syscall_return_value`](Self::set_syscall_return_value), and they leave the memory of the
+    /// process alone: there may be references into it. An upcall is then given to a process that
+    /// waits for it as soon as it is scheduled.
+    fn passes_values_in_registers(&self) -> bool {
+        false
+    }
+
     /// Runs the process until it makes a system call, faults, or an interrupt comes.
     ///
     /// Returns the reason and, if the architecture knows it, the process's stack pointer.

@@ -114,6 +114,11 @@ impl UserspaceKernelBoundary for SysCall {
     }
 
     #[inline(always)]
+    fn passes_values_in_registers(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
     unsafe fn set_syscall_return_value(
         &self,
         _accessible_memory_start: *const u8,

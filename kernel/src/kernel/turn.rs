@@ -88,7 +88,7 @@ impl<'a> Turn<'a> {
             return StoppedExecutingReason::NoWorkLeft;
         }
         loop {
-            if !process.is_running() && !process.answer_wait() && !self.calls_next(process) {
+            if !process.is_running() && !process.go_on() {
                 match self.wake(process) {
                     Ok(()) => continue,
                     Err(reason) => return reason,
@@ -156,24 +156,24 @@ impl<'a> Turn<'a> {
         over
     }
 
-    /// Has a process that waits for any upcall run the oldest, if that is a function to call.
-    #[inline(always)]
-    fn calls_next<P: Process + ?Sized>(&self, process: &P) -> bool {
-        // After a restart by a driver, the oldest is for the new run, in a turn of its own.
-        process.get_state() == State::Yielded
-            && process.processid() == self.id
-            && process.call_next()
-    }
-
     /// Gives a process that is not running what it waits for, or says why there is no point in
     /// going on.
-    #[inline(never)]
+    #[inline(always)]
     fn wake<P: Process + ?Sized>(&self, process: &P) -> Result<(), StoppedExecutingReason> {
+        // Most often it has just yielded, and what comes for it later will set it running.
+        if process.get_state() == State::Yielded && !process.has_tasks() {
+            return Err(StoppedExecutingReason::NoWorkLeft);
+        }
+        self.take_next(process)
+    }
+
+    #[inline(never)]
+    fn take_next<P: Process + ?Sized>(&self, process: &P) -> Result<(), StoppedExecutingReason> {
         match process.get_state() {
             State::Running => Ok(()),
             // A driver restarted the process; the new run gets a turn of its own.
             _ if process.processid() != self.id => Err(StoppedExecutingReason::NoWorkLeft),
-            State::Yielded if !process.has_tasks() => Err(StoppedExecutingReason::NoWorkLeft),
+            State::Yielded if process.call_next() => Ok(()),
             State::Yielded => {
                 match process.dequeue_task() {
                     Some(Task::FunctionCall(call)) => process.set_process_function(call),
@@ -184,15 +184,8 @@ impl<'a> Turn<'a> {
                 }
                 Ok(())
             }
-            State::YieldedFor(event) => {
-                let Some([argument0, argument1, argument2]) = process.take_event(event) else {
-                    return Err(StoppedExecutingReason::NoWorkLeft);
-                };
-                process.set_syscall_return_value(SyscallReturn::YieldWaitFor(
-                    argument0, argument1, argument2,
-                ));
-                Ok(())
-            }
+            State::YieldedFor(_) if process.answer_wait() => Ok(()),
+            State::YieldedFor(_) => Err(StoppedExecutingReason::NoWorkLeft),
             State::Stopped(_) => Err(StoppedExecutingReason::Stopped),
             State::Faulted => Err(StoppedExecutingReason::StoppedFaulted),
             State::Terminated => Err(StoppedExecutingReason::NoWorkLeft),
@@ -203,3 +196,6 @@ impl<'a> Turn<'a> {
 #[cfg(test)]
 #[path = "turn_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "yield_tests.rs"]
+mod yield_tests;

@@ -386,6 +386,12 @@ pub trait Process {
     /// faults.
     fn set_syscall_return_value(&self, return_value: SyscallReturn);
 
+    /// Sets a process running that waits, if what it waits for is in its registers already. Returns
+    /// whether it did.
+    fn go_on(&self) -> bool {
+        false
+    }
+
     /// Lets a process run again that waits for one event which has come, with its values as the
     /// result. Returns whether it did.
     fn answer_wait(&self) -> bool {

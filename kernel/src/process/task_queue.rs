@@ -35,8 +35,17 @@ pub(super) struct TaskQueue<const CAPACITY: usize> {
     /// Whether the process waits for the event named by `awaited`, which is then nowhere else,
     /// unless it came more than once.
     waits: Cell<bool>,
-    /// Whether `awaited` has a task.
-    came: Cell<bool>,
+    ahead: Cell<Ahead>,
+}
+
+/// What comes before the tasks in the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ahead {
+    Nothing,
+    /// A task in the place of the awaited event.
+    Awaited,
+    /// What the process waits for: its registers have it, and the process is to be entered with that.
+    Loaded,
 }
 
 impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
@@ -48,17 +57,17 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
             len: Cell::new(0),
             awaited: Place::new(),
             waits: Cell::new(false),
-            came: Cell::new(false),
+            ahead: Cell::new(Ahead::Nothing),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len.get() + usize::from(self.came.get())
+        self.len.get() + usize::from(self.ahead.get() != Ahead::Nothing)
     }
 
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        self.len.get() == 0 && !self.came.get()
+        self.len.get() == 0 && self.ahead.get() == Ahead::Nothing
     }
 
     /// The place `age` behind the oldest.
@@ -77,7 +86,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     fn iter(&self) -> impl Iterator<Item = &Place> {
         (0..self.len.get())
             .filter_map(|age| self.place(age))
-            .chain(self.came.get().then_some(&self.awaited))
+            .chain(self.has_come().then_some(&self.awaited))
     }
 
     /// Keeps a place for an event from now on, because the process waits for it.
@@ -93,14 +102,14 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
     #[inline(never)]
     fn wait_for_one_of_many(&self, event: UpcallId) {
-        if !self.came.get() {
+        if !self.has_come() {
             match self.position(event) {
                 Some(position) => {
                     if let Some(place) = self.place(position) {
                         self.awaited.copy_from(place);
                     }
                     self.close_gap(position);
-                    self.came.set(true);
+                    self.ahead.set(Ahead::Awaited);
                 }
                 None => self.awaited.put_event(event),
             }
@@ -118,21 +127,52 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     /// Whether the event that the process waits for is there.
     #[inline(always)]
     pub(super) fn has_awaited(&self, event: UpcallId) -> bool {
-        if self.waits.get() {
-            self.came.get()
-        } else {
-            self.contains(event)
+        match self.ahead.get() {
+            Ahead::Nothing if self.waits.get() => false,
+            Ahead::Awaited if self.waits.get() => true,
+            Ahead::Loaded => true,
+            _ => self.contains(event),
         }
+    }
+
+    /// Whether `awaited` has a task.
+    #[inline(always)]
+    fn has_come(&self) -> bool {
+        self.ahead.get() == Ahead::Awaited
+    }
+
+    /// Whether nothing comes before what is yet to come for the event that the process waits for.
+    #[inline(always)]
+    pub(super) fn is_next(&self) -> bool {
+        self.ahead.get() == Ahead::Nothing
+    }
+
+    /// Notes that the process's registers have what it waits for, which was never in the queue. It
+    /// counts as queued until [`take_loaded`](Self::take_loaded).
+    #[inline(always)]
+    pub(super) fn note_loaded(&self) {
+        self.waits.set(false);
+        self.ahead.set(Ahead::Loaded);
+    }
+
+    /// Ends what [`note_loaded`](Self::note_loaded) began; returns whether it did.
+    #[inline(always)]
+    pub(super) fn take_loaded(&self) -> bool {
+        let loaded = self.ahead.get() == Ahead::Loaded;
+        if loaded {
+            self.ahead.set(Ahead::Nothing);
+        }
+        loaded
     }
 
     /// Takes the event that the process waits for, if it has come, and ends the wait.
     #[inline(always)]
     pub(super) fn take_awaited(&self) -> Option<[usize; 3]> {
-        if !(self.waits.get() && self.came.get()) {
+        if !(self.waits.get() && self.has_come()) {
             return None;
         }
         self.waits.set(false);
-        self.came.set(false);
+        self.ahead.set(Ahead::Nothing);
         Some(self.awaited.values())
     }
 
@@ -140,10 +180,10 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     #[inline(always)]
     fn next_place(&self, event: Option<UpcallId>) -> Option<&Place> {
         if self.waits.get()
-            && !self.came.get()
+            && self.ahead.get() == Ahead::Nothing
             && event.is_some_and(|event| self.awaited.names(event))
         {
-            self.came.set(true);
+            self.ahead.set(Ahead::Awaited);
             return Some(&self.awaited);
         }
         let len = self.len.get();
@@ -180,7 +220,11 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     #[inline]
     pub(super) fn pop(&self) -> Option<Task> {
         let Some(len) = self.len.get().checked_sub(1) else {
-            return self.came.take().then(|| self.awaited.task()).flatten();
+            if !self.has_come() {
+                return None;
+            }
+            self.ahead.set(Ahead::Nothing);
+            return self.awaited.task();
         };
         let task = self.place(0)?.task();
         self.drop_first(len);
@@ -206,7 +250,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
 
     pub(super) fn clear(&self) {
         self.len.set(0);
-        self.came.set(false);
+        self.ahead.set(Ahead::Nothing);
         self.waits.set(false);
     }
 
@@ -231,14 +275,14 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     /// Whether what has a place of its own comes from this event.
     #[inline(always)]
     fn came(&self, event: UpcallId) -> bool {
-        self.came.get() && self.awaited.is_from(event)
+        self.has_come() && self.awaited.is_from(event)
     }
 
     /// Removes the oldest task that comes from this event.
     pub(super) fn remove_first(&self, event: UpcallId) -> Option<Task> {
         if self.came(event) {
             let found = self.awaited.task();
-            self.came.set(false);
+            self.ahead.set(Ahead::Nothing);
             if self.waits.get() {
                 // The next one, if it came again, is now what ends the wait.
                 self.wait_for_one_of_many(event);
@@ -255,7 +299,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     #[inline(always)]
     pub(super) fn take_values(&self, event: UpcallId) -> Option<[usize; 3]> {
         if self.came(event) {
-            self.came.set(false);
+            self.ahead.set(Ahead::Nothing);
             return Some(self.awaited.values());
         }
         let position = self.position(event)?;
@@ -277,7 +321,7 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
     fn remove_some(&self, event: UpcallId) -> usize {
         let before = self.len();
         if self.came(event) {
-            self.came.set(false);
+            self.ahead.set(Ahead::Nothing);
         }
         let mut kept = 0;
         for age in 0..self.len.get() {
@@ -517,6 +561,24 @@ mod tests {
         assert!(queue.has_awaited(B));
         assert_eq!(queue.take_values(B), Some([1, 0, 0]));
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn what_the_process_has_in_its_registers_counts_until_it_goes_on() {
+        let queue = wrapped();
+        queue.wait_for(B);
+        assert!(queue.is_next() && !queue.has_awaited(B));
+        queue.note_loaded();
+        assert!(queue.has_awaited(B) && !queue.is_empty() && !queue.is_next());
+        // The next one is like any other.
+        queue.push(null(B, 1));
+        assert_eq!(queue.len(), 2);
+        assert_eq!((queue.remove_all(A), queue.remove_all(B)), (0, 1));
+        assert!(queue.take_loaded() && !queue.take_loaded());
+        assert!(queue.is_empty() && !queue.has_awaited(B));
+        queue.note_loaded();
+        queue.clear();
+        assert!(!queue.take_loaded() && queue.is_empty());
     }
 
     #[test]

@@ -169,6 +169,8 @@ pub struct FakeBoundary {
     pub calls: RefCell<VecDeque<CallRegisters>>,
     /// Calls are decoded here, as by an architecture that leaves them to nobody.
     pub decodes: Cell<bool>,
+    /// Values go to processes by way of their memory.
+    pub in_memory: Cell<bool>,
     /// Every entry to a process so far.
     pub entries: RefCell<Vec<Entry>>,
     /// An interrupt is pending. It becomes so when the script is at its end.
@@ -194,6 +196,10 @@ impl UserspaceKernelBoundary for FakeBoundary {
     ) -> Result<(), ()> {
         assert!(state.answer.is_none() && state.function.is_none());
         if self.broken.get() { Err(()) } else { Ok(()) }
+    }
+
+    fn passes_values_in_registers(&self) -> bool {
+        !self.in_memory.get() && !self.broken.get()
     }
 
     unsafe fn set_syscall_return_value(

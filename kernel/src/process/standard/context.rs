@@ -4,12 +4,16 @@
 
 use super::{MpuConfig, ProcessStandard, StoredState};
 use crate::errorcode::ErrorCode;
+use crate::ipc;
 use crate::platform::chip::Chip;
 use crate::platform::mpu::MPU;
 use crate::process::debug_info::ProcessStandardDebug;
 use crate::process::state::State;
-use crate::process::task::FunctionCall;
+use crate::process::task::{FunctionCall, FunctionCallSource};
 use crate::syscall::{SyscallReturn, Trap, UserspaceKernelBoundary};
+use crate::upcall::UpcallId;
+use crate::utilities::capability_ptr::CapabilityPtr;
+use crate::utilities::machine_register::MachineRegister;
 
 impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     /// Start and end of the memory that the process can access.
@@ -34,24 +38,23 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     #[inline(always)]
     pub(super) fn store_return_value(&self, return_value: SyscallReturn) {
         let (start, app_break) = self.bounds();
-        let stored = self.with_registers(|state| {
-            // SAFETY: the bounds and the state are those of this process, and nobody holds a
-            // reference into what it can access.
-            unsafe {
-                self.chip
-                    .userspace_kernel_boundary()
-                    .set_syscall_return_value(start, app_break, state, return_value)
-            }
-        });
-        match stored {
-            Some(Ok(())) => {
-                if let State::YieldedFor(_) = self.state.get() {
-                    self.tasks.end_wait();
-                    self.state.set(State::Running);
-                }
-            }
-            Some(Err(())) => self.fault(),
-            None => {}
+        let boundary = self.chip.userspace_kernel_boundary();
+        // A loan and no closure, so that of an answer that is known only its own part is compiled.
+        let Some(mut context) = self.context.lend() else {
+            return;
+        };
+        let state = &mut context.stored_state;
+        // SAFETY: the bounds and the state are those of this process, and nobody holds a reference
+        // into what it can access.
+        let stored =
+            unsafe { boundary.set_syscall_return_value(start, app_break, state, return_value) };
+        drop(context);
+        if stored.is_err() {
+            return self.fault();
+        }
+        if let State::YieldedFor(_) = self.state.get() {
+            self.tasks.end_wait();
+            self.state.set(State::Running);
         }
     }
 
@@ -69,6 +72,67 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
         self.state.get() == State::Running
     }
 
+    /// Puts what becomes of an event into the registers of the process, if that is what it waits for,
+    /// and so past the queue. Returns whether it was done.
+    ///
+    /// The process then has a task that it goes on with when it gets its turn, in all respects as if
+    /// that were queued, but that nobody can withdraw; so this is not for inter-process communication.
+    #[inline(always)]
+    pub(super) fn load_upcall(
+        &self,
+        event: UpcallId,
+        [argument0, argument1, argument2]: [usize; 3],
+        function: CapabilityPtr,
+        appdata: MachineRegister,
+    ) -> bool {
+        let boundary = self.chip.userspace_kernel_boundary();
+        if !boundary.passes_values_in_registers() || event.driver_num == ipc::DRIVER_NUM {
+            return false;
+        }
+        let calls = match self.state.get() {
+            State::Yielded if self.tasks.is_empty() && function.addr() != 0 => true,
+            State::YieldedFor(awaited) if self.tasks.is_next() && awaited == event => false,
+            _ => return false,
+        };
+        let Some(mut context) = self.context.lend() else {
+            return false;
+        };
+        let (start, app_break) = self.bounds();
+        let state = &mut context.stored_state;
+        let stored = if calls {
+            let upcall = FunctionCall {
+                source: FunctionCallSource::Driver(event),
+                argument0,
+                argument1,
+                argument2,
+                argument3: appdata,
+                pc: function,
+            };
+            // SAFETY: the bounds and the state are those of this process, and the architecture does
+            // not touch memory for this.
+            unsafe { boundary.set_process_function(start, app_break, state, upcall) }
+        } else {
+            let values = SyscallReturn::YieldWaitFor(argument0, argument1, argument2);
+            // SAFETY: as above.
+            unsafe { boundary.set_syscall_return_value(start, app_break, state, values) }
+        };
+        if stored.is_ok() {
+            self.tasks.note_loaded();
+        }
+        stored.is_ok()
+    }
+
+    /// Sets the process running if its registers have what it waits for. Returns whether they had.
+    #[inline(always)]
+    pub(super) fn go_on_loaded(&self) -> bool {
+        let waits = matches!(self.state.get(), State::Yielded | State::YieldedFor(_));
+        let goes_on = waits && self.tasks.take_loaded();
+        if goes_on {
+            self.state.set(State::Running);
+        }
+        goes_on
+    }
+
     /// Has the process run the function that is the oldest task, if it is one.
     #[inline(always)]
     pub(super) fn call_next_function(&self) -> bool {
@@ -79,22 +143,19 @@ impl<C: Chip, D: ProcessStandardDebug> ProcessStandard<'_, C, D> {
     #[inline(always)]
     pub(super) fn store_function(&self, callback: FunctionCall) {
         let (start, app_break) = self.bounds();
-        let stored = self.with_registers(|state| {
-            // SAFETY: as for return values.
-            unsafe {
-                self.chip
-                    .userspace_kernel_boundary()
-                    .set_process_function(start, app_break, state, callback)
-            }
-        });
-        match stored {
-            Some(Ok(())) => {
-                self.tasks.end_wait();
-                self.state.set(State::Running);
-            }
-            Some(Err(())) => self.fault(),
-            None => {}
+        let boundary = self.chip.userspace_kernel_boundary();
+        let Some(mut context) = self.context.lend() else {
+            return;
+        };
+        let state = &mut context.stored_state;
+        // SAFETY: as for return values.
+        let stored = unsafe { boundary.set_process_function(start, app_break, state, callback) };
+        drop(context);
+        if stored.is_err() {
+            return self.fault();
         }
+        self.tasks.end_wait();
+        self.state.set(State::Running);
     }
 
     #[inline(always)]

@@ -6,22 +6,16 @@
 //! system call uses the two values that are kept like this three times.
 
 use core::cell::{Cell, UnsafeCell};
+use core::ops::{Deref, DerefMut};
 
-/// A slot with a `T` that is lent for the length of a closure.
+/// A slot with a `T` that is lent to one user after the other.
 pub(super) struct LoanCell<T> {
     lent: Cell<bool>,
     value: UnsafeCell<T>,
 }
 
-/// Ends a loan when dropped, also by unwinding.
-struct Return<'a>(&'a Cell<bool>);
-
-impl Drop for Return<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
-}
+/// The value, which goes back when this is dropped, also by unwinding.
+pub(super) struct Loan<'a, T>(&'a LoanCell<T>);
 
 impl<T> LoanCell<T> {
     pub(super) const fn new(value: T) -> LoanCell<T> {
@@ -31,17 +25,43 @@ impl<T> LoanCell<T> {
         }
     }
 
+    /// Lends the value; returns `None` when it is lent already.
+    #[inline(always)]
+    pub(super) fn lend(&self) -> Option<Loan<'_, T>> {
+        (!self.lent.replace(true)).then(|| Loan(self))
+    }
+
     /// Calls `f` with the value; returns `None` when the value is lent already.
     #[inline(always)]
     pub(super) fn map<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        if self.lent.replace(true) {
-            return None;
-        }
-        let _return = Return(&self.lent);
-        // SAFETY: the mark was not set, so no other reference to the value exists, and it stays
-        // set until `_return` goes, after `f`. Nothing else here follows the pointer, and the cell
-        // is not `Sync`.
-        Some(f(unsafe { &mut *self.value.get() }))
+        self.lend().map(|mut loan| f(&mut loan))
+    }
+}
+
+impl<T> Deref for Loan<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: there is one loan at a time, since the mark was not set when this one was made and
+        // stays set until it goes; so whatever else refers to the value borrows this loan. Nothing
+        // else here follows the pointer, and the cell is not `Sync`.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> DerefMut for Loan<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as for `deref`.
+        unsafe { &mut *self.0.value.get() }
+    }
+}
+
+impl<T> Drop for Loan<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.lent.set(false);
     }
 }
 

@@ -90,10 +90,13 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         function: CapabilityPtr,
         appdata: MachineRegister,
     ) -> Result<(), ErrorCode> {
+        let arguments = [argument0, argument1, argument2];
+        if self.load_upcall(upcall_id, arguments, function, appdata) {
+            return Ok(());
+        }
         if !self.is_active() {
             return Err(ErrorCode::NODEVICE);
         }
-        let arguments = [argument0, argument1, argument2];
         let had_place = self
             .tasks
             .push_upcall(upcall_id, arguments, function, appdata);
@@ -348,6 +351,11 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
     #[inline(always)]
     fn set_syscall_return_value(&self, return_value: SyscallReturn) {
         self.store_return_value(return_value);
+    }
+
+    #[inline(always)]
+    fn go_on(&self) -> bool {
+        self.go_on_loaded()
     }
 
     #[inline(always)]
