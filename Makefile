@@ -120,7 +120,7 @@ check: setup ## check formatting and lints
 	@cargo clippy --package qemu_rv32_virt --target $(TARGET) -- -D warnings
 	@cargo clippy --package qemu_rv32_virt --target $(TARGET) --features kernel-ping -- -D warnings
 	@cargo clippy --package qemu_rv32_virt --target $(TARGET) \
-		--features credentials,plain-virtio,small-receive-buffers -- -D warnings
+		--features credentials,plain-virtio,random-words,small-receive-buffers -- -D warnings
 	@cd userland && cargo clippy --all-targets -- -D warnings
 	@cd userland && cargo clippy --workspace --target $(TARGET) -- -D warnings
 

@@ -74,12 +74,19 @@ pub type Timer = Clint<'static>;
 pub type Alarms = MuxAlarm<'static, Timer>;
 type AlarmShare = VirtualMuxAlarm<'static, Timer>;
 
+/// Random numbers for apps, in the form in which the source gives most.
+#[cfg(not(feature = "random-words"))]
+type RandomNumbers = rng::RngDriver<'static, VirtIORng, rng::Slices>;
+/// Random numbers for apps, in the form that every source has.
+#[cfg(feature = "random-words")]
+type RandomNumbers = rng::RngDriver<'static, VirtIORng>;
+
 /// The system call drivers, and the policies of the main loop.
 struct Board {
     console: &'static console::Console<'static>,
     alarm: &'static alarm::AlarmDriver<'static, AlarmShare>,
     low_level_debug: &'static low_level_debug::LowLevelDebug<'static>,
-    rng: Option<&'static rng::RngDriver<'static, VirtIORng, rng::Slices>>,
+    rng: Option<&'static RandomNumbers>,
     ethernet_tap: Option<&'static ExtendedTap<TapAdapter, NUM_PROCS>>,
     ipc: IPC<{ NUM_PROCS as u8 }>,
     scheduler: RoundRobinSched,
@@ -257,8 +264,12 @@ unsafe extern "C" fn main() -> ! {
         static_memory!(Announcement).write(Announcement::new(protection_mode, devices));
     announcement.register();
     let rng = devices.rng().map(|source| {
-        RngComponent::by_slice(kernel, source, &memory_allocation)
-            .finalize(components::rng_component_static!(VirtIORng, Slices))
+        #[cfg(not(feature = "random-words"))]
+        return RngComponent::by_slice(kernel, source, &memory_allocation)
+            .finalize(components::rng_component_static!(VirtIORng, Slices));
+        #[cfg(feature = "random-words")]
+        return RngComponent::new(kernel, source, &memory_allocation)
+            .finalize(components::rng_component_static!(VirtIORng));
     });
     let ethernet_tap = devices.net().and_then(|network_card| {
         let memory = ExtendedTapMemory::<_, Timer, NUM_PROCS>::reserve(&mut app_ram)?;

@@ -24,7 +24,6 @@ use crate::late_upcalls::{LateUpcall, LateUpcalls, Retry};
 use crate::turns;
 use crate::waiting::Waiting;
 use core::cell::Cell;
-use core::marker::PhantomData;
 use kernel::ErrorCode;
 use kernel::ProcessId;
 use kernel::errorcode::into_statuscode;
@@ -62,6 +61,9 @@ pub type RngGrant =
 
 /// The form in which a source of type `R` gives random bytes.
 pub trait Form<'a, R> {
+    /// What the driver keeps for drawing.
+    type Scratch: Default;
+
     /// Asks for a callback. It comes later, with bytes or with an error, unless this fails.
     fn ask(source: &R) -> Result<(), ErrorCode>;
 
@@ -82,7 +84,7 @@ pub struct RngDriver<'a, R, S: Form<'a, R> = Words> {
     last: OptionalCell<ProcessId>,
     /// Has upcalls that found a queue full tried again.
     retry: OptionalCell<&'a dyn Retry>,
-    form: PhantomData<S>,
+    scratch: S::Scratch,
 }
 
 impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
@@ -94,7 +96,7 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
             waiting: Cell::new(Waiting::Nobody),
             last: OptionalCell::empty(),
             retry: OptionalCell::empty(),
-            form: PhantomData,
+            scratch: S::Scratch::default(),
         }
     }
 
@@ -106,34 +108,31 @@ impl<'a, R, S: Form<'a, R>> RngDriver<'a, R, S> {
 
     fn get(&self, process_id: ProcessId, count: usize) -> Result<(), ErrorCode> {
         let done = self.apps.enter(process_id, |app, kernel_data| {
-            let begun = kernel_data
+            let mut request = Request::of(count);
+            let fill = kernel_data
                 .get_readwrite_processbuffer(rw_allow::DESTINATION)
                 .and_then(|buffer| {
                     buffer.mut_enter(|buffer| {
-                        let mut request = Request::of(count.min(buffer.len()))?;
+                        request.cut_to(buffer.len());
                         // Those who wait already come first.
-                        let fill = if self.asked.get() {
-                            Fill::Dry
-                        } else {
-                            request.fill(buffer, &mut |count, take| {
-                                S::draw(self.source, count, take);
-                            })
-                        };
-                        Some((request, fill))
+                        if self.asked.get() && !request.is_over() {
+                            return Fill::Dry;
+                        }
+                        request.fill(buffer, &mut |count, take| {
+                            S::draw(self.source, count, take);
+                        })
                     })
-                });
-            match begun {
-                Ok(Some((request, Fill::Dry | Fill::QuantumOver))) => {
-                    app.request = Some(request);
-                    self.waiting.set(self.waiting.get().and(process_id));
-                    return false;
-                }
-                Ok(Some((_, Fill::Done { count }))) => self.tell(app, kernel_data, Ok(()), count),
-                // No buffer, or nothing to put there.
-                Ok(None) | Err(_) => self.tell(app, kernel_data, Ok(()), 0),
+                })
+                // Without a buffer there is nothing to fill.
+                .unwrap_or(Fill::Done { count: 0 });
+            if let Fill::Done { count } = fill {
+                app.request = None;
+                self.tell(app, kernel_data, Ok(()), count);
+                return true;
             }
-            app.request = None;
-            true
+            app.request = Some(request);
+            self.waiting.set(self.waiting.get().and(process_id));
+            false
         })?;
         if !done && !self.asked.replace(true) {
             self.ask();

@@ -36,8 +36,27 @@ struct Options {
     apps: Vec<String>,
 }
 
-/// The apps to run, by name.
-const APPS: [&str; 3] = ["bench_syscalls", "bench_rng", "bench_net"];
+/// The apps to run, by name, and one on a variant of the board.
+const APPS: [&str; 4] = ["bench_syscalls", "bench_rng", "bench_net", WORDS.name];
+
+/// An app whose operations are counted on a kernel of another kind, too.
+struct Variant {
+    /// What the run is called.
+    name: &'static str,
+    app: &'static str,
+    /// The feature of the board.
+    feature: &'static str,
+    /// The operations to keep, and their names there.
+    operations: &'static [(&'static str, &'static str)],
+}
+
+/// Random bytes from a source that gives words and nothing else.
+const WORDS: Variant = Variant {
+    name: "bench_rng_words",
+    app: "bench_rng",
+    feature: "random-words",
+    operations: &[("rng-256", "words-256"), ("rng-1024", "words-1024")],
+};
 
 /// The crate whose share of the code is stored with the result.
 const VIRTIO: &str = "chips/virtio";
@@ -81,6 +100,11 @@ fn run(options: &Options) -> Result<Vec<Finding>, Error> {
         read => read?,
     };
     let qemu = Qemu::probe(&options.qemu).map_err(board_runner::error::Error::from)?;
+    let apps: Vec<&str> = if options.apps.is_empty() {
+        APPS.to_vec()
+    } else {
+        options.apps.iter().map(String::as_str).collect()
+    };
     let kernel = workspace.build_kernel()?;
     let plugin = plugin::build(root)?;
     let image = Program::open(&kernel)?;
@@ -90,16 +114,26 @@ fn run(options: &Options) -> Result<Vec<Finding>, Error> {
         kernel,
         plugin,
     };
-    let apps: Vec<&str> = if options.apps.is_empty() {
-        APPS.to_vec()
+    let variant = if apps.contains(&WORDS.name) {
+        let kernel = workspace.build_kernel_variant(WORDS.feature)?;
+        let image = Program::open(&kernel)?;
+        let bench = Bench {
+            kernel,
+            ..bench.clone()
+        };
+        Some((bench, image))
     } else {
-        options.apps.iter().map(String::as_str).collect()
+        None
     };
     let output = workspace.output().with_file_name("bench");
     fs::create_dir_all(&output).map_err(|error| file_error("create", &output, &error))?;
-    let measure = |apps: &[&str]| measure(&bench, &image, apps, &output);
+    let kernels = Kernels {
+        board: (bench, image),
+        variant,
+    };
+    let measure = |apps: &[&str]| measure(&kernels, apps, &output);
     let complete = apps.len() == APPS.len();
-    let code = crates::count(&image, root);
+    let code = crates::count(&kernels.board.1, root);
     let (mut now, mut owners, mut profiles) = (Measured::default(), BTreeMap::new(), String::new());
     for app in &apps {
         let (measured, text) = measure(&[app])?;
@@ -168,32 +202,55 @@ fn run(options: &Options) -> Result<Vec<Finding>, Error> {
     Ok(Vec::new())
 }
 
+/// The kernels to run apps on, with their programs.
+struct Kernels {
+    board: (Bench, Program),
+    variant: Option<(Bench, Program)>,
+}
+
 /// Runs each app once; returns the costs, and where the instructions are.
-fn measure(
-    bench: &Bench,
-    kernel: &Program,
-    apps: &[&str],
-    output: &Path,
-) -> Result<(Measured, String), Error> {
+fn measure(kernels: &Kernels, apps: &[&str], output: &Path) -> Result<(Measured, String), Error> {
+    let (_, image) = &kernels.board;
     let mut measured = Measured {
         operations: BTreeMap::new(),
-        bytes: kernel.sizes().by_name(),
+        bytes: image.sizes().by_name(),
     };
     let mut profiles = String::new();
-    for app in apps {
-        eprintln!("bench: counting {app}");
-        let run = bench.run(app)?;
-        for window in std::iter::once(&run.start).chain(&run.windows) {
+    for name in apps {
+        eprintln!("bench: counting {name}");
+        let variant = kernels.variant.as_ref().filter(|_| *name == WORDS.name);
+        let (bench, kernel) = variant.unwrap_or(&kernels.board);
+        let mut run = bench.run(if variant.is_some() { WORDS.app } else { name })?;
+        if variant.is_some() {
+            run.windows
+                .retain_mut(|window| match kept(&WORDS, &window.name) {
+                    Some(name) => {
+                        name.clone_into(&mut window.name);
+                        true
+                    }
+                    None => false,
+                });
+        }
+        // A variant's start is nobody's.
+        let start = variant.is_none().then_some(&run.start);
+        for window in start.into_iter().chain(&run.windows) {
             let cost = Cost::of(kernel, &window.counts, &window.events, window.operations);
             // Every app has a start; the first one's counts.
             let operations = &mut measured.operations;
             operations.entry(window.name.clone()).or_insert(cost);
         }
         profiles += &report::profiles(kernel, &run);
-        let path = output.join(format!("counts-{app}.txt"));
+        let path = output.join(format!("counts-{name}.txt"));
         fs::write(&path, &run.raw).map_err(|error| file_error("write", &path, &error))?;
     }
     Ok((measured, profiles))
+}
+
+/// The name of an operation of a variant, if it is kept.
+fn kept(variant: &Variant, operation: &str) -> Option<&'static str> {
+    let mut kept = variant.operations.iter();
+    kept.find(|(name, _)| *name == operation)
+        .map(|(_, name)| *name)
 }
 
 fn file_error(action: &'static str, path: &Path, error: &std::io::Error) -> Error {

@@ -56,6 +56,7 @@ pub struct Run {
 }
 
 /// What runs are made of.
+#[derive(Clone)]
 pub struct Bench {
     /// The source tree.
     pub workspace: Workspace,

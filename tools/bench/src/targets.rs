@@ -99,6 +99,8 @@ pub const SECTIONS: &[(&str, &[Target])] = &[
         row(INSTRUCTIONS, "rng-32", "random bytes, 32", [1100.0, 900.0, 8789.0]),
         row(INSTRUCTIONS, "rng-256", "random bytes, 256", [1900.0, 1400.0, 18200.0]),
         row(INSTRUCTIONS, "rng-1024", "random bytes, 1024", [4500.0, 3000.0, 52898.0]),
+        row(INSTRUCTIONS, "words-256", "random bytes by words, 256", [3000.0, NONE, 18200.0]),
+        row(INSTRUCTIONS, "words-1024", "random bytes by words, 1024", [9000.0, NONE, 52898.0]),
         row(INSTRUCTIONS, "transmit-60", "transmit a frame of 60 bytes", [1300.0, 1000.0, 9815.0]),
         row(INSTRUCTIONS, "transmit-512", "transmit a frame of 512 bytes", [1600.0, 1300.0, 12526.0]),
         row(INSTRUCTIONS, "transmit-1514", "transmit a frame of 1514 bytes", [2300.0, 1900.0, 18527.0]),

@@ -32,12 +32,25 @@ pub(super) enum Fill {
 }
 
 impl Request {
-    /// A request for `length` bytes; none when there is nothing to do.
-    pub(super) fn of(length: usize) -> Option<Self> {
-        (length > 0).then_some(Request {
+    /// A request for `length` bytes.
+    #[inline]
+    pub(super) fn of(length: usize) -> Self {
+        Request {
             position: 0,
             length,
-        })
+        }
+    }
+
+    /// Makes it a request for no more than `length` bytes.
+    #[inline]
+    pub(super) fn cut_to(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    /// Whether there is nothing to do.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.position >= self.length
     }
 
     /// Bytes delivered so far.
@@ -126,7 +139,7 @@ mod tests {
     fn every_length_is_filled_exactly() {
         for length in [1, 2, 3, 4, 5, 63, 64, 65, 130, 255, 256] {
             let mut memory = vec![0u8; length + 8];
-            let mut request = Request::of(length).unwrap();
+            let mut request = Request::of(length);
             let fill = request.fill(memory.as_mut_slice().into(), &mut counting(1000));
             assert_eq!(fill, Fill::Done { count: length });
             assert_eq!(memory[..length], expected(length));
@@ -138,7 +151,7 @@ mod tests {
     fn a_long_request_pauses_after_its_quantum() {
         let mut memory = vec![0u8; 1000];
         let mut bytes = counting(1000);
-        let mut request = Request::of(1000).unwrap();
+        let mut request = Request::of(1000);
         for _ in 0..3 {
             assert_eq!(
                 request.fill_quantum(memory.as_mut_slice().into(), &mut bytes),
@@ -155,7 +168,7 @@ mod tests {
     #[test]
     fn a_quantum_is_not_begun_anew_after_a_dry_source() {
         let mut memory = vec![0u8; 600];
-        let mut request = Request::of(600).unwrap();
+        let mut request = Request::of(600);
         let mut fill = |len| request.fill_quantum(memory.as_mut_slice().into(), &mut counting(len));
         assert_eq!(fill(100), Fill::Dry);
         assert_eq!(fill(200), Fill::QuantumOver);
@@ -167,7 +180,7 @@ mod tests {
     #[test]
     fn a_dry_source_goes_on_where_it_stopped() {
         let mut memory = vec![0u8; 10];
-        let mut request = Request::of(10).unwrap();
+        let mut request = Request::of(10);
         let fill = request.fill(memory.as_mut_slice().into(), &mut counting(3));
         assert_eq!((fill, request.position()), (Fill::Dry, 3));
         let fill = request.fill(memory.as_mut_slice().into(), &mut counting(0));
@@ -179,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_buffer_that_shrank_ends_the_request_within_it() {
-        let mut request = Request::of(20).unwrap();
+        let mut request = Request::of(20);
         let mut long = vec![0u8; 20];
         assert_eq!(
             request.fill(long.as_mut_slice().into(), &mut counting(12)),
@@ -202,23 +215,27 @@ mod tests {
     fn no_more_is_drawn_than_is_missing() {
         let mut memory = vec![0u8; 5];
         let mut bytes = counting(1000);
-        Request::of(5)
-            .unwrap()
-            .fill(memory.as_mut_slice().into(), &mut bytes);
+        Request::of(5).fill(memory.as_mut_slice().into(), &mut bytes);
         bytes(1, &mut |piece| assert_eq!(piece, [6]));
-        assert!(Request::of(0).is_none());
+        let nothing = Request::of(0).fill(memory.as_mut_slice().into(), &mut bytes);
+        assert_eq!(nothing, Fill::Done { count: 0 });
+        let mut request = Request::of(9);
+        request.cut_to(5);
+        assert!(!request.is_over());
+        let cut = request.fill(memory.as_mut_slice().into(), &mut bytes);
+        assert_eq!(cut, Fill::Done { count: 5 });
+        assert!(request.is_over());
+        assert_eq!(memory, [7, 8, 9, 10, 11]);
     }
 
     #[test]
     fn a_supply_that_gives_too_much_is_cut_off() {
         let mut memory = vec![0u8; 8];
-        let fill = Request::of(5)
-            .unwrap()
-            .fill(memory.as_mut_slice().into(), &mut |_, take| {
-                take(&[1; 4]);
-                take(&[2; 4]);
-                take(&[3; 4]);
-            });
+        let fill = Request::of(5).fill(memory.as_mut_slice().into(), &mut |_, take| {
+            take(&[1; 4]);
+            take(&[2; 4]);
+            take(&[3; 4]);
+        });
         assert_eq!(fill, Fill::Done { count: 5 });
         assert_eq!(memory, [1, 1, 1, 1, 2, 0, 0, 0]);
     }

@@ -10,6 +10,8 @@ use kernel::hil::rng_bytes::{RandomBytes, RandomBytesClient};
 pub enum Slices {}
 
 impl<'a, R: RandomBytes<'a>> Form<'a, R> for Slices {
+    type Scratch = ();
+
     fn ask(source: &R) -> Result<(), ErrorCode> {
         source.request_bytes()
     }

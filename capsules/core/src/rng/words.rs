@@ -3,16 +3,25 @@
 //! Drawing from a source that gives words, by a callback.
 
 use super::{Form, RngDriver, RngGrant};
+use core::cell::RefCell;
 use kernel::ErrorCode;
 use kernel::hil::rng::{Client, Continue, Rng};
 
-/// Bytes copied at a time.
-const BLOCK: usize = 256;
+const WORD: usize = size_of::<u32>();
+
+/// Words, and bytes, copied at a time.
+const WORDS: usize = 64;
+const BLOCK: usize = WORDS * WORD;
+
+/// Words taken in a row before it is asked whether that is enough.
+const GROUP: usize = 4;
 
 /// The form of a source behind the `Rng` interface.
 pub enum Words {}
 
 impl<'a, R: Rng<'a>> Form<'a, R> for Words {
+    type Scratch = RefCell<Block>;
+
     fn ask(source: &R) -> Result<(), ErrorCode> {
         source.get()
     }
@@ -34,8 +43,12 @@ impl<'a, R: Rng<'a>> Client for RngDriver<'a, R, Words> {
         randomness: &mut dyn Iterator<Item = u32>,
         error: Result<(), ErrorCode>,
     ) -> Continue {
-        let served =
-            error.map(|()| self.serve(&mut |count, take| draw_words(randomness, count, take)));
+        let served = error.map(|()| {
+            // Nobody has borrowed it: a source does not call from inside a call.
+            if let Ok(mut block) = self.scratch.try_borrow_mut() {
+                self.serve(&mut |count, take| draw_words(randomness, &mut block, count, take));
+            }
+        });
         if self.conclude(served) {
             Continue::More
         } else {
@@ -44,14 +57,30 @@ impl<'a, R: Rng<'a>> Client for RngDriver<'a, R, Words> {
     }
 }
 
+/// Words in memory order, on their way to a process. Aligned, so that each is stored and copied in one
+/// piece; and not on the stack, where it would be cleared each time before it is filled.
+#[repr(align(4))]
+pub struct Block([[u8; WORD]; WORDS]);
+
+impl Default for Block {
+    fn default() -> Self {
+        Block([[0; WORD]; WORDS])
+    }
+}
+
 /// Hands on as many bytes as `words` has, up to `count`. The unused bytes of a last word are
 /// discarded.
-fn draw_words(words: &mut dyn Iterator<Item = u32>, mut count: usize, take: &mut dyn FnMut(&[u8])) {
-    let mut block = Block([0; BLOCK]);
+#[inline(always)]
+fn draw_words(
+    words: &mut dyn Iterator<Item = u32>,
+    block: &mut Block,
+    mut count: usize,
+    take: &mut dyn FnMut(&[u8]),
+) {
     while count > 0 {
         let wanted = BLOCK.min(count);
-        let got = wanted.min(collect(&mut block, wanted, words));
-        take(block.0.get(..got).unwrap_or_default());
+        let got = wanted.min(WORD * collect(block, wanted.div_ceil(WORD), words));
+        take(block.0.as_flattened().get(..got).unwrap_or_default());
         if got < wanted {
             break;
         }
@@ -59,21 +88,46 @@ fn draw_words(words: &mut dyn Iterator<Item = u32>, mut count: usize, take: &mut
     }
 }
 
-/// Bytes that are stored a word at a time, which the alignment allows.
-#[repr(align(4))]
-struct Block([u8; BLOCK]);
-
-/// Fills a block from the front with so many words that there are `wanted` bytes; returns how many
-/// bytes there are.
-fn collect(block: &mut Block, wanted: usize, words: &mut dyn Iterator<Item = u32>) -> usize {
-    let (places, _) = block.0.as_chunks_mut();
-    let mut count = 0;
-    for place in places.iter_mut().take(wanted.div_ceil(size_of::<u32>())) {
-        let Some(word) = words.next() else { break };
-        *place = word.to_ne_bytes();
-        count += size_of::<u32>();
+/// Fills a block from the front with up to `count` words; returns how many there were.
+///
+/// This is what is done for each word, so it is done in groups, with as little around it as can be. Not in
+/// line, where the compiler loses sight of how the block is aligned.
+#[inline(never)]
+fn collect(block: &mut Block, count: usize, words: &mut dyn Iterator<Item = u32>) -> usize {
+    let count = count.min(WORDS);
+    let mut at = 0;
+    let (groups, _) = block.0.as_chunks_mut::<GROUP>();
+    for group in 0..count / GROUP {
+        let Some([first, second, third, fourth]) = groups.get_mut(group) else {
+            break;
+        };
+        let Some(word) = words.next() else {
+            return at;
+        };
+        *first = word.to_ne_bytes();
+        let Some(word) = words.next() else {
+            return at + 1;
+        };
+        *second = word.to_ne_bytes();
+        let Some(word) = words.next() else {
+            return at + 2;
+        };
+        *third = word.to_ne_bytes();
+        let Some(word) = words.next() else {
+            return at + 3;
+        };
+        *fourth = word.to_ne_bytes();
+        at += GROUP;
     }
-    count
+    while at < count
+        && let Some(word) = words.next()
+    {
+        if let Some(place) = block.0.get_mut(at) {
+            *place = word.to_ne_bytes();
+        }
+        at += 1;
+    }
+    at
 }
 
 #[cfg(test)]
@@ -91,7 +145,8 @@ mod tests {
 
     fn draw(words: &mut dyn Iterator<Item = u32>, count: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        draw_words(words, count, &mut |piece| bytes.extend(piece));
+        let take = &mut |piece: &[u8]| bytes.extend(piece);
+        draw_words(words, &mut Block::default(), count, take);
         bytes
     }
 
@@ -105,9 +160,12 @@ mod tests {
 
     #[test]
     fn a_dry_source_gives_what_it_has() {
-        let mut words = counting().take(17);
-        assert_eq!(draw(&mut words, 1000).len(), 68);
-        assert_eq!(draw(&mut words, 1), []);
+        for count in 0..70 {
+            let mut words = counting().take(count);
+            let expected: Vec<u8> = (1..=4 * count).map(|n| n as u8).collect();
+            assert_eq!(draw(&mut words, 1000), expected);
+            assert_eq!(draw(&mut words, 1), []);
+        }
     }
 
     #[test]

@@ -65,8 +65,18 @@ impl<'b, const N: usize> RandomPool<'b, N> {
                 next: 0,
                 end,
             };
-            self.put(self.first.get() + used, filled);
+            self.bytes
+                .set(self.bytes.get().saturating_add(filled.remaining()));
+            let position = self.first.get() + used;
+            if let Some(place) = position.checked_rem(N).and_then(|at| self.places.get(at)) {
+                place.set(Some(filled));
+            }
         }
+    }
+
+    /// Undrawn bytes. Words that are drawn count when [`Words`] is dropped.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.get()
     }
 
     /// Whether a word can be drawn.
@@ -139,62 +149,50 @@ impl<'b, const N: usize> RandomPool<'b, N> {
             take(piece);
             piece.fill(0);
             missing = missing.saturating_sub(len);
-            self.bytes.set(self.bytes.get().saturating_sub(len));
+            self.count_drawn(len);
             filled.next = filled.next.saturating_add(len);
             if filled.remaining() > 0 {
                 place.set(Some(filled));
             } else {
-                emptied.push(filled.buffer);
-                let next = self.first.get().wrapping_add(1);
-                self.first.set(if next < N { next } else { 0 });
-                self.len.set(self.len.get().saturating_sub(1));
+                self.pass(filled.buffer, emptied);
             }
         }
         count - missing
     }
 
     /// Draws words until it is dropped; buffers drawn empty go to `emptied`.
+    #[inline]
     pub(super) fn words<'p>(&'p self, emptied: &'p BufferStack<'b, N>) -> Words<'p, 'b, N> {
+        let current = self.take_first().map(Held::new);
+        let (at, stop) = current
+            .as_ref()
+            .and_then(Held::words)
+            .unwrap_or((ptr::null_mut(), ptr::null_mut()));
         Words {
-            at: ptr::null_mut(),
-            stop: ptr::null_mut(),
-            current: self.pop().map(Held::new),
+            at,
+            stop,
+            current,
             pool: self,
             emptied,
-            drawn: false,
         }
     }
 
-    fn put(&self, position: usize, filled: Filled<'b>) {
-        self.bytes
-            .set(self.bytes.get().saturating_add(filled.remaining()));
-        if let Some(place) = position.checked_rem(N).and_then(|at| self.places.get(at)) {
-            place.set(Some(filled));
-        }
+    /// Takes the first buffer out of its place, which stays its place.
+    fn take_first(&self) -> Option<Filled<'b>> {
+        self.places.get(self.first.get())?.take()
     }
 
-    fn pop(&self) -> Option<Filled<'b>> {
-        let rest = self.len.get().checked_sub(1)?;
-        let filled = self.places.get(self.first.get())?.take()?;
-        self.first.set((self.first.get() + 1).checked_rem(N)?);
-        self.len.set(rest);
-        self.bytes
-            .set(self.bytes.get().saturating_sub(filled.remaining()));
-        Some(filled)
+    /// Goes on to the next buffer, since nothing is left in the first.
+    fn pass(&self, empty: &'b mut [u8], emptied: &BufferStack<'b, N>) {
+        emptied.push(empty);
+        let next = self.first.get().wrapping_add(1);
+        self.first.set(if next < N { next } else { 0 });
+        self.len.set(self.len.get().saturating_sub(1));
     }
 
-    /// Puts a buffer back in front, unless it was drawn empty.
-    fn keep_or_empty(&self, filled: Filled<'b>, emptied: &BufferStack<'b, N>) {
-        if filled.remaining() == 0 {
-            emptied.push(filled.buffer);
-            return;
-        }
-        let Some(first) = (self.first.get() + N - 1).checked_rem(N) else {
-            return;
-        };
-        self.first.set(first);
-        self.len.set(self.len.get() + 1);
-        self.put(first, filled);
+    /// Counts bytes that were drawn.
+    fn count_drawn(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_sub(bytes));
     }
 }
 
@@ -228,19 +226,18 @@ impl<'b> Held<'b> {
         buffer.get_mut(self.next..self.end).unwrap_or_default()
     }
 
-    /// Draws and erases the next `LEN` bytes, or none if there are fewer.
-    fn draw<const LEN: usize>(&mut self) -> Option<[u8; LEN]>
-    where
-        [u8; LEN]: Default,
-    {
-        let bytes = core::mem::take(self.rest().first_chunk_mut::<LEN>()?);
-        self.next += LEN;
-        Some(bytes)
+    /// Draws and erases the next byte, if there is one.
+    fn draw_byte(&mut self) -> Option<[u8; 1]> {
+        let byte = core::mem::take(self.rest().first_chunk_mut()?);
+        self.next += 1;
+        Some(byte)
     }
 
     /// Whole words at the start of what is not drawn, if they are aligned: the first one and the end.
-    fn words(&mut self) -> Option<(*mut u32, *mut u32)> {
-        let whole = self.rest().len() / WORD;
+    ///
+    /// They are all in the buffer: `RandomPool::push` cuts `end` to that, and `next` never passes it.
+    fn words(&self) -> Option<(*mut u32, *mut u32)> {
+        let whole = self.remaining() / WORD;
         let first: *mut u32 = self.buffer.cast::<u8>().wrapping_add(self.next).cast();
         (whole > 0 && first.is_aligned()).then(|| (first, first.wrapping_add(whole)))
     }
@@ -268,23 +265,16 @@ pub(super) struct Words<'p, 'b, const N: usize> {
     current: Option<Held<'b>>,
     pool: &'p RandomPool<'b, N>,
     emptied: &'p BufferStack<'b, N>,
-    drawn: bool,
 }
 
 impl<const N: usize> Words<'_, '_, N> {
-    /// Whether any word was drawn.
-    pub(super) fn drawn(&mut self) -> bool {
-        self.settle();
-        self.drawn
-    }
-
     /// Tells `current` how many words were drawn by pointer, and ends that.
     fn settle(&mut self) {
         if let Some(current) = &mut self.current
             && !self.at.is_null()
         {
             let next = self.at.addr().wrapping_sub(current.buffer.addr());
-            self.drawn |= next != current.next;
+            self.pool.count_drawn(next.wrapping_sub(current.next));
             current.next = next;
         }
         (self.at, self.stop) = (ptr::null_mut(), ptr::null_mut());
@@ -294,41 +284,50 @@ impl<const N: usize> Words<'_, '_, N> {
     #[inline(never)]
     fn draw_slowly(&mut self) -> Option<u32> {
         self.settle();
-        let whole = self.current.as_mut().and_then(Held::draw::<WORD>);
-        let word = match whole {
-            Some(bytes) => u32::from_le_bytes(bytes),
-            None => self.draw_across()?,
-        };
-        self.drawn = true;
-        if let Some(words) = self.current.as_mut().and_then(Held::words) {
-            (self.at, self.stop) = words;
+        if self
+            .current
+            .as_ref()
+            .is_none_or(|held| held.remaining() == 0)
+        {
+            self.go_on()?;
         }
-        Some(word)
+        if let Some(words) = self.current.as_ref().and_then(Held::words) {
+            (self.at, self.stop) = words;
+            return self.next();
+        }
+        self.draw_by_bytes()
     }
 
-    /// Draws a word that does not lie in one buffer, if there are enough bytes in all of them.
+    /// Goes on to the next buffer, since nothing is left in the one drawn from.
+    fn go_on(&mut self) -> Option<()> {
+        if let Some(empty) = self.current.take() {
+            self.pool.pass(empty.into_filled().buffer, self.emptied);
+        }
+        self.current = Some(Held::new(self.pool.take_first()?));
+        Some(())
+    }
+
+    /// Draws a word that is not aligned or not in one buffer, if there are enough bytes in all of them.
     #[cold]
-    fn draw_across(&mut self) -> Option<u32> {
-        let here = self.current.as_ref().map_or(0, Held::remaining);
-        if here + self.pool.bytes.get() < WORD {
+    #[inline(never)]
+    fn draw_by_bytes(&mut self) -> Option<u32> {
+        if !self.pool.has_word() {
             return None;
         }
         let mut word = [0; WORD];
         for byte in &mut word {
             [*byte] = self.draw_byte()?;
         }
+        self.pool.count_drawn(WORD);
         Some(u32::from_le_bytes(word))
     }
 
     fn draw_byte(&mut self) -> Option<[u8; 1]> {
         loop {
-            if let Some(byte) = self.current.as_mut().and_then(Held::draw::<1>) {
+            if let Some(byte) = self.current.as_mut().and_then(Held::draw_byte) {
                 return Some(byte);
             }
-            let next = self.pool.pop()?;
-            if let Some(empty) = self.current.replace(Held::new(next)) {
-                self.emptied.push(empty.into_filled().buffer);
-            }
+            self.go_on()?;
         }
     }
 }
@@ -354,8 +353,14 @@ impl<const N: usize> Iterator for Words<'_, '_, N> {
 impl<const N: usize> Drop for Words<'_, '_, N> {
     fn drop(&mut self) {
         self.settle();
-        if let Some(current) = self.current.take() {
-            self.pool.keep_or_empty(current.into_filled(), self.emptied);
+        let Some(current) = self.current.take() else {
+            return;
+        };
+        let current = current.into_filled();
+        if current.remaining() == 0 {
+            self.pool.pass(current.buffer, self.emptied);
+        } else if let Some(place) = self.pool.places.get(self.pool.first.get()) {
+            place.set(Some(current));
         }
     }
 }
@@ -417,7 +422,7 @@ mod tests {
         let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
         pool.push(buffer(&[1, 2, 3, 4, 5, 6, 7, 8]), 6);
         draw(&pool, &emptied, 1);
-        let filled = pool.pop().unwrap();
+        let filled = pool.take_first().unwrap();
         assert_eq!(filled.buffer, [0, 0, 0, 0, 5, 6, 7, 8]);
         assert_eq!(filled.remaining(), 2);
     }
@@ -484,7 +489,7 @@ mod tests {
         let (pool, emptied) = (RandomPool::<1>::new(), BufferStack::new());
         pool.push(buffer(&[1, 2, 3, 4, 5]), 4);
         draw_bytes(&pool, &emptied, 3);
-        assert_eq!(pool.pop().unwrap().buffer, [0, 0, 0, 4, 5]);
+        assert_eq!(pool.take_first().unwrap().buffer, [0, 0, 0, 4, 5]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
     /// Whether the device returned a buffer without a byte to hand out since the client was last
     /// served.
     came_in_vain: Cell<bool>,
+    /// Whether the device is to interrupt for a single buffer, since the client waits for it.
+    hurries: Cell<bool>,
     health: HealthTests,
     deferred_call: DeferredCall,
     events: RngEvents,
@@ -89,6 +91,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
             waiting: Cell::new(false),
             waited: Cell::new(0),
             came_in_vain: Cell::new(false),
+            hurries: Cell::new(false),
             health: HealthTests::new(),
             deferred_call: DeferredCall::new(),
             events: RngEvents::new(),
@@ -166,6 +169,7 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         } else if self.came_in_vain.take() {
             self.refuse();
         } else {
+            self.hurries.set(true);
             self.queue.delay_interrupts(1);
         }
     }
@@ -183,7 +187,9 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
             return;
         };
         self.came_in_vain.set(false);
-        self.queue.delay_interrupts(Self::BATCH);
+        if self.hurries.take() {
+            self.queue.delay_interrupts(Self::BATCH);
+        }
         // Before the call, since the client may ask again from inside it.
         self.waiting.set(false);
         self.events.deliveries.bump();
@@ -201,15 +207,13 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
 
     /// Hands words to the client, which says whether it wants more.
     fn deliver_words(&self, client: impl FnOnce(&mut dyn Iterator<Item = u32>) -> bool) {
-        let mut words = self.pool.words(&self.spare);
-        let wants_more = client(&mut words);
-        let drawn = words.drawn();
-        drop(words);
+        let before = self.pool.bytes();
+        let wants_more = client(&mut self.pool.words(&self.spare));
         self.post_spare();
         if wants_more {
             self.wait();
             // A client that takes nothing is not called again for the same words.
-            if drawn && self.pool.has_word() {
+            if self.pool.bytes() != before && self.pool.has_word() {
                 self.deferred_call.set();
             }
         }
