@@ -65,8 +65,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         driver.collect();
         // What the driver waits for may be there, and only the interrupt missing. One that the device
         // raised and that is yet to be served is not: the board may have put it off.
-        let is_raised = self.has_causes();
-        if self.scan_queues() && !is_raised {
+        if self.scan_queues() && self.is_running() && !self.has_causes() {
             self.events.found_late.bump();
         }
         match driver.check_progress() {

@@ -357,6 +357,17 @@ fn an_interrupt_that_is_yet_to_be_served_is_not_lost() {
 }
 
 #[test]
+fn a_poll_that_finds_nothing_reads_no_register() {
+    let rig = Rig::running();
+    rig.post(7);
+    rig.queue.watch();
+    rig.device.reads.take();
+    rig.poll();
+    assert!(rig.queue.counters().empty_scans > 0);
+    assert_eq!(rig.device.reads.take(), []);
+}
+
+#[test]
 fn an_interrupt_storm_is_masked_at_a_thousand() {
     let rig = Rig::running();
     let (line, requests) = (rig.with_line(), rig.with_poller());
