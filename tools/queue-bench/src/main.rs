@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         [] => compare(),
         [which, size, shape] => run(which, size, shape),
-        _ => Err("usage: queue-bench [ours|peer|handed SIZE SHAPE]".to_owned()),
+        _ => Err("usage: queue-bench [ours|object|peer|handed SIZE SHAPE]".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,9 +46,9 @@ fn run(which: &str, size: &str, shape: &str) -> Result<(), String> {
         .and_then(|index: usize| SHAPES.get(index));
     let (_, shape) = *shape.ok_or("no such shape")?;
     match (which, size) {
-        ("ours", "4") => ours::run::<4>(shape, ROUNDS),
-        ("ours", "64") => ours::run::<64>(shape, ROUNDS),
-        ("ours", "256") => ours::run::<256>(shape, ROUNDS),
+        ("ours" | "object", "4") => ours::run::<4>(shape, ROUNDS, which == "object"),
+        ("ours" | "object", "64") => ours::run::<64>(shape, ROUNDS, which == "object"),
+        ("ours" | "object", "256") => ours::run::<256>(shape, ROUNDS, which == "object"),
         ("peer" | "handed", "4") => peer::run::<4>(shape, ROUNDS, which == "handed"),
         ("peer" | "handed", "64") => peer::run::<64>(shape, ROUNDS, which == "handed"),
         ("peer" | "handed", "256") => peer::run::<256>(shape, ROUNDS, which == "handed"),
@@ -60,24 +60,35 @@ fn run(which: &str, size: &str, shape: &str) -> Result<(), String> {
 fn compare() -> Result<(), String> {
     println!("Instructions on this machine for add, publish, notify and take back, EVENT_IDX on.");
     println!(
-        "virtio hands buffers over and gets them back through a client; virtio-drivers is told"
+        "virtio hands buffers over and its driver gets them back: one whose type is known to the"
     );
     println!(
-        "which chain comes back (a), or finds by what comes back the buffers it handed over (b):"
+        "compiler, as that of virtio-drivers is, or (c) one behind a trait object. virtio-drivers"
     );
     println!(
-        "{:14} {:>5} {:>8} {:>18} {:>6} {:>18} {:>6}",
-        "", "size", "virtio", "virtio-drivers (a)", "share", "virtio-drivers (b)", "share"
+        "is told which chain comes back (a), or finds by what comes back what it handed over (b):"
+    );
+    println!(
+        "{:14} {:>5} {:>8} {:>18} {:>6} {:>18} {:>6} {:>12}",
+        "",
+        "size",
+        "virtio",
+        "virtio-drivers (a)",
+        "share",
+        "virtio-drivers (b)",
+        "share",
+        "virtio (c)"
     );
     for (index, (name, _)) in SHAPES.iter().enumerate() {
         for size in SIZES {
             let ours = count("ours", size, index)?;
             let peer = count("peer", size, index)?;
             let handed = count("handed", size, index)?;
+            let object = count("object", size, index)?;
             let (share, of_handed) = (ours / peer, ours / handed);
             let note = if share > AIM { "  above the aim" } else { "" };
             println!(
-                "{name:14} {size:5} {ours:8.1} {peer:18.1} {share:6.2} {handed:18.1} {of_handed:6.2}{note}"
+                "{name:14} {size:5} {ours:8.1} {peer:18.1} {share:6.2} {handed:18.1} {of_handed:6.2} {object:12.1}{note}"
             );
         }
     }

@@ -14,14 +14,20 @@ use core::mem::MaybeUninit;
 use super::lent::Lent;
 use super::ring::INDIRECT;
 
+/// Where the free list ends: beyond any table.
+const NONE: u16 = u16::MAX;
+
 /// Kind of a chain: the number of its buffers.
-const BUFFERS: u16 = 7;
+const BUFFERS: u8 = 7;
 
-/// Kind of a chain: one buffer, which the device writes.
-pub(super) const WRITABLE: u16 = 8 + 1;
+/// Kind of a chain: one buffer, which the device writes. The only negative one, which is told fastest.
+pub(super) const WRITABLE: u8 = -7_i8 as u8;
 
-/// Kind of a chain: a shared header and a unique buffer, which the device reads.
-pub(super) const READABLE: u16 = 8 + 2;
+/// Kind of a chain: a shared header and a unique buffer, which the device reads. The only other one with
+/// its highest bit.
+pub(super) const READABLE: u8 = 16 + 2;
+
+const _: () = assert!(WRITABLE & BUFFERS == 1 && READABLE & BUFFERS == 2);
 
 /// What is known about one descriptor: half a cache line, or a whole one where addresses are long.
 #[cfg_attr(target_pointer_width = "64", repr(align(64)))]
@@ -31,7 +37,7 @@ pub(super) struct ChainSlot<'b> {
     /// The descriptor after this one in its chain, or in the free list.
     next: Cell<u16>,
     /// In the head of a chain that is in the queue: its kind, else zero.
-    kind: Cell<u16>,
+    kind: Cell<u8>,
     /// In the head of a chain: how many chains were provided before it, modulo 2^32.
     position: Cell<u32>,
     /// In the head of a chain: what the driver gave with it.
@@ -47,14 +53,26 @@ impl ChainSlot<'_> {
 
     /// In the head of a chain that is in the queue: what it consists of.
     #[inline(always)]
-    pub(super) fn kind(&self) -> u16 {
+    pub(super) fn kind(&self) -> u8 {
         self.kind.get()
+    }
+
+    /// In the head of a chain that is in the queue: whether it is one writable buffer.
+    #[inline(always)]
+    pub(super) fn is_writable(&self) -> bool {
+        self.kind.get().cast_signed() < 0
+    }
+
+    /// In the head of another chain: whether it is a header and a readable buffer.
+    #[inline(always)]
+    pub(super) fn is_readable(&self) -> bool {
+        self.kind.get() & READABLE & !BUFFERS != 0
     }
 
     /// In the head of a chain that is in the queue: how many buffers it has.
     #[inline(always)]
     pub(super) fn buffers(&self) -> u16 {
-        self.kind.get() & BUFFERS
+        (self.kind.get() & BUFFERS).into()
     }
 
     #[inline(always)]
@@ -64,7 +82,7 @@ impl ChainSlot<'_> {
 
     /// Makes this the head of a chain.
     #[inline(always)]
-    pub(super) fn put(&self, kind: u16, position: u32) {
+    pub(super) fn put(&self, kind: u8, position: u32) {
         self.position.set(position);
         self.kind.set(kind);
     }
@@ -94,7 +112,7 @@ pub(super) struct ChainTable<'a, 'b> {
     /// One less than their number, which is a power of two.
     mask: u16,
     size: Cell<u16>,
-    /// The first free descriptor, meaningless if there is none.
+    /// The first free descriptor, or `NONE`.
     first_free: Cell<u16>,
     free: Cell<u16>,
 }
@@ -129,7 +147,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
             return false;
         }
         for (index, slot) in (1..).zip(self.slots.iter().take(usize::from(size))) {
-            slot.next.set(index);
+            slot.next.set(if index == size { NONE } else { index });
             slot.lent.forget();
         }
         self.size.set(size);
@@ -152,10 +170,16 @@ impl<'a, 'b> ChainTable<'a, 'b> {
         self.free.get()
     }
 
-    /// The head that the next chain will have.
+    /// The head that the next chain will have, if a descriptor is free.
     #[inline(always)]
     pub(super) fn first_free(&self) -> u16 {
         self.first_free.get()
+    }
+
+    /// Its slot, if a descriptor is free.
+    #[inline(always)]
+    pub(super) fn first_free_slot(&self) -> Option<&'a ChainSlot<'b>> {
+        self.slots.get(usize::from(self.first_free.get()))
     }
 
     /// The slot of a descriptor; an index beyond the table wraps around.
@@ -174,22 +198,17 @@ impl<'a, 'b> ChainTable<'a, 'b> {
     }
 
     /// Finds the slot of the chain that the device says it has used. It is such a chain if its kind is
-    /// not zero.
+    /// not zero, as it is beyond the descriptors in use.
     ///
     /// `published` is how many chains have been shown to the device, modulo 2^32: a chain that was
     /// provided and not yet published is not the device's to return.
     #[inline(always)]
     pub(super) fn used(&self, id: u32, published: u32, provided: u32) -> Option<&'a ChainSlot<'b>> {
-        if id < u32::from(self.size.get()) {
-            let slot = self.slot(id as u16);
-            let unpublished = provided.wrapping_sub(published);
-            let known =
-                unpublished == 0 || slot.position.get().wrapping_sub(published) >= unpublished;
-            if known && slot.kind.get() != 0 {
-                return Some(slot);
-            }
-        }
-        None
+        // Lossless where pointers have at least 32 bits.
+        let slot = self.slots.get(id as usize)?;
+        let unpublished = provided.wrapping_sub(published);
+        let known = unpublished == 0 || slot.position.get().wrapping_sub(published) >= unpublished;
+        known.then_some(slot)
     }
 
     /// Finds a chain from head `from` on, whatever the device knows of it.
@@ -217,6 +236,7 @@ impl<'a, 'b> ChainTable<'a, 'b> {
 mod tests {
     use super::*;
     use std::boxed::Box;
+    use std::vec::Vec;
 
     fn table<const N: usize>() -> ChainTable<'static, 'static> {
         let memory = Box::leak(Box::new([const { MaybeUninit::uninit() }; N]));
@@ -230,7 +250,7 @@ mod tests {
         let head = table.first_free();
         let next = (0..links).fold(head, |index, _| table.slot(index).next());
         table.remove_free(next, links);
-        table.slot(head).put(links, position);
+        table.slot(head).put(links as u8, position);
         table
             .slot(head)
             .set_context(70_usize.wrapping_add(position as usize));
@@ -274,6 +294,19 @@ mod tests {
             assert!(!std::mem::replace(&mut places[usize::from(head)], true));
         }
         assert_eq!(table.free(), 0);
+    }
+
+    #[test]
+    fn the_free_list_ends_with_the_descriptors_in_use() {
+        let table = table::<8>();
+        for size in [1, 4, 8] {
+            assert!(table.clear(size));
+            let heads: Vec<u16> = (0..size).map(|at| provide(&table, 1, at.into())).collect();
+            assert_eq!(heads, (0..size).collect::<Vec<_>>());
+            assert!(table.first_free_slot().is_none());
+            heads.into_iter().for_each(|head| _ = free(&table, head));
+            assert!(table.first_free_slot().is_some());
+        }
     }
 
     #[test]

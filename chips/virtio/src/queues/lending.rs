@@ -9,7 +9,8 @@ use super::buffer::VirtqueueBuffer;
 use super::chain_table::{ChainSlot, READABLE, WRITABLE};
 use super::lent::{Loan, link};
 use super::queue_core::{MAX_CHAIN, QueueCore};
-use super::ring::{NEXT, Ring, WRITE};
+use super::ring::{Entry, NEXT, Ring, WRITE};
+use super::split_queue::SplitRing;
 use crate::barriers::Barriers;
 
 /// What a queue answers to a single buffer: nothing, or the buffer and why it was refused.
@@ -17,13 +18,24 @@ type Answer = Result<(), (QueueError, &'static mut [u8])>;
 
 impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     #[inline(always)]
-    fn check_room(&self, links: u16) -> Result<(), QueueError> {
+    fn check_state(&self) -> Result<(), QueueError> {
         if self.state.get() == 0 {
             return Err(self.refusal());
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn full(&self) -> QueueError {
+        self.events.full.bump();
+        QueueError::Full
+    }
+
+    #[inline(always)]
+    fn check_room(&self, links: u16) -> Result<(), QueueError> {
+        self.check_state()?;
         if links > self.chains.free() {
-            self.events.full.bump();
-            return Err(QueueError::Full);
+            return Err(self.full());
         }
         Ok(())
     }
@@ -36,7 +48,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     }
 
     /// Writes one descriptor of the chain at `head`, and returns the next free one.
-    #[inline(always)]
+    #[inline(never)]
     fn link(&self, head: u16, index: u16, loan: Loan, goes_on: bool) -> u16 {
         let slot = self.chains.slot(index);
         let next = slot.next();
@@ -46,24 +58,22 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             0
         };
         let about = loan.flags | continuation;
-        let changed = slot.lent.record(loan, about);
-        self.ring
-            .write(head, index, &slot.lent, link(about), changed);
+        let entry = Entry {
+            index,
+            changed: slot.lent.record(loan, about),
+            lent: &slot.lent,
+            link: link(about),
+        };
+        self.ring.write(head, entry);
         next
     }
 
     /// Ends the chain at `head`, with the first free descriptor behind it.
-    #[inline(always)]
-    fn close(&self, head: u16, next: u16, links: u16, kind: u16, context: usize) {
+    #[inline(never)]
+    fn close(&self, head: u16, next: u16, links: u16, kind: u8, context: usize) {
         self.chains.remove_free(next, links);
         let slot = self.chains.slot(head);
         slot.set_context(context);
-        self.put(head, slot, kind);
-    }
-
-    /// Puts a chain into the queue, as the next one to be published.
-    #[inline(always)]
-    fn put(&self, head: u16, slot: &ChainSlot<'b>, kind: u16) {
         let position = self.provided.get();
         self.ring.close(head, position);
         slot.put(kind, position);
@@ -73,27 +83,72 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     /// Lends a buffer in the place of the one that came back from there, to be written as that was.
     #[inline(always)]
     pub(super) fn lend_again(&self, head: u16, slot: &ChainSlot<'b>, buffer: &'b mut [u8]) {
-        let changed = slot.lent.lend_whole(buffer, self.fence);
-        self.ring
-            .write(head, head, &slot.lent, WRITE.into(), changed);
-        self.put(head, slot, WRITABLE);
+        match self.ring.split() {
+            Some(ring) => self.lend_writable(ring, head, slot, buffer),
+            None => self.lend_again_otherwise(head, slot, buffer),
+        }
+    }
+
+    /// Lends a buffer to be written as a chain of its own, in the place of `head`.
+    #[inline(always)]
+    fn lend_writable(&self, ring: &SplitRing, head: u16, slot: &ChainSlot<'b>, buffer: &mut [u8]) {
+        let (address, len) = place(buffer);
+        if slot.lent.lend_whole(buffer, self.fence) {
+            ring.write_descriptor(head, address, len, WRITE.into());
+        }
+        self.put(ring, head, slot, WRITABLE);
+    }
+
+    /// Puts a chain into the queue, as the next one to be published.
+    #[inline(always)]
+    fn put(&self, ring: &SplitRing, head: u16, slot: &ChainSlot<'b>, kind: u8) {
+        let position = self.provided.get();
+        ring.write_entry(head, position);
+        slot.put(kind, position);
+        self.provided.set(position.wrapping_add(1));
+    }
+
+    /// The same in another layout.
+    #[cold]
+    #[inline(never)]
+    fn lend_again_otherwise(&self, head: u16, slot: &ChainSlot<'b>, buffer: &'b mut [u8]) {
+        self.chains.release(head, slot, 1);
+        self.lend_next_writable(buffer, slot.context());
+    }
+
+    /// Lends a buffer to be written as a chain of its own, in any layout; there is room.
+    #[inline(never)]
+    fn lend_next_writable(&self, buffer: &mut [u8], context: usize) {
+        let head = self.chains.first_free();
+        let next = self.link(head, head, Loan::writable(buffer, self.fence), false);
+        self.close(head, next, 1, WRITABLE, context);
     }
 }
 
 impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
     #[inline]
     pub(super) fn provide_writable(&self, buffer: &'static mut [u8], context: usize) -> Answer {
+        if let Some(ring) = self.ring.split()
+            && self.state.get() != 0
+            && fits(buffer.len())
+            && let Some(slot) = self.chains.first_free_slot()
+        {
+            let head = self.chains.first_free();
+            self.lend_writable(ring, head, slot, buffer);
+            slot.set_context(context);
+            self.chains.remove_free(slot.next(), 1);
+            return Ok(());
+        }
+        self.provide_writable_otherwise(buffer, context)
+    }
+
+    /// The same in another layout, or not at all. Apart, so that the above takes no stack.
+    #[inline(never)]
+    fn provide_writable_otherwise(&self, buffer: &'static mut [u8], context: usize) -> Answer {
         if let Err(error) = length(buffer.len()).and_then(|_| self.check_room(1)) {
             return Err((error, buffer));
         }
-        let head = self.chains.first_free();
-        let slot = self.chains.slot(head);
-        let changed = slot.lent.lend_whole(buffer, self.fence);
-        self.ring
-            .write(head, head, &slot.lent, WRITE.into(), changed);
-        slot.set_context(context);
-        self.chains.remove_free(slot.next(), 1);
-        self.put(head, slot, WRITABLE);
+        self.lend_next_writable(buffer, context);
         Ok(())
     }
 
@@ -105,27 +160,62 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         len: usize,
         context: usize,
     ) -> Answer {
-        let in_table = self.prefers_tables();
-        let links = if in_table { 1 } else { 2 };
+        if let Some(ring) = self.ring.split()
+            && self.state.get() != 0
+            && self.chains.free() > self.scarce.get()
+            && check_frame(header, frame, len).is_ok()
+        {
+            let head = self.chains.first_free();
+            let first = self.chains.slot(head);
+            let next = first.next();
+            let second = self.chains.slot(next);
+            if first.lent.lend_shared(header, next, self.fence) {
+                let (address, len) = place(header);
+                let goes_on = u32::from(next) << 16 | u32::from(NEXT);
+                ring.write_descriptor(head, address, len, goes_on);
+            }
+            let (address, _) = place(frame);
+            if second.lent.lend_front(frame, len, self.fence) {
+                ring.write_descriptor(next, address, len as u32, 0);
+            }
+            self.put(ring, head, first, READABLE);
+            first.set_context(context);
+            self.chains.remove_free(second.next(), 2);
+            return Ok(());
+        }
+        self.provide_readable_otherwise(header, frame, len, context)
+    }
+
+    /// The same in another layout, in a table, or not at all. Apart, so that the above takes no stack.
+    #[inline(never)]
+    fn provide_readable_otherwise(
+        &self,
+        header: &'static [u8],
+        frame: &'static mut [u8],
+        len: usize,
+        context: usize,
+    ) -> Answer {
+        let tables = self.tables.get().filter(|_| self.prefers_tables());
+        let links = if tables.is_some() { 1 } else { 2 };
         if let Err(error) = check_frame(header, frame, len).and_then(|()| self.check_room(links)) {
             return Err((error, frame));
         }
-        if in_table {
-            self.lend_frame_in_table(header, frame, len, context);
-            return Ok(());
-        }
+        let header = Loan::shared(header, self.fence);
+        let frame = Loan::readable(frame, len, self.fence);
         let head = self.chains.first_free();
-        let first = self.chains.slot(head);
-        let second = self.chains.slot(first.next());
-        let changed = first.lent.lend_shared(header, first.next(), self.fence);
-        let goes_on = u32::from(first.next()) << 16 | u32::from(NEXT);
-        self.ring.write(head, head, &first.lent, goes_on, changed);
-        let changed = second.lent.lend_front(frame, len, self.fence);
-        self.ring
-            .write(head, first.next(), &second.lent, 0, changed);
-        first.set_context(context);
-        self.chains.remove_free(second.next(), 2);
-        self.put(head, first, READABLE);
+        let next = match tables {
+            Some(tables) => {
+                let by_index = self.ring.split().is_some();
+                tables.set(head, 0, header, true, by_index);
+                tables.set(head, 1, frame, false, by_index);
+                self.link(head, head, tables.loan(head, 2), false)
+            }
+            None => {
+                let next = self.link(head, head, header, true);
+                self.link(head, next, frame, false)
+            }
+        };
+        self.close(head, next, links, READABLE, context);
         Ok(())
     }
 
@@ -149,7 +239,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
             left = left.wrapping_sub(1);
             next = self.link(head, next, loan, left != 0);
         }
-        self.close(head, next, buffers, buffers, context);
+        self.close(head, next, buffers, buffers as u8, context);
         Ok(())
     }
 
@@ -159,39 +249,20 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         let Some(tables) = self.tables.get() else {
             return;
         };
-        let (head, by_index) = (self.chains.first_free(), self.ring.links_by_index());
+        let (head, by_index) = (self.chains.first_free(), self.ring.split().is_some());
         for (index, loan) in (0u16..).zip(loans) {
             let goes_on = index.wrapping_add(1) != buffers;
             tables.set(head, index, loan, goes_on, by_index);
         }
         let next = self.link(head, head, tables.loan(head, buffers), false);
-        self.close(head, next, 1, buffers, context);
+        self.close(head, next, 1, buffers as u8, context);
     }
+}
 
-    /// As [`lend_in_table`](Self::lend_in_table), for what is lent most often.
-    #[inline(never)]
-    fn lend_frame_in_table(
-        &self,
-        header: &'static [u8],
-        frame: &'static mut [u8],
-        len: usize,
-        context: usize,
-    ) {
-        let Some(tables) = self.tables.get() else {
-            return;
-        };
-        let (head, by_index) = (self.chains.first_free(), self.ring.links_by_index());
-        tables.set(head, 0, Loan::shared(header, self.fence), true, by_index);
-        tables.set(
-            head,
-            1,
-            Loan::readable(frame, len, self.fence),
-            false,
-            by_index,
-        );
-        let next = self.link(head, head, tables.loan(head, 2), false);
-        self.close(head, next, 1, READABLE, context);
-    }
+/// Where a buffer is, and its length, which fits 32 bits.
+#[inline(always)]
+fn place(buffer: &[u8]) -> (u64, u32) {
+    (buffer.as_ptr().addr() as u64, buffer.len() as u32)
 }
 
 /// Checks that a frame can be lent behind a header.
@@ -204,10 +275,16 @@ fn check_frame(header: &[u8], frame: &[u8], len: usize) -> Result<(), QueueError
     sum.map(|_| ()).ok_or(QueueError::TooLong)
 }
 
+/// Whether a descriptor can have this length.
+#[inline(always)]
+fn fits(len: usize) -> bool {
+    // One test for both bounds: none has the largest predecessor.
+    len.wrapping_sub(1) >> 31 == 0
+}
+
 #[inline(always)]
 fn length(len: usize) -> Result<u32, QueueError> {
-    // One test for both bounds: none has the largest predecessor.
-    if len.wrapping_sub(1) >> 31 == 0 {
+    if fits(len) {
         Ok(len as u32)
     } else if len == 0 {
         Err(QueueError::EmptyBuffer)

@@ -17,7 +17,7 @@ use super::buffer::VirtqueueBuffer;
 use super::ring::{NEXT, WRITE};
 
 /// Beside the descriptor's flags: the buffer was lent by a shared reference. The device does not see it.
-const SHARED: u32 = 1 << 15;
+const SHARED: u32 = 1 << 8;
 
 /// A buffer that is being lent: its window, and what surrounds that.
 #[derive(Clone, Copy)]
@@ -53,6 +53,11 @@ impl Loan {
     #[inline(always)]
     pub(super) fn readable(buffer: &'static mut [u8], len: usize, fence: impl DmaFence) -> Self {
         Self::new(buffer, 0, len, 0, fence)
+    }
+
+    /// Lends the whole of a buffer to be written, as [`Lent::lend_whole`] does.
+    pub(super) fn writable(buffer: &mut [u8], fence: impl DmaFence) -> Self {
+        Self::new(buffer, 0, buffer.len(), WRITE.into(), fence)
     }
 
     /// Lends the whole of a shared buffer to be read.
@@ -127,11 +132,22 @@ impl Lent {
 
     #[inline(always)]
     fn record_window(&self, start: *mut u8, len: u32, about: u32) -> bool {
+        let changed = !self.says(start, len, about);
         // The pointer is kept even if the address is the same: it is this loan's right of access.
-        let moved = self.start.replace(start).addr() != start.addr();
-        let resized = self.len.replace(len) != len;
-        let relinked = self.about.replace(about) != about;
-        moved | resized | relinked
+        self.start.set(start);
+        if changed {
+            self.len.set(len);
+            self.about.set(about);
+        }
+        changed
+    }
+
+    /// Whether the descriptor says this already.
+    #[inline(always)]
+    fn says(&self, start: *mut u8, len: u32, about: u32) -> bool {
+        self.start.get().addr() == start.addr()
+            && self.len.get() == len
+            && self.about.get() == about
     }
 
     /// Lends the first `len` bytes of a buffer, which has them.
@@ -174,7 +190,17 @@ impl Lent {
         fence: impl DmaFence,
     ) -> bool {
         let about = SHARED | u32::from(NEXT) | u32::from(next) << 16;
-        self.lend(ptr::from_ref(buffer).cast_mut(), buffer.len(), about, fence)
+        let (start, len) = (buffer.as_ptr().cast_mut(), buffer.len() as u32);
+        start.expose_provenance();
+        fence.release(ptr::from_ref(buffer).cast_mut());
+        let changed = !self.says(start, len, about);
+        // No right of access has to be kept.
+        if changed {
+            self.start.set(start);
+            self.len.set(len);
+            self.about.set(about);
+        }
+        changed
     }
 
     #[inline(always)]

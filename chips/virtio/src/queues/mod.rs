@@ -52,13 +52,12 @@ pub trait Virtqueue {
     /// Takes what the device has used, on a used buffer notification.
     fn used_interrupt(&self);
 
-    /// As [`used_interrupt`](Self::used_interrupt), and says whether there was anything to take, or
-    /// the driver has taken it already since the last call, or the queue was found broken.
+    /// As [`used_interrupt`](Self::used_interrupt), and says what came of it.
     ///
-    /// A queue that cannot tell answers yes.
-    fn serve(&self) -> bool {
+    /// A queue that cannot tell claims to have taken something.
+    fn serve(&self) -> Served {
         self.used_interrupt();
-        true
+        Served::Something
     }
 
     /// As [`serve`](Self::serve), of a queue for which an interrupt may have come; another one is not
@@ -66,7 +65,7 @@ pub trait Virtqueue {
     ///
     /// A device may interrupt although it was asked not to, so if no queue had anything, all are to be
     /// served.
-    fn serve_expected(&self) -> bool {
+    fn serve_expected(&self) -> Served {
         self.serve()
     }
 
@@ -80,11 +79,6 @@ pub trait Virtqueue {
         let _ = accepted;
     }
 
-    /// Whether the device broke the rules, so that the queue has stopped.
-    fn is_broken(&self) -> bool {
-        false
-    }
-
     /// Takes back every buffer, after a reset of the device.
     ///
     /// # Safety
@@ -93,6 +87,18 @@ pub trait Virtqueue {
     /// to have completed the reset, since it last knew this queue: it accesses neither the queue nor the
     /// buffers in it.
     unsafe fn device_was_reset(&self) {}
+}
+
+/// What came of a look at a queue, as bits: the outcome for several queues is all of theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Served {
+    /// The device has used nothing.
+    Nothing = 0,
+    /// Chains were taken, now or by the driver itself since the last look.
+    Something = 1,
+    /// The device broke the rules, so that the queue has stopped.
+    Broken = 3,
 }
 
 /// Where in memory the parts of a queue are, as the device addresses it.

@@ -7,10 +7,9 @@
 use core::cell::Cell;
 
 use super::VirtqueueAddresses;
-use super::lent::Lent;
 use super::memory::RingMemory;
 use super::packed_queue::PackedRing;
-use super::ring::{Ring, UsedElement};
+use super::ring::{Entry, Ring, Style, UsedElement};
 use super::ring_queue::RingQueue;
 use super::split_queue::SplitRing;
 use crate::barriers::{Barriers, MachineBarriers};
@@ -24,10 +23,12 @@ pub type NegotiatedVirtqueue<'a, 'b, const MAX_SIZE: usize, F, B = MachineBarrie
     RingQueue<'a, 'b, MAX_SIZE, F, EitherRing, B>;
 
 /// A ring in one of the two layouts.
+#[repr(C)]
 pub struct EitherRing {
     split: SplitRing,
-    packed: PackedRing,
     is_packed: Cell<bool>,
+    style: Cell<Style>,
+    packed: PackedRing,
 }
 
 /// Calls a method of the layout in use.
@@ -44,8 +45,9 @@ macro_rules! in_use {
 impl Ring for EitherRing {
     const FEATURES: u64 = SplitRing::FEATURES | PackedRing::FEATURES;
 
-    fn links_by_index(&self) -> bool {
-        in_use!(self.links_by_index())
+    #[inline(always)]
+    fn split(&self) -> Option<&SplitRing> {
+        (!self.is_packed.get()).then_some(&self.split)
     }
 
     unsafe fn new(memory: RingMemory) -> Self {
@@ -56,6 +58,7 @@ impl Ring for EitherRing {
             split,
             packed,
             is_packed: Cell::new(false),
+            style: Cell::new(Style::Other),
         }
     }
 
@@ -73,8 +76,8 @@ impl Ring for EitherRing {
     }
 
     #[inline]
-    fn write(&self, head: u16, index: u16, lent: &Lent, link: u32, changed: bool) {
-        in_use!(self.write(head, index, lent, link, changed));
+    fn write(&self, head: u16, entry: Entry<'_>) {
+        in_use!(self.write(head, entry));
     }
 
     #[inline]
@@ -82,9 +85,25 @@ impl Ring for EitherRing {
         in_use!(self.close(head, position));
     }
 
+    #[inline(never)]
+    fn set_delay(&self, delay: u16) {
+        in_use!(self.set_delay(delay));
+        self.style.set(in_use!(self.style()));
+    }
+
+    #[inline(always)]
+    fn style(&self) -> Style {
+        self.style.get()
+    }
+
     #[inline]
-    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B) {
-        in_use!(self.show(taken, before, now, delay, barriers));
+    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, barriers: B) {
+        in_use!(self.show(taken, before, now, barriers));
+    }
+
+    #[inline(always)]
+    fn show_only<B: Barriers>(&self, now: u32, barriers: B) {
+        self.split.show_only(now, barriers);
     }
 
     #[inline]
@@ -92,13 +111,18 @@ impl Ring for EitherRing {
         in_use!(self.wants_notification(before, now))
     }
 
+    #[inline(always)]
+    fn wants_by_index(&self, before: u32, now: u32) -> bool {
+        self.split.wants_by_index(before, now)
+    }
+
     #[inline]
-    fn look(&self, taken: u32) -> u16 {
+    fn look(&self, taken: u32) -> u32 {
         in_use!(self.look(taken))
     }
 
     #[inline]
-    fn look_on(&self) -> u16 {
+    fn look_on(&self) -> u32 {
         in_use!(self.look_on())
     }
 
@@ -121,8 +145,13 @@ impl Ring for EitherRing {
         in_use!(self.silence(taken));
     }
 
-    #[inline]
-    fn arm(&self, taken: u32, shown: u32, delay: u16) -> bool {
-        in_use!(self.arm(taken, shown, delay))
+    #[inline(never)]
+    fn arm(&self, taken: u32, shown: u32) -> bool {
+        in_use!(self.arm(taken, shown))
+    }
+
+    #[inline(always)]
+    fn arm_next(&self, taken: u32, shown: u32) -> bool {
+        self.split.arm_next(taken, shown)
     }
 }

@@ -13,7 +13,7 @@ use super::chain_table::ChainTable;
 use super::client::SplitVirtqueueClient;
 use super::indirect_tables::IndirectTables;
 use super::nobody::Nobody;
-use super::ring::Ring;
+use super::ring::{Ring, Style};
 use super::{QueueError, Violation};
 use crate::barriers::Barriers;
 use crate::counters::{QueueCounters, QueueEvents};
@@ -35,35 +35,43 @@ pub(super) const HELD: u8 = 4;
 /// State: nobody is there to take chains back, so they stay.
 const UNATTENDED: u8 = 8;
 
+/// In C's order, so that what is used most often can be reached by the shortest instructions.
+#[repr(C)]
 pub(super) struct QueueCore<'a, 'b, F: DmaFence, R: Ring, B: Barriers> {
-    pub(super) ring: R,
     pub(super) chains: ChainTable<'a, 'b>,
-    pub(super) tables: Cell<Option<IndirectTables<'a>>>,
-    pub(super) fence: F,
-    pub(super) barriers: B,
-    pub(super) client: Cell<&'a dyn SplitVirtqueueClient<'b>>,
-    pub(super) transport: Cell<&'a dyn VirtIOTransport>,
-    attended: Cell<bool>,
-    pub(super) number: Cell<u32>,
-    pub(super) features: Cell<u64>,
-    pub(super) state: Cell<u8>,
-    /// Whether indirect tables may be used.
-    pub(super) indirect: Cell<bool>,
-    /// How many chains the device should use before it interrupts; zero if it should not.
-    pub(super) delay: Cell<u16>,
     /// Chains provided, published, of which the device was notified if it cares, and taken back as used,
     /// modulo 2^32; the rings know the low 16 bits.
     pub(super) provided: Cell<u32>,
     pub(super) published: Cell<u32>,
     pub(super) notified: Cell<u32>,
     pub(super) taken: Cell<u32>,
+    pub(super) number: Cell<u32>,
+    pub(super) client: Cell<&'a dyn SplitVirtqueueClient<'b>>,
+    pub(super) transport: Cell<&'a dyn VirtIOTransport>,
+    pub(super) ring: R,
+    pub(super) state: Cell<u8>,
+    /// Whether indirect tables may be used.
+    pub(super) indirect: Cell<bool>,
+    /// The number of free descriptors at which a chain of two buffers goes into a table, if there are any,
+    /// or does not go.
+    pub(super) scarce: Cell<u16>,
+    /// How many chains the device should use before it interrupts; zero if it should not.
+    pub(super) delay: Cell<u16>,
+    /// Whether something was found without an interrupt: used chains, for which one may be under way, or
+    /// a violation.
+    pub(super) due: Cell<bool>,
+    attended: Cell<bool>,
     /// Whether a device may know the queue: from an initialization to the reset that ends it.
     known: Cell<bool>,
-    /// Whether the device did not want to be notified of what was published last.
-    withheld: Cell<bool>,
+    pub(super) events: QueueEvents,
+    /// How many chains had been published when the device did not want to be notified the last time.
+    withheld: Cell<u32>,
+    pub(super) tables: Cell<Option<IndirectTables<'a>>>,
     /// What stopped the queue: the buffers stay until the device has been reset.
     pub(super) violation: Cell<Option<Violation>>,
-    pub(super) events: QueueEvents,
+    pub(super) features: Cell<u64>,
+    pub(super) fence: F,
+    pub(super) barriers: B,
 }
 
 impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
@@ -76,18 +84,20 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             barriers,
             client: Cell::new(&Nobody),
             transport: Cell::new(&Nobody),
+            due: Cell::new(false),
             attended: Cell::new(false),
             number: Cell::new(0),
             features: Cell::new(0),
             state: Cell::new(0),
             indirect: Cell::new(false),
+            scarce: Cell::new(1),
             delay: Cell::new(1),
             provided: Cell::new(0),
             published: Cell::new(0),
             notified: Cell::new(0),
             taken: Cell::new(0),
             known: Cell::new(false),
-            withheld: Cell::new(false),
+            withheld: Cell::new(u32::MAX),
             violation: Cell::new(None),
             events: QueueEvents::new(),
         }
@@ -120,17 +130,21 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         }
         self.state.set(0);
         self.violation.set(None);
+        self.due.set(false);
         self.number.set(number);
         if !self.chains.clear(size) {
             return;
         }
         let accepted = self.features.get();
         self.ring.clear(size, accepted);
+        self.ring.set_delay(self.delay.get());
         if self.delay.get() == 0 {
             self.ring.silence(0);
         }
         let indirect = accepted & features::INDIRECT_DESC != 0 && self.tables.get().is_some();
         self.indirect.set(indirect);
+        let scarce = if indirect { (size / 4).max(1) } else { 1 };
+        self.scarce.set(scarce);
         if let Some(tables) = self.tables.get() {
             tables.clear();
         }
@@ -138,6 +152,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         for count in [&self.provided, &self.published, &self.notified, &self.taken] {
             count.set(0);
         }
+        self.withheld.set(u32::MAX);
         self.state.set(if self.attended.get() {
             READY
         } else {
@@ -182,40 +197,36 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     }
 
     pub(super) fn announce(&self) {
-        if self.state.get() == READY {
-            let (notified, published) = (self.notified.get(), self.published.get());
-            let now = self.show();
-            // Either is news, and usually the second.
-            if now != published || now != notified {
-                self.tell(notified, now);
-            }
-        } else {
-            self.announce_later();
+        let now = self.provided.get();
+        let is_news = now != self.published.get();
+        if !is_news || self.state.get() != READY || self.ring.style() > Style::Never {
+            return self.announce_otherwise();
         }
+        self.ring.show_only(now, self.barriers);
+        self.published.set(now);
+        let before = self.notified.replace(now);
+        // What was shown before the look at the device's wish, lest both sides wait (2.7.13.4).
+        self.barriers.full();
+        self.tell_if(self.ring.wants_by_index(before, now));
     }
 
-    #[cold]
+    /// The same with nothing new, or not now, or in another way. Apart, so that the above takes no
+    /// stack.
     #[inline(never)]
-    fn announce_later(&self) {
+    fn announce_otherwise(&self) {
         self.publish();
         self.notify();
     }
 
-    /// Shows the device what was provided, and returns how much that is.
+    /// Shows the device what was provided.
     #[inline(always)]
-    fn show(&self) -> u32 {
+    fn show(&self) {
         let (before, now) = (self.published.get(), self.provided.get());
         if now != before {
-            self.ring.show(
-                self.taken.get(),
-                before,
-                now,
-                self.delay.get(),
-                self.barriers,
-            );
+            let taken = self.taken.get();
+            self.ring.show(taken, before, now, self.barriers);
             self.published.set(now);
         }
-        now
     }
 
     /// Tells the device that `now` chains were published, rather than `before`, if it wants to know.
@@ -224,11 +235,15 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         self.notified.set(now);
         // What was shown before the look at the device's wish, lest both sides wait (2.7.13.4).
         self.barriers.full();
-        let wanted = self.ring.wants_notification(before, now);
-        self.withheld.set(!wanted);
+        self.tell_if(self.ring.wants_notification(before, now));
+    }
+
+    #[inline(always)]
+    fn tell_if(&self, wanted: bool) {
         if wanted {
             self.kick();
         } else {
+            self.withheld.set(self.published.get());
             self.events.kicks_suppressed.bump();
         }
     }
@@ -241,8 +256,11 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
 
     /// Notifies the device of what it has and did not want to be notified of.
     pub(super) fn remind(&self) {
-        let outstanding = self.published.get() != self.taken.get();
-        if self.state.get() != 0 && outstanding && self.withheld.take() {
+        let published = self.published.get();
+        let outstanding = published != self.taken.get();
+        if self.state.get() != 0 && outstanding && self.withheld.get() == published {
+            // Once.
+            self.withheld.set(published.wrapping_sub(1));
             self.kick();
         }
     }
@@ -250,6 +268,10 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     /// A longer delay holds from the next publication or scan on, a shorter one at once.
     pub(super) fn set_delay(&self, delay: u16) {
         let before = self.delay.replace(delay);
+        if delay == before {
+            return;
+        }
+        self.ring.set_delay(delay);
         if delay == 0 {
             if before != 0 && self.state.get() != 0 {
                 self.ring.silence(self.taken.get());
@@ -257,7 +279,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         } else if (before == 0 || delay < before)
             && self.state.get() & SCANNING == 0
             && self.state.get() != 0
-            && self.ring.arm(self.taken.get(), self.published.get(), delay)
+            && self.ring.arm(self.taken.get(), self.published.get())
         {
             // The device may have passed the place before it knew that somebody waits there.
             self.barriers.full();
@@ -267,22 +289,9 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         }
     }
 
-    /// Whether the queue is in use, and the device has nothing to interrupt for.
+    /// Whether the device has nothing to interrupt for.
     #[inline]
     pub(super) fn expects_nothing(&self) -> bool {
-        self.state.get() == READY
-            && (self.delay.get() == 0 || self.published.get() == self.taken.get())
-    }
-
-    /// Asks for a notification as the driver wants it. Returns whether the device may have passed the
-    /// place before it knew.
-    #[inline(always)]
-    pub(super) fn arm(&self) -> bool {
-        match self.delay.get() {
-            // The usual one, so that nothing is left of the general case.
-            1 => self.ring.arm(self.taken.get(), self.published.get(), 1),
-            0 => false,
-            delay => self.ring.arm(self.taken.get(), self.published.get(), delay),
-        }
+        !self.due.get() && (self.delay.get() == 0 || self.published.get() == self.taken.get())
     }
 }

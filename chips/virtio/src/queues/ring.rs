@@ -5,6 +5,7 @@
 use super::VirtqueueAddresses;
 use super::lent::Lent;
 use super::memory::RingMemory;
+use super::split_queue::SplitRing;
 use crate::barriers::Barriers;
 
 /// Descriptor flag: the chain goes on with another descriptor. The same in both layouts.
@@ -23,6 +24,32 @@ pub struct UsedElement {
     pub(super) len: u32,
 }
 
+/// How a ring asks for used buffer notifications, the usual ways first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Style {
+    /// For the next chain, by its index.
+    Each,
+    /// For none, which is implied.
+    Never,
+    /// For a later chain, by its index.
+    Later,
+    /// Otherwise.
+    Other,
+}
+
+/// A descriptor to be written.
+pub struct Entry<'l> {
+    /// Its slot in the chain table.
+    pub(super) index: u16,
+    /// The record of what is lent there.
+    pub(super) lent: &'l Lent,
+    /// [`lent.link()`](Lent::link), which the caller may know better than by looking.
+    pub(super) link: u32,
+    /// Whether this is other than what was last lent there.
+    pub(super) changed: bool,
+}
+
 /// A layout of the memory that driver and device share.
 ///
 /// It writes what it is told and reads what the device says. Whether that is true is for `queue_core`
@@ -31,9 +58,8 @@ pub trait Ring {
     /// The features that this layout can use.
     const FEATURES: u64;
 
-    /// Whether the descriptors of an indirect table name their successors, rather than follow each
-    /// other.
-    fn links_by_index(&self) -> bool;
+    /// The ring, if it is laid out as a split queue: then what is done most often is done directly.
+    fn split(&self) -> Option<&SplitRing>;
 
     /// # Safety
     ///
@@ -50,33 +76,42 @@ pub trait Ring {
 
     fn addresses(&self) -> VirtqueueAddresses;
 
-    /// Writes the next descriptor of the chain being provided: the one in slot `index` of the chain
-    /// table, of the chain whose first is in slot `head`.
-    ///
-    /// `changed` says whether it is other than what was last lent in this slot. `link` is
-    /// [`lent.link()`](Lent::link), which the caller may know better than by looking.
-    fn write(&self, head: u16, index: u16, lent: &Lent, link: u32, changed: bool);
+    /// Writes the next descriptor of the chain being provided, whose first is in slot `head`.
+    fn write(&self, head: u16, entry: Entry<'_>);
 
     /// Ends that chain, before which `position` others were provided.
     fn close(&self, head: u16, position: u32);
+
+    /// Takes note of how many chains the device is to use before it notifies; zero if it should not.
+    /// Takes effect with the next wish.
+    fn set_delay(&self, delay: u16);
+
+    /// How used buffer notifications are asked for, since the last of the two calls above.
+    fn style(&self) -> Style;
 
     /// Shows the device all chains up to, but without, number `now`, of which it knows those up to
     /// `before`, and the first `taken` have come back.
     ///
     /// Where the device takes such wishes it is asked for a used buffer notification when it has used
-    /// `delay` more of them, or all of them if they are fewer; with a delay of zero, at no other place
-    /// than before, and with one at the place where [`arm`](Self::arm) has asked to be.
-    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B);
+    /// as many more of them as the delay says, or all of them if they are fewer; with a delay of zero, at
+    /// no other place than before, and with one at the place where [`arm`](Self::arm) has asked to be.
+    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, barriers: B);
+
+    /// As [`show`](Self::show), in the first two styles, where the device's wish does not move.
+    fn show_only<B: Barriers>(&self, now: u32, barriers: B);
 
     /// Whether the device wants to be told that `now` chains were shown, having been told of the first
     /// `before`. There has been a full barrier since.
     fn wants_notification(&self, before: u32, now: u32) -> bool;
 
+    /// As [`wants_notification`](Self::wants_notification), in any style but the last.
+    fn wants_by_index(&self, before: u32, now: u32) -> bool;
+
     /// Looks how many chains the device has used beyond the first `taken`, at least: zero if none.
-    fn look(&self, taken: u32) -> u16;
+    fn look(&self, taken: u32) -> u32;
 
     /// As [`look`](Self::look), if it takes one look for each chain; else zero.
-    fn look_on(&self) -> u16;
+    fn look_on(&self) -> u32;
 
     /// Reads what the device says about the used chain behind the first `taken`.
     fn element(&self, taken: u32) -> UsedElement;
@@ -90,10 +125,13 @@ pub trait Ring {
     /// Asks for no used buffer notifications until [`arm`](Self::arm) is called.
     fn silence(&self, taken: u32);
 
-    /// Asks to be notified when the device has used `delay` chains beyond the first `taken`, at least
-    /// one, or all the `shown` if they are fewer.
+    /// Asks to be notified when the device has used as many chains beyond the first `taken` as the delay
+    /// says, or all the `shown` if they are fewer; with a delay of zero not at all.
     ///
     /// Returns whether the device may have used chains before it knew: then look again, after a full
     /// barrier.
-    fn arm(&self, taken: u32, shown: u32, delay: u16) -> bool;
+    fn arm(&self, taken: u32, shown: u32) -> bool;
+
+    /// As [`arm`](Self::arm), in the first style.
+    fn arm_next(&self, taken: u32, shown: u32) -> bool;
 }

@@ -4,12 +4,13 @@
 
 use kernel::platform::dma_fence::DmaFence;
 
-use super::Violation;
 use super::buffer::VirtqueueReturnBuffer;
-use super::chain_table::{ChainSlot, READABLE, WRITABLE};
+use super::chain_table::{ChainSlot, READABLE};
+use super::client::SplitVirtqueueClient;
 use super::lent::Lent;
 use super::queue_core::{HELD, MAX_CHAIN, QueueCore, READY, SCANNING};
-use super::ring::{Ring, UsedElement};
+use super::ring::{Ring, Style, UsedElement};
+use super::{Served, Violation};
 use crate::barriers::Barriers;
 
 impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
@@ -18,53 +19,127 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     /// Afterwards each chain that the device returns is announced, at once or as late as the driver
     /// asked for: what it returned before it knew of that is found by the last look. Returns whether
     /// there were any.
-    #[inline]
+    #[inline(never)]
     pub(super) fn scan_used(&self) -> bool {
-        if self.state.get() != READY {
-            return false;
+        let advance = self.look();
+        if advance != 0 {
+            self.scan(advance);
         }
-        let advance = self.ring.look(self.taken.get());
-        if advance == 0 {
-            self.events.empty_scans.bump();
-            return false;
-        }
-        self.scan(advance)
+        advance != 0
     }
 
-    /// Takes the next `advance` chains and what follows them. Not part of the above, so that a look at
-    /// an idle queue costs little.
-    #[inline(never)]
-    fn scan(&self, mut advance: u16) -> bool {
-        self.events.scans.bump();
-        self.state.set(READY | SCANNING);
-        self.ring.quiet();
-        // A violation ends the scan, and so does a client that has the device reset.
-        while self.expect(advance) {
-            while advance != 0 {
-                self.take();
-                if self.state.get() & SCANNING == 0 {
-                    return true;
-                }
-                advance = advance.wrapping_sub(1);
-            }
-            advance = self.ring.look_on();
-            if advance == 0 && self.arm() {
-                // The wish before the look at the ring, lest both sides wait (2.7.7.1).
-                self.barriers.full();
-                advance = self.ring.look(self.taken.get());
-            }
-            if advance == 0 {
-                self.end_scan();
-                break;
-            }
-        }
-        true
+    /// Looks how many chains the device has used, as far as somebody may take them now.
+    #[inline(always)]
+    pub(super) fn look(&self) -> u32 {
+        self.look_at(&self.ring)
     }
 
     #[inline(always)]
-    fn end_scan(&self) {
+    fn look_at(&self, ring: &impl Ring) -> u32 {
+        if self.state.get() != READY {
+            return 0;
+        }
+        let advance = ring.look(self.taken.get());
+        if advance == 0 {
+            self.events.empty_scans.bump();
+        }
+        advance
+    }
+
+    /// Takes all chains that the device has returned, and says what came of it, or was due before.
+    #[inline(always)]
+    pub(super) fn serve(&self) -> Served {
+        let due = self.due.take();
+        let Some(ring) = self.ring.split() else {
+            return self.serve_otherwise(due);
+        };
+        match self.look_at(ring) {
+            0 => self.outcome(due),
+            advance => self.scan(advance),
+        }
+    }
+
+    /// The same in another layout. Apart, so that the above takes no stack.
+    #[cold]
+    #[inline(never)]
+    fn serve_otherwise(&self, due: bool) -> Served {
+        let something = self.scan_used();
+        self.outcome(something || due)
+    }
+
+    /// Takes the next `advance` chains and what follows them, and says what came of it. Not part of the
+    /// above, so that a look at an idle queue costs little.
+    #[inline(never)]
+    pub(super) fn scan(&self, advance: u32) -> Served {
+        self.scan_for(advance, || self.client.get());
+        self.outcome(true)
+    }
+
+    /// Whether the queue has stopped, or something was taken.
+    #[inline(always)]
+    pub(super) fn outcome(&self, something: bool) -> Served {
+        match self.violation.get() {
+            Some(_) => Served::Broken,
+            None if something => Served::Something,
+            None => Served::Nothing,
+        }
+    }
+
+    /// As [`scan`](Self::scan), for the client that `client` names.
+    #[inline(always)]
+    pub(super) fn scan_for<'c, C>(&self, mut advance: u32, client: impl Fn() -> &'c C)
+    where
+        C: SplitVirtqueueClient<'b> + ?Sized + 'c,
+    {
+        self.events.scans.bump();
+        self.state.set(READY | SCANNING);
+        if self.ring.style() == Style::Other {
+            self.ring.quiet();
+        }
+        // A violation ends the scan, and so does a client that has the device reset.
+        while self.expect(advance) {
+            while advance != 0 {
+                self.take(&client);
+                if self.state.get() & SCANNING == 0 {
+                    return;
+                }
+                advance = advance.wrapping_sub(1);
+            }
+            advance = self.look_on_or_arm();
+            if advance == 0 {
+                self.end_scan(client());
+                break;
+            }
+        }
+    }
+
+    /// Looks for more, and asks to be notified as the driver wants it if there is nothing. Returns how
+    /// many chains were used.
+    #[inline(always)]
+    fn look_on_or_arm(&self) -> u32 {
+        let (taken, shown) = (self.taken.get(), self.published.get());
+        // The usual way first, so that nothing is left of the general case.
+        let may_have_missed = if self.ring.style() == Style::Each {
+            self.ring.arm_next(taken, shown)
+        } else {
+            let advance = self.ring.look_on();
+            if advance != 0 {
+                return advance;
+            }
+            self.ring.arm(taken, shown)
+        };
+        if !may_have_missed {
+            return 0;
+        }
+        // The wish before the look at the ring, lest both sides wait (2.7.7.1).
+        self.barriers.full();
+        self.ring.look(taken)
+    }
+
+    #[inline(always)]
+    fn end_scan<C: SplitVirtqueueClient<'b> + ?Sized>(&self, client: &C) {
         let held = self.state.replace(READY) & HELD != 0;
-        self.client.get().chains_served(self.number.get());
+        client.chains_served(self.number.get());
         if held {
             self.announce();
         }
@@ -75,6 +150,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         self.events.rejected.bump();
         self.violation.set(Some(violation));
         self.state.set(0);
+        self.due.set(true);
         // Found by the driver's own look, there may never be an interrupt that shows it.
         self.transport.get().watch();
         self.client.get().chains_served(self.number.get());
@@ -84,10 +160,11 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
 
     #[cold]
     #[inline(never)]
-    fn reject_jump(&self, advance: u16, outstanding: u16) {
+    fn reject_jump(&self, advance: u32, outstanding: u32) {
+        // Lossless: an index has 16 bits, and no more chains are outstanding than there are descriptors.
         self.reject(Violation::IndexJump {
-            advance,
-            outstanding,
+            advance: advance as u16,
+            outstanding: outstanding as u16,
         });
     }
 
@@ -105,9 +182,8 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
 
     /// Prepares for the next `advance` used chains, if there can be as many.
     #[inline(always)]
-    fn expect(&self, advance: u16) -> bool {
-        // Lossless: no more chains are outstanding than there are descriptors.
-        let outstanding = self.published.get().wrapping_sub(self.taken.get()) as u16;
+    fn expect(&self, advance: u32) -> bool {
+        let outstanding = self.published.get().wrapping_sub(self.taken.get());
         if advance > outstanding {
             self.reject_jump(advance, outstanding);
             return false;
@@ -119,7 +195,10 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
 
     /// Hands the client the next used chain.
     #[inline(always)]
-    fn take(&self) {
+    fn take<'c, C>(&self, client: impl Fn() -> &'c C)
+    where
+        C: SplitVirtqueueClient<'b> + ?Sized + 'c,
+    {
         let UsedElement { id, len } = self.ring.element(self.taken.get());
         let Some(slot) = self
             .chains
@@ -129,10 +208,12 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         };
         // Lossless: the identifier was found to be an index.
         let head = id as u16;
-        match slot.kind() {
-            WRITABLE => self.take_writable(head, slot, len),
-            READABLE => self.take_readable(head, slot, len),
-            _ => self.take_chain(head, slot, len),
+        if slot.is_writable() {
+            self.take_writable(head, slot, len, client);
+        } else if slot.is_readable() {
+            self.take_readable(head, slot, len, client);
+        } else {
+            self.take_chain(head, slot, len, client());
         }
     }
 
@@ -145,7 +226,15 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     }
 
     #[inline(always)]
-    fn take_writable(&self, head: u16, slot: &ChainSlot<'b>, written: u32) {
+    fn take_writable<'c, C>(
+        &self,
+        head: u16,
+        slot: &ChainSlot<'b>,
+        written: u32,
+        client: impl Fn() -> &'c C,
+    ) where
+        C: SplitVirtqueueClient<'b> + ?Sized + 'c,
+    {
         let writable = slot.lent.acquire_written(self.fence);
         if written > writable {
             return self.reject_length(written, writable);
@@ -156,8 +245,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         let buffer = unsafe { slot.lent.take_whole() };
         // Lossless where pointers have at least 32 bits.
         let written = written as usize;
-        let client = self.client.get();
-        match client.buffer_written(self.number.get(), slot.context(), buffer, written) {
+        match client().buffer_written(self.number.get(), slot.context(), buffer, written) {
             Some(buffer) if self.state.get() & SCANNING != 0 => {
                 self.lend_again(head, slot, buffer);
             }
@@ -179,7 +267,15 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     }
 
     #[inline(always)]
-    fn take_readable(&self, head: u16, slot: &ChainSlot<'b>, written: u32) {
+    fn take_readable<'c, C>(
+        &self,
+        head: u16,
+        slot: &ChainSlot<'b>,
+        written: u32,
+        client: impl Fn() -> &'c C,
+    ) where
+        C: SplitVirtqueueClient<'b> + ?Sized + 'c,
+    {
         if written != 0 {
             return self.reject_length(written, 0);
         }
@@ -187,8 +283,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         let context = slot.context();
         // SAFETY: the device has returned the chain, which is now off the table.
         let (buffer, len) = unsafe { self.take_frame(head, slot) };
-        let client = self.client.get();
-        client.buffer_read(self.number.get(), context, buffer, len);
+        client().buffer_read(self.number.get(), context, buffer, len);
     }
 
     /// Takes the unique buffer of a chain with a shared one before it, and frees both descriptors.
@@ -208,7 +303,10 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
 
     /// Takes a chain of any kind, if it is one.
     #[inline(never)]
-    fn take_chain(&self, head: u16, slot: &ChainSlot<'b>, written: u32) {
+    fn take_chain<C>(&self, head: u16, slot: &ChainSlot<'b>, written: u32, client: &C)
+    where
+        C: SplitVirtqueueClient<'b> + ?Sized,
+    {
         if slot.kind() == 0 {
             return self.reject_head(head.into());
         }
@@ -219,7 +317,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         let buffers = slot.buffers();
         self.accept(slot, links(slot, buffers));
         // SAFETY: the device has returned the chain, which is now off the table.
-        unsafe { self.return_chain(head, slot, buffers, Some(written as usize)) };
+        unsafe { self.return_chain(head, slot, buffers, Some(written as usize), client) };
     }
 
     /// Takes over from the device what it wrote to a chain, and says how much that is at most.
@@ -264,12 +362,13 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     ///
     /// The device has finished with the chain, and it was just taken off the table.
     #[inline(never)]
-    unsafe fn return_chain(
+    unsafe fn return_chain<C: SplitVirtqueueClient<'b> + ?Sized>(
         &self,
         head: u16,
         slot: &ChainSlot<'b>,
         buffers: u16,
         written: Option<usize>,
+        client: &C,
     ) {
         let (number, context) = (self.number.get(), slot.context());
         let mut chain: [Option<VirtqueueReturnBuffer<'b>>; MAX_CHAIN] = [const { None }; _];
@@ -289,7 +388,6 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         });
         self.chains.release(head, last, links(slot, buffers));
         let chain = chain.get_mut(..usize::from(buffers)).unwrap_or_default();
-        let client = self.client.get();
         match written {
             Some(written) => client.chain_used(number, context, chain, written),
             None => client.chain_reclaimed(number, context, chain),
@@ -323,8 +421,8 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             slot.take();
             // SAFETY: the caller vouches for the device, and the chain is off the table.
             unsafe {
-                if kind == buffers {
-                    self.return_chain(head, slot, buffers, None);
+                if u16::from(kind) == buffers {
+                    self.return_chain(head, slot, buffers, None, self.client.get());
                     continue;
                 }
                 let (buffer, len) = if kind == READABLE {

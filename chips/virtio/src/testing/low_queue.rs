@@ -6,7 +6,7 @@ use core::cell::Cell;
 
 use super::leak;
 use super::mmio_device::MmioDevice;
-use crate::queues::{Virtqueue, VirtqueueAddresses};
+use crate::queues::{Served, Virtqueue, VirtqueueAddresses};
 
 /// Takes the high half off the addresses of a queue; the device model adds it again.
 struct LowQueue {
@@ -52,7 +52,7 @@ impl Virtqueue for LowQueue {
         self.queue.used_interrupt();
     }
 
-    fn serve(&self) -> bool {
+    fn serve(&self) -> Served {
         self.queue.serve()
     }
 
@@ -62,10 +62,6 @@ impl Virtqueue for LowQueue {
 
     fn set_features(&self, accepted: u64) {
         self.queue.set_features(accepted);
-    }
-
-    fn is_broken(&self) -> bool {
-        self.queue.is_broken()
     }
 
     unsafe fn device_was_reset(&self) {

@@ -14,9 +14,9 @@ use super::position::Position;
 use crate::barriers::Barriers;
 use crate::features;
 use crate::queues::VirtqueueAddresses;
-use crate::queues::lent::Lent;
 use crate::queues::memory::RingMemory;
-use crate::queues::ring::{Ring, UsedElement};
+use crate::queues::ring::{Entry, Ring, Style, UsedElement};
+use crate::queues::split_queue::SplitRing;
 
 /// The ring.
 pub struct PackedRing {
@@ -38,6 +38,8 @@ pub struct PackedRing {
     event: Cell<Position>,
     /// Whether it was asked not to since.
     silent: Cell<bool>,
+    /// How many descriptors it is to use before that.
+    delay: Cell<u16>,
 }
 
 impl PackedRing {
@@ -49,9 +51,9 @@ impl PackedRing {
     /// The place that ends the next `delay` descriptors, if as many lie before `end`: with several for
     /// a chain that is earlier than the driver asked for, never later.
     #[inline]
-    fn event_after(&self, delay: u16, end: Position) -> Position {
+    fn event_before(&self, end: Position) -> Position {
         let taken = self.taken.get();
-        let steps = delay.min(end.since(taken)).max(1);
+        let steps = self.delay.get().min(end.since(taken)).max(1);
         taken.plus(steps - 1)
     }
 
@@ -65,13 +67,14 @@ impl PackedRing {
     }
 }
 
-/// Not expanded into their callers: that would burden the split layout, which is more common, where
-/// either may be in use.
+/// Not expanded into their callers, and cold: the split layout is more common, and is not to be
+/// burdened where either may be in use.
 impl Ring for PackedRing {
     const FEATURES: u64 = features::RING_PACKED | features::EVENT_IDX | features::INDIRECT_DESC;
 
-    fn links_by_index(&self) -> bool {
-        false
+    #[inline(always)]
+    fn split(&self) -> Option<&SplitRing> {
+        None
     }
 
     unsafe fn new(memory: RingMemory) -> Self {
@@ -89,6 +92,7 @@ impl Ring for PackedRing {
             taken: Cell::default(),
             event: Cell::default(),
             silent: Cell::new(false),
+            delay: Cell::new(1),
         }
     }
 
@@ -118,8 +122,9 @@ impl Ring for PackedRing {
         }
     }
 
+    #[cold]
     #[inline(never)]
-    fn write(&self, head: u16, _index: u16, lent: &Lent, _link: u32, _changed: bool) {
+    fn write(&self, head: u16, Entry { lent, .. }: Entry<'_>) {
         let position = self.next.get();
         self.next.set(position.plus(1));
         let index = self.index(position);
@@ -138,11 +143,20 @@ impl Ring for PackedRing {
     #[inline]
     fn close(&self, _head: u16, _position: u32) {}
 
+    fn set_delay(&self, delay: u16) {
+        self.delay.set(delay);
+    }
+
+    fn style(&self) -> Style {
+        Style::Other
+    }
+
+    #[cold]
     #[inline(never)]
-    fn show<B: Barriers>(&self, _taken: u32, _before: u32, _now: u32, delay: u16, barriers: B) {
+    fn show<B: Barriers>(&self, _taken: u32, _before: u32, _now: u32, barriers: B) {
         let (before, now) = (self.shown.get(), self.next.get());
-        if self.by_index.get() && delay != 0 {
-            let event = self.event_after(delay, now);
+        if self.by_index.get() && self.delay.get() != 0 {
+            let event = self.event_before(now);
             // Only at a descriptor that the device cannot have used yet, as in the split queue.
             if event.since(before) < now.since(before) {
                 self.set_event(event);
@@ -157,23 +171,26 @@ impl Ring for PackedRing {
         self.shown.set(now);
     }
 
+    #[cold]
     #[inline(never)]
     fn wants_notification(&self, _before: u32, _now: u32) -> bool {
         self.events.device_wants_notification()
     }
 
+    #[cold]
     #[inline(never)]
-    fn look(&self, _taken: u32) -> u16 {
+    fn look(&self, _taken: u32) -> u32 {
         self.descriptors
             .is_used(self.taken.get(), self.size.get())
             .into()
     }
 
     #[inline]
-    fn look_on(&self) -> u16 {
+    fn look_on(&self) -> u32 {
         self.look(0)
     }
 
+    #[cold]
     #[inline(never)]
     fn element(&self, _taken: u32) -> UsedElement {
         self.descriptors.element(self.index(self.taken.get()))
@@ -184,6 +201,7 @@ impl Ring for PackedRing {
         self.taken.set(self.taken.get().plus(links));
     }
 
+    #[cold]
     #[inline(never)]
     fn quiet(&self) {
         // A place is quiet by itself once the device has passed it.
@@ -197,14 +215,30 @@ impl Ring for PackedRing {
         self.events.set_wanted(false);
     }
 
+    #[cold]
     #[inline(never)]
-    fn arm(&self, _taken: u32, _shown: u32, delay: u16) -> bool {
+    fn arm(&self, _taken: u32, _shown: u32) -> bool {
+        if self.delay.get() == 0 {
+            return false;
+        }
         if !self.by_index.get() {
             self.events.set_wanted(true);
             return true;
         }
         let shown = self.shown.get();
         // With nothing outstanding there is nothing to wait for; `show` sets the next event.
-        shown != self.taken.get() && self.set_event(self.event_after(delay, shown))
+        shown != self.taken.get() && self.set_event(self.event_before(shown))
+    }
+
+    fn show_only<B: Barriers>(&self, now: u32, barriers: B) {
+        self.show(0, 0, now, barriers);
+    }
+
+    fn wants_by_index(&self, before: u32, now: u32) -> bool {
+        self.wants_notification(before, now)
+    }
+
+    fn arm_next(&self, taken: u32, shown: u32) -> bool {
+        self.arm(taken, shown)
     }
 }

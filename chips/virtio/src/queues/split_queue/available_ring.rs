@@ -17,6 +17,8 @@ pub(super) struct AvailableRing {
     /// The descriptors, which the ring follows.
     block: *mut RawDescriptor,
     start: Cell<*mut RawAvailableRing<0>>,
+    /// The event index, which follows the last entry in use.
+    event: Cell<*mut u16>,
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
@@ -31,6 +33,7 @@ impl AvailableRing {
         Self {
             block: memory.descriptors,
             start: Cell::new(memory.available),
+            event: Cell::new(memory.available.cast()),
             largest_mask: memory.mask,
             mask: Cell::new(memory.mask.into()),
         }
@@ -43,7 +46,10 @@ impl AvailableRing {
             .set((size.wrapping_sub(1) & self.largest_mask).into());
         let entries = self.mask.get() as usize + 1;
         let (offset, _) = split_offsets(entries);
-        self.start.set(self.block.wrapping_byte_add(offset).cast());
+        let start = self.block.wrapping_byte_add(offset);
+        self.start.set(start.cast());
+        self.event
+            .set(start.wrapping_byte_add(4 + 2 * entries).cast());
         // SAFETY: three words and the entries are the whole ring. With the descriptors before it, it
         // takes no more than the memory for the largest size, which by the promise to `new` may be
         // written.
@@ -62,7 +68,12 @@ impl AvailableRing {
     /// Writes the head of a chain to the entry for `position`, which counts without bound.
     #[inline]
     pub(super) fn set_entry(&self, position: u32, head: u16) {
-        self.write((position & self.mask.get()) as usize, head);
+        let entry = (position & self.mask.get()) as usize;
+        // SAFETY: the mask never exceeds the one given to `new`, so the entry lies inside the ring.
+        unsafe {
+            let entries = (&raw mut (*self.start.get()).ring).cast::<u16>();
+            shared::store(entries.add(entry), head);
+        }
     }
 
     /// Tells the device how many entries have been filled, modulo 2^16.
@@ -82,17 +93,8 @@ impl AvailableRing {
     /// Asks for a notification when the device fills the entry of the used ring with this index.
     #[inline]
     pub(super) fn set_used_event(&self, index: u16) {
-        // The event index follows the last entry in use.
-        self.write(self.mask.get() as usize + 1, index);
-    }
-
-    /// `entry` is at most one more than the mask, which never exceeds the one given to `new`.
-    #[inline(always)]
-    fn write(&self, entry: usize, value: u16) {
-        // SAFETY: the entries and the event index behind them lie inside the ring.
-        unsafe {
-            let entries = (&raw mut (*self.start.get()).ring).cast::<u16>();
-            shared::store(entries.add(entry), value);
-        }
+        // SAFETY: the field lies inside the ring, which may be written; before the ring is cleared for
+        // the first time it is the flags.
+        unsafe { shared::store(self.event.get(), index) };
     }
 }

@@ -5,7 +5,6 @@
 //! The driver writes it and never reads it back: what it has lent, it knows from `chain_table`.
 
 use crate::queues::descriptor_memory::DescriptorMemory;
-use crate::queues::lent::Lent;
 use crate::queues::memory::{RawDescriptor, RingMemory};
 use crate::queues::shared;
 
@@ -30,15 +29,16 @@ impl DescriptorTable {
         self.0.address()
     }
 
-    /// Writes one descriptor; an index beyond the table wraps around.
+    /// Writes one descriptor; an index beyond the table wraps around. `link` is its flags and its successor
+    /// as they stand side by side.
     #[inline]
-    pub(super) fn write(&self, index: u16, lent: &Lent, link: u32) {
+    pub(super) fn write(&self, index: u16, address: u64, len: u32, link: u32) {
         let place = self.0.place(index);
         // SAFETY: the place lies inside the table, which by the promise to `new` may be written. The
         // last two fields are one aligned word.
         unsafe {
-            RawDescriptor::write_address(place, lent.address());
-            shared::store(&raw mut (*place).len, lent.len());
+            RawDescriptor::write_address(place, address);
+            shared::store(&raw mut (*place).len, len);
             shared::store((&raw mut (*place).third).cast::<u32>(), link);
         }
     }

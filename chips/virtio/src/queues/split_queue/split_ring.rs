@@ -13,9 +13,8 @@ use super::used_ring::UsedRing;
 use crate::barriers::Barriers;
 use crate::features;
 use crate::queues::VirtqueueAddresses;
-use crate::queues::lent::Lent;
 use crate::queues::memory::RingMemory;
-use crate::queues::ring::{Ring, UsedElement};
+use crate::queues::ring::{Entry, Ring, Style, UsedElement};
 
 /// The ring.
 pub struct SplitRing {
@@ -24,14 +23,18 @@ pub struct SplitRing {
     used: UsedRing,
     /// Whether notifications are asked for by index, rather than by flag.
     by_index: Cell<bool>,
-    /// The entry of the used ring at which the device was asked to notify.
-    event: Cell<u16>,
+    style: Cell<Style>,
+    /// How many chains the device is to use before it notifies.
+    delay: Cell<u16>,
+    /// The entry of the used ring at which the device was asked to notify, as far as that is not each
+    /// one in turn.
+    event: Cell<Option<u16>>,
 }
 
-/// Whether an index that moved from `old` to `new` has passed `event` (2.7.7.2).
+/// Whether an index that moved by `steps` to `new` has passed `event` (2.7.7.2).
 #[inline]
-pub(super) fn passes(event: u16, new: u16, old: u16) -> bool {
-    new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+pub(super) fn passes(event: u16, new: u16, steps: u32) -> bool {
+    u32::from(new.wrapping_sub(event).wrapping_sub(1)) < steps
 }
 
 /// The entry of the used ring that ends the next `delay` chains behind the first `taken`, or the last
@@ -45,9 +48,27 @@ fn event_after(taken: u32, shown: u32, delay: u16) -> u16 {
 }
 
 impl SplitRing {
+    /// Writes the descriptor in the place of slot `index`.
+    #[inline(always)]
+    pub(in crate::queues) fn write_descriptor(
+        &self,
+        index: u16,
+        address: u64,
+        len: u32,
+        link: u32,
+    ) {
+        self.descriptors.write(index, address, len, link);
+    }
+
+    /// Makes `head` the next chain, before which `position` others were provided.
+    #[inline(always)]
+    pub(in crate::queues) fn write_entry(&self, head: u16, position: u32) {
+        self.available.set_entry(position, head);
+    }
+
     #[inline]
     fn set_event(&self, event: u16) -> bool {
-        let changed = self.event.replace(event) != event;
+        let changed = self.event.replace(Some(event)) != Some(event);
         if changed {
             self.available.set_used_event(event);
         }
@@ -58,8 +79,9 @@ impl SplitRing {
 impl Ring for SplitRing {
     const FEATURES: u64 = features::EVENT_IDX | features::INDIRECT_DESC;
 
-    fn links_by_index(&self) -> bool {
-        true
+    #[inline(always)]
+    fn split(&self) -> Option<&SplitRing> {
+        Some(self)
     }
 
     unsafe fn new(memory: RingMemory) -> Self {
@@ -76,7 +98,9 @@ impl Ring for SplitRing {
             available,
             used,
             by_index: Cell::new(false),
-            event: Cell::new(0),
+            style: Cell::new(Style::Other),
+            delay: Cell::new(1),
+            event: Cell::new(None),
         }
     }
 
@@ -89,7 +113,7 @@ impl Ring for SplitRing {
         self.available.clear(size);
         self.used.clear(size);
         self.by_index.set(features & features::EVENT_IDX != 0);
-        self.event.set(0);
+        self.event.set(None);
     }
 
     fn addresses(&self) -> VirtqueueAddresses {
@@ -100,50 +124,81 @@ impl Ring for SplitRing {
         }
     }
 
-    #[inline(always)]
-    fn write(&self, _head: u16, index: u16, lent: &Lent, link: u32, changed: bool) {
-        if changed {
-            self.descriptors.write(index, lent, link);
+    #[inline]
+    fn write(&self, _head: u16, entry: Entry<'_>) {
+        if entry.changed {
+            let (address, len) = (entry.lent.address(), entry.lent.len());
+            self.write_descriptor(entry.index, address, len, entry.link);
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn close(&self, head: u16, position: u32) {
-        self.available.set_entry(position, head);
+        self.write_entry(head, position);
+    }
+
+    fn set_delay(&self, delay: u16) {
+        self.delay.set(delay);
+        self.event.set(None);
+        self.style.set(match delay {
+            _ if !self.by_index.get() => Style::Other,
+            0 => Style::Never,
+            1 => Style::Each,
+            _ => Style::Later,
+        });
     }
 
     #[inline(always)]
-    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, delay: u16, barriers: B) {
+    fn style(&self) -> Style {
+        self.style.get()
+    }
+
+    #[inline]
+    fn show<B: Barriers>(&self, taken: u32, before: u32, now: u32, barriers: B) {
         // With a delay of one the event stands at the next chain, shown or not.
-        if delay > 1 && self.by_index.get() {
-            let event = event_after(taken, now, delay);
+        if self.style.get() == Style::Later {
+            let event = event_after(taken, now, self.delay.get());
             // Only to a chain that the device cannot have used yet. That it never misses, while an
             // earlier one it may have passed a moment ago, and does not look back.
             if event.wrapping_sub(before as u16) < now.wrapping_sub(before) as u16 {
                 self.set_event(event);
             }
         }
+        self.show_only(now, barriers);
+    }
+
+    #[inline(always)]
+    fn show_only<B: Barriers>(&self, now: u32, barriers: B) {
         // Descriptors, ring entries and the event before the index that shows them (2.7.13.3).
         barriers.release();
         self.available.set_index(now as u16);
     }
 
-    #[inline(always)]
+    #[inline]
     fn wants_notification(&self, before: u32, now: u32) -> bool {
         if self.by_index.get() {
-            passes(self.used.available_event(), now as u16, before as u16)
+            self.wants_by_index(before, now)
         } else {
             self.used.wants_notification()
         }
     }
 
     #[inline(always)]
-    fn look(&self, taken: u32) -> u16 {
-        self.used.index().wrapping_sub(taken as u16)
+    fn wants_by_index(&self, before: u32, now: u32) -> bool {
+        passes(
+            self.used.available_event(),
+            now as u16,
+            now.wrapping_sub(before),
+        )
     }
 
     #[inline(always)]
-    fn look_on(&self) -> u16 {
+    fn look(&self, taken: u32) -> u32 {
+        self.used.index().wrapping_sub(taken as u16).into()
+    }
+
+    #[inline(always)]
+    fn look_on(&self) -> u32 {
         0
     }
 
@@ -172,20 +227,26 @@ impl Ring for SplitRing {
         }
     }
 
+    #[inline]
+    fn arm(&self, taken: u32, shown: u32) -> bool {
+        match (self.style.get(), self.delay.get()) {
+            (Style::Never, _) | (_, 0) => false,
+            (Style::Each, _) => self.arm_next(taken, shown),
+            // With nothing outstanding there is nothing to wait for; `show` sets the next event.
+            (Style::Later, delay) => {
+                shown != taken && self.set_event(event_after(taken, shown, delay))
+            }
+            (Style::Other, _) => {
+                self.available.set_wanted(true);
+                true
+            }
+        }
+    }
+
     #[inline(always)]
-    fn arm(&self, taken: u32, shown: u32, delay: u16) -> bool {
-        if !self.by_index.get() {
-            self.available.set_wanted(true);
-            return true;
-        }
-        if delay == 1 {
-            // After used chains were taken it has moved.
-            self.event.set(taken as u16);
-            self.available.set_used_event(taken as u16);
-            return shown != taken;
-        }
-        // With nothing outstanding there is nothing to wait for; `show` sets the next event.
-        shown != taken && self.set_event(event_after(taken, shown, delay))
+    fn arm_next(&self, taken: u32, shown: u32) -> bool {
+        self.available.set_used_event(taken as u16);
+        shown != taken
     }
 }
 
@@ -197,20 +258,20 @@ mod tests {
     fn an_event_is_passed_by_the_step_beyond_it_and_by_no_other() {
         for start in [0u16, 1, 0x7FFF, 0xFFFE, 0xFFFF] {
             for steps in 0..10u16 {
+                let new = start.wrapping_add(steps);
                 for at in 0..10u16 {
-                    let (event, new) = (start.wrapping_add(at), start.wrapping_add(steps));
-                    assert_eq!(
-                        passes(event, new, start),
-                        at < steps,
-                        "{start} {steps} {at}"
-                    );
+                    let passed = passes(start.wrapping_add(at), new, steps.into());
+                    assert_eq!(passed, at < steps, "{start} {steps} {at}");
                 }
-                assert!(!passes(
-                    start.wrapping_sub(1),
-                    start.wrapping_add(steps),
-                    start
-                ));
+                assert!(!passes(start.wrapping_sub(1), new, steps.into()));
             }
+        }
+    }
+
+    #[test]
+    fn every_event_is_passed_by_a_whole_lap_of_the_index() {
+        for event in [0, 1, 0x7FFF, 0xFFFF] {
+            assert!(passes(event, 0, 0x1_0000));
         }
     }
 }

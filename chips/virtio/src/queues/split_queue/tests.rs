@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::*;
-use crate::queues::{BufferQueue, QueueError, Violation, Virtqueue};
+use crate::queues::{BufferQueue, QueueError, Served, Violation, Virtqueue};
 use crate::testing::barriers::{Kind, Probe};
 use crate::testing::queue_rig::{Rig, queue, readable, writable};
 
@@ -93,6 +93,42 @@ fn a_device_that_wants_no_notification_gets_none() {
     rig.post(1, 1);
     assert_eq!(rig.bell.rung.get(), 1);
     assert_eq!(rig.queue.counters().kicks_suppressed, 1);
+}
+
+#[test]
+fn chains_of_several_buffers_come_back_to_a_driver_of_known_type() {
+    let rig = rig_with_two_chains();
+    let first = rig.device.pop().unwrap();
+    let len = first.fill(b"one");
+    rig.device.return_used(first.head.into(), len);
+    rig.queue.take_used(rig.client);
+    let returned = rig.client.take();
+    assert_eq!((returned[0].context, returned.len()), (10, 1));
+    assert_eq!(returned[0].written(), [&b""[..], b"one"]);
+    assert_eq!((rig.client.runs.get(), rig.queue.free()), (1, 2));
+    rig.queue.take_used(rig.client);
+    assert_eq!((rig.client.runs.get(), rig.client.take().len()), (1, 0));
+}
+
+#[test]
+fn what_a_driver_found_by_itself_is_reported_to_the_next_interrupt_once() {
+    let rig = rig_with_two_chains();
+    let first = rig.device.pop().unwrap();
+    rig.device.return_used(first.head.into(), 0);
+    rig.queue.reap();
+    assert_eq!(rig.queue.serve_expected(), Served::Something);
+    assert_eq!(rig.queue.serve_expected(), Served::Nothing);
+}
+
+#[test]
+fn a_violation_that_a_driver_found_by_itself_is_reported_to_the_next_interrupt() {
+    let rig = rig_with_two_chains();
+    rig.queue.delay_interrupts(0);
+    rig.device.return_used(3, 0);
+    assert_eq!(rig.queue.serve_expected(), Served::Nothing);
+    rig.queue.reap();
+    assert_eq!(rig.queue.serve_expected(), Served::Broken);
+    assert_eq!(rig.queue.serve(), Served::Broken);
 }
 
 #[test]
@@ -198,7 +234,7 @@ fn assert_breaks(lie: impl FnOnce(&Rig<4>), violation: Violation) {
     lie(&rig);
     rig.queue.used_interrupt();
     assert_eq!(rig.queue.violation(), Some(violation));
-    assert!(rig.queue.is_broken());
+    assert_eq!(rig.queue.serve(), Served::Broken);
     assert_eq!(rig.queue.counters().rejected, 1);
 
     let before = rig.client.contexts().len();
@@ -434,7 +470,7 @@ fn used_entries_are_read_after_the_index_and_an_acquire() {
 #[test]
 fn nothing_is_acquired_when_there_is_nothing() {
     let rig = Rig::<4>::new();
-    assert!(!rig.queue.serve());
+    assert_eq!(rig.queue.serve(), Served::Nothing);
     assert_eq!(rig.probe.take_log(), []);
     let counters = rig.queue.counters();
     assert_eq!((counters.scans, counters.empty_scans), (1, 1));

@@ -21,6 +21,8 @@ pub(super) struct UsedRing {
     /// The descriptors, which the ring follows at a distance.
     block: *mut RawDescriptor,
     start: Cell<*mut RawUsedRing<0>>,
+    /// The event index, which follows the last entry in use.
+    event: Cell<*const u16>,
     /// One less than the number of entries that memory is there for.
     largest_mask: u16,
     /// One less than the number of entries in use.
@@ -35,6 +37,7 @@ impl UsedRing {
         Self {
             block: memory.descriptors,
             start: Cell::new(memory.used),
+            event: Cell::new(memory.used.cast_const().cast()),
             largest_mask: memory.mask,
             mask: Cell::new(memory.mask.into()),
         }
@@ -47,7 +50,10 @@ impl UsedRing {
             .set((size.wrapping_sub(1) & self.largest_mask).into());
         let entries = self.mask.get() as usize + 1;
         let (_, offset) = split_offsets(entries);
-        self.start.set(self.block.wrapping_byte_add(offset).cast());
+        let start = self.block.wrapping_byte_add(offset);
+        self.start.set(start.cast());
+        self.event
+            .set(start.wrapping_byte_add(4 + 8 * entries).cast());
         // SAFETY: three words and the entries are the whole ring. With what lies before it, it takes
         // no more than the memory for the largest size, which by the promise to `new` may be written.
         unsafe {
@@ -73,9 +79,9 @@ impl UsedRing {
     /// The entry of the available ring at which the device wants to be notified.
     #[inline]
     pub(super) fn available_event(&self) -> u16 {
-        let past_entries = self.mask.get() as usize + 1;
-        // SAFETY: the event index follows the last entry in use, inside the ring.
-        unsafe { shared::load(self.entries().add(past_entries).cast::<u16>()) }
+        // SAFETY: the field lies inside the ring, which may be read; before the ring is cleared for the
+        // first time it is the flags.
+        unsafe { shared::load(self.event.get()) }
     }
 
     /// How many entries the device says it has filled, modulo 2^16.

@@ -4,9 +4,9 @@
 
 use super::access::RegisterAccess;
 use super::device::VirtIOMMIODevice;
-use super::lifecycle::Stage;
 use super::registers::interrupt;
 use crate::barriers::Barriers;
+use crate::queues::Served;
 use crate::transports::configuration::Configuration;
 
 impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
@@ -42,22 +42,33 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
 
     /// Acknowledges first and scans then: a buffer used in between raises another interrupt, while
     /// an acknowledgement after the scan would swallow it. Returns whether there was work.
+    #[inline(always)]
     fn serve(&self) -> bool {
         let causes = self.take_causes();
+        self.barriers.registers_and_memory();
+        (causes == interrupt::USED_BUFFER && self.scan_queues()) || self.serve_rest(causes)
+    }
+
+    /// Goes on if that is not all there is to it, or there was nothing in the queues.
+    #[inline(never)]
+    fn serve_rest(&self, causes: u32) -> bool {
         if causes == 0 {
             self.events.spurious.bump();
+        }
+        if causes == 0 || !self.is_running() {
             return false;
         }
-        self.barriers.registers_and_memory();
-        if self.life.stage() != Stage::Running {
-            return false;
-        }
+        let used = causes & interrupt::USED_BUFFER != 0;
         let mut worked = false;
         if causes & interrupt::CONFIGURATION != 0 {
-            worked |= self.configuration_interrupt();
+            worked = self.configuration_interrupt();
+            // The queues have not been looked at yet.
+            if used && self.scan_queues() {
+                return true;
+            }
         }
-        if causes & interrupt::USED_BUFFER != 0 {
-            worked |= self.used_buffer_interrupt();
+        if used {
+            self.events.empty.bump();
         }
         worked
     }
@@ -76,38 +87,32 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         false
     }
 
-    fn used_buffer_interrupt(&self) -> bool {
-        let worked = self.scan_queues();
-        if !worked {
-            self.events.empty.bump();
-        }
-        worked
-    }
-
     /// Looks at the queues that an interrupt may be for, since no cause says which (4.2.2), and at all
     /// of them if that was none. Returns whether one had anything.
+    #[inline(never)]
     pub(super) fn scan_queues(&self) -> bool {
         if !self.is_running() {
             return false;
         }
         let queues = self.queues.get();
-        let (mut worked, mut broken) = (false, false);
-        for queue in queues {
-            if queue.serve_expected() {
-                worked = true;
-                broken |= queue.is_broken();
+        let outcome = queues
+            .iter()
+            .fold(0, |outcome, queue| outcome | queue.serve_expected() as u8);
+        outcome == Served::Something as u8 || self.scan_on(outcome)
+    }
+
+    /// Goes on if there was nothing, or a queue was found broken.
+    #[inline(never)]
+    fn scan_on(&self, mut outcome: u8) -> bool {
+        if outcome == Served::Nothing as u8 {
+            for queue in self.queues.get() {
+                outcome |= queue.serve() as u8;
             }
         }
-        if !worked {
-            for queue in queues {
-                worked |= queue.serve();
-                broken |= queue.is_broken();
-            }
-        }
-        if broken {
+        if outcome == Served::Broken as u8 {
             self.events.broken.bump();
             self.stop();
         }
-        worked
+        outcome != Served::Nothing as u8
     }
 }

@@ -230,6 +230,73 @@ fn a_frame_is_read_behind_its_header_and_comes_back_whole() {
 }
 
 #[test]
+fn a_driver_of_known_type_gets_what_the_client_behind_a_trait_object_would() {
+    for features in LAYOUTS {
+        let office = Office::new(features);
+        office.clerk.recycles.set(true);
+        for round in 0..3 * SIZE {
+            if round == 0 {
+                office.post(7, 10).unwrap();
+            }
+            office.send(round).unwrap();
+            office.queue.announce();
+            // What was lent again is shown only now, before the frame.
+            let (posted, sent) = (office.device.pop().unwrap(), office.device.pop().unwrap());
+            assert_eq!((posted.buffers.len(), sent.buffers.len()), (1, 2));
+            office.device.return_used(&posted, 5);
+            office.device.return_used(&sent, 0);
+            office.queue.take_used(office.clerk);
+            assert_eq!(office.clerk.notes(), [(How::Read, round, 4)]);
+            office.clerk.back.take();
+        }
+        assert_eq!(office.queue.free(), SIZE - 1);
+        assert_eq!(office.queue.counters().used as usize, 6 * SIZE);
+        office.post(8, 1).unwrap();
+        office.queue.announce();
+        let (_, chain) = (office.device.pop().unwrap(), office.device.pop().unwrap());
+        office.device.return_used(&chain, 2);
+        office.queue.take_used(office.clerk);
+        let violation = Violation::Overrun {
+            written: 2,
+            writable: 1,
+        };
+        assert_eq!(office.queue.violation(), Some(violation));
+        assert_eq!(office.clerk.notes(), []);
+        office.reset();
+        let back = office.clerk.notes();
+        assert_eq!(back.len(), 2);
+        assert!(back.iter().all(|note| note.0 == How::Reclaimed));
+    }
+}
+
+#[test]
+fn a_queue_smaller_than_its_memory_is_full_at_its_size_and_knows_no_head_beyond() {
+    for features in LAYOUTS {
+        let office = Office::new(features);
+        office.reset();
+        office.queue.initialize(0, SIZE / 2);
+        for context in 0..SIZE / 2 {
+            office.post(context, 1).unwrap();
+        }
+        assert_eq!(office.post(9, 1), Err(QueueError::Full));
+        assert_eq!(office.send(9), Err(QueueError::Full));
+        assert_eq!(office.queue.counters().full, 2);
+    }
+    let office = Office::new(EVENT_IDX);
+    office.reset();
+    office.queue.initialize(0, SIZE / 2);
+    for context in 0..SIZE / 2 {
+        office.post(context, 1).unwrap();
+    }
+    office.queue.announce();
+    let parts = office.queue.physical_addresses();
+    SplitDevice::new(parts, SIZE as u16 / 2).return_used(SIZE as u32 / 2, 0);
+    office.queue.used_interrupt();
+    let beyond = Violation::UnknownHead(SIZE as u32 / 2);
+    assert_eq!(office.queue.violation(), Some(beyond));
+}
+
+#[test]
 fn frames_go_in_tables_once_a_queue_fills_up() {
     for features in LAYOUTS.map(|layout| layout | INDIRECT_DESC) {
         let office = Office::new(features);

@@ -32,6 +32,26 @@ fn a_half_full_queue_takes_more_chains_with_tables_than_without() {
 }
 
 #[test]
+fn tables_are_left_alone_until_a_quarter_of_the_descriptors_is_left() {
+    let rig = Rig::<64>::with_features(INDIRECT_DESC | EVENT_IDX);
+    for context in 0.. {
+        let free = rig.queue.free();
+        let mut chain = [Some(readable(b"ask")), Some(writable(4))];
+        let provided = rig.queue.provide(&mut chain, context);
+        assert_eq!(provided.is_ok(), free != 0);
+        let taken = free - rig.queue.free();
+        assert_eq!(
+            taken,
+            if free > 16 { 2 } else { free.min(1) },
+            "{free} free"
+        );
+        if free == 0 {
+            break;
+        }
+    }
+}
+
+#[test]
 fn the_device_sees_the_same_chain_in_a_table() {
     let rig = full_rig();
     rig.publish();
