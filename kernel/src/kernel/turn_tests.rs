@@ -49,6 +49,20 @@ fn a_function_that_cannot_be_delivered_is_a_fault() {
 }
 
 #[test]
+fn a_function_that_cannot_be_delivered_is_one_fault() {
+    let (world, process) = World::with_one();
+    world.policy.action.set(FaultAction::Restart);
+    world.chip.boundary.undeliverable.set(true);
+    for restarts in 1..5 {
+        world.step();
+        assert_eq!(process.get_restart_count(), restarts);
+    }
+    world.chip.boundary.undeliverable.set(false);
+    assert_eq!(world.run(&[]).len(), 1);
+    assert_eq!(process.get_state(), State::Running);
+}
+
+#[test]
 fn a_process_that_always_faults_on_entry_does_not_keep_the_turn() {
     let (world, process) = World::with_one();
     world.policy.action.set(FaultAction::Restart);

@@ -175,8 +175,10 @@ pub struct FakeBoundary {
     pub entries: RefCell<Vec<Entry>>,
     /// An interrupt is pending. It becomes so when the script is at its end.
     pub interrupt: Cell<bool>,
-    /// Delivery of functions fails.
+    /// Starts and delivery of functions fail.
     pub broken: Cell<bool>,
+    /// Delivery of functions alone fails.
+    pub undeliverable: Cell<bool>,
     /// Bytes that a process has from the start.
     pub initial_app_size: Cell<usize>,
 }
@@ -220,8 +222,11 @@ impl UserspaceKernelBoundary for FakeBoundary {
         state: &mut FakeRegisters,
         upcall: FunctionCall,
     ) -> Result<(), ()> {
+        if self.broken.get() || self.undeliverable.get() {
+            return Err(());
+        }
         state.function = Some(upcall);
-        if self.broken.get() { Err(()) } else { Ok(()) }
+        Ok(())
     }
 
     unsafe fn switch_to_process(
