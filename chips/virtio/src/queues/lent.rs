@@ -334,3 +334,47 @@ impl Lent {
             .wrapping_add(self.after.get())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fence::NoFence;
+    use crate::testing::leak;
+
+    /// Lends a buffer, and takes it back.
+    fn round_trip(buffer: VirtqueueBuffer<'static>) -> VirtqueueBuffer<'static> {
+        let lent = Lent {
+            start: Cell::new(ptr::null_mut()),
+            len: Cell::new(0),
+            about: Cell::new(0),
+            before: Cell::new(0),
+            after: Cell::new(0),
+        };
+        let loan = Loan::of(buffer, NoFence);
+        lent.record(loan, loan.flags);
+        // SAFETY: it was just lent, and there is no device.
+        unsafe { lent.take() }
+    }
+
+    #[test]
+    fn a_buffer_comes_back_as_what_it_was_lent_as() {
+        let unique = || SubSliceMut::new(leak([1u8, 2, 3]));
+        let shared = SubSlice::new(leak([1u8, 2, 3]));
+        assert!(matches!(
+            round_trip(VirtqueueBuffer::DeviceWriteable(unique())),
+            VirtqueueBuffer::DeviceWriteable(window) if window.as_slice() == [1, 2, 3]
+        ));
+        let readable = SubSliceMutImmut::Mutable(unique());
+        assert!(matches!(
+            round_trip(VirtqueueBuffer::DeviceReadable(readable)),
+            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Mutable(window))
+                if window.as_slice() == [1, 2, 3]
+        ));
+        let readable = SubSliceMutImmut::Immutable(shared);
+        assert!(matches!(
+            round_trip(VirtqueueBuffer::DeviceReadable(readable)),
+            VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Immutable(window))
+                if window.as_slice() == [1, 2, 3]
+        ));
+    }
+}
