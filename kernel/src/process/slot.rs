@@ -44,6 +44,9 @@ impl ProcessSlot {
     }
 
     /// Puts a process of a type from outside the kernel into this slot.
+    ///
+    /// Before the main loop starts it may be any slot. Afterwards use the first empty one, as the kernel
+    /// does: schedulers may look no further than that behind the last process.
     pub fn set_external(
         &self,
         process: &'static dyn Process,
