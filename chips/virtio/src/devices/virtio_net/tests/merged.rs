@@ -406,4 +406,13 @@ fn a_part_that_looks_like_a_frame_of_its_own_is_a_part() {
         card.guest.frames.take(),
         [[outer, inner.clone(), inner].concat()]
     );
+    // Also if the frame was dropped for what it asked in its header.
+    let mut flawed = header(3);
+    flawed[0] = 1;
+    card.put(&[flawed, std::vec![9; LEN - HEADER_LEN]].concat());
+    card.put(&[header(1), std::vec![7; 60]].concat());
+    card.put(&[header(1), std::vec![7; 60]].concat());
+    card.rig.interrupt(1);
+    assert_eq!(card.guest.frames.take().len(), 0);
+    assert_eq!(card.rig.driver.counters().dropped_malformed, 1);
 }
