@@ -55,8 +55,8 @@ pub trait SplitVirtqueueClient<'b> {
     ///
     /// The device says it has written the first `written` bytes, which is never more than there are.
     ///
-    /// Returns the buffer, or another one, to have it lent again in the same place with the same context,
-    /// to be published like any other. If it is not returned its descriptor is free once the method
+    /// Returns the buffer, or another one that is not empty, to have it lent again in the same place with
+    /// the same context, to be published like any other. If it is not returned its descriptor is free once the method
     /// returns.
     fn buffer_written(
         &self,

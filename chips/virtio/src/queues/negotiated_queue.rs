@@ -131,6 +131,11 @@ impl Ring for EitherRing {
         in_use!(self.element(taken))
     }
 
+    #[cold]
+    fn has_length(&self) -> bool {
+        in_use!(self.has_length())
+    }
+
     #[inline]
     fn advance(&self, links: u16) {
         in_use!(self.advance(links));

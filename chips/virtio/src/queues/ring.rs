@@ -116,6 +116,9 @@ pub trait Ring {
     /// Reads what the device says about the used chain behind the first `taken`.
     fn element(&self, taken: u32) -> UsedElement;
 
+    /// Whether the length in that means something for a chain of which the device could write nothing.
+    fn has_length(&self) -> bool;
+
     /// Goes on behind a used chain of `links` descriptors.
     fn advance(&self, links: u16);
 

@@ -276,7 +276,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     ) where
         C: SplitVirtqueueClient<'b> + ?Sized + 'c,
     {
-        if written != 0 {
+        if written != 0 && self.ring.has_length() {
             return self.reject_length(written, 0);
         }
         self.accept(slot, links(slot, 2));
@@ -311,13 +311,14 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
             return self.reject_head(head.into());
         }
         let writable = self.acquire(head, slot);
-        if written > writable {
+        if written > writable && (writable != 0 || self.ring.has_length()) {
             return self.reject_length(written, writable);
         }
+        let written = written.min(writable) as usize;
         let buffers = slot.buffers();
         self.accept(slot, links(slot, buffers));
         // SAFETY: the device has returned the chain, which is now off the table.
-        unsafe { self.return_chain(head, slot, buffers, Some(written as usize), client) };
+        unsafe { self.return_chain(head, slot, buffers, Some(written), client) };
     }
 
     /// Takes over from the device what it wrote to a chain, and says how much that is at most.

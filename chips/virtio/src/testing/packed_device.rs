@@ -157,13 +157,29 @@ impl PackedDevice {
         self.claim(id, len, count);
     }
 
+    /// The same, and says that something was written.
+    pub(crate) fn return_written(&self, id: u16, len: u32) {
+        let count = self.taken.borrow_mut().remove(&id).expect("it was taken");
+        self.claim_written(id, len, count);
+    }
+
     /// Says so of anything, as if it had `count` descriptors.
     pub(crate) fn claim(&self, id: u16, len: u32, count: u16) {
+        self.mark_used(id, len, count, 0);
+    }
+
+    /// The same, and says that something was written.
+    pub(crate) fn claim_written(&self, id: u16, len: u32, count: u16) {
+        self.mark_used(id, len, count, WRITE);
+    }
+
+    fn mark_used(&self, id: u16, len: u32, count: u16, flags: u16) {
         let place = self.next_used.get();
         let at = self.descriptor(place.index);
         store(at + 8, len);
         store(at + 12, id);
-        store(at + 14, if place.wrap { AVAIL | USED } else { 0u16 });
+        let owner = if place.wrap { AVAIL | USED } else { 0 };
+        store(at + 14, owner | flags);
         self.next_used.set(place.step(count, self.size));
     }
 

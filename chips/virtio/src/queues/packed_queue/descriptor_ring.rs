@@ -11,7 +11,7 @@ use core::cell::Cell;
 use super::position::Position;
 use crate::queues::descriptor_memory::DescriptorMemory;
 use crate::queues::memory::{RawDescriptor, RingMemory};
-use crate::queues::ring::UsedElement;
+use crate::queues::ring::{UsedElement, WRITE};
 use crate::queues::shared;
 
 /// Equal to the wrap counter of the driver in a descriptor that it made available.
@@ -88,6 +88,14 @@ impl DescriptorRing {
         let flags = unsafe { shared::load(&raw const (*place).fourth) };
         let both = AVAIL | USED;
         flags & both == if position.wrap(size) { both } else { 0 }
+    }
+
+    /// Whether the device says in a used descriptor that it has written anything. Without that the length
+    /// is to be ignored (2.8.4); but not where something could be written, as QEMU never says it.
+    pub(super) fn says_written(&self, index: u16) -> bool {
+        let place = self.memory.place(index);
+        // SAFETY: the place lies inside the ring, which may be read.
+        unsafe { shared::load(&raw const (*place).fourth) & WRITE != 0 }
     }
 
     /// Reads what the device says in a used descriptor.

@@ -196,6 +196,13 @@ impl Ring for PackedRing {
         self.descriptors.element(self.index(self.taken.get()))
     }
 
+    #[cold]
+    #[inline(never)]
+    fn has_length(&self) -> bool {
+        let index = self.index(self.taken.get());
+        self.descriptors.says_written(index)
+    }
+
     #[inline]
     fn advance(&self, links: u16) {
         self.taken.set(self.taken.get().plus(links));

@@ -140,6 +140,53 @@ fn a_length_beyond_the_writable_part_breaks_the_queue() {
     }
 }
 
+/// Without `WRITE` in a used descriptor the length there means nothing (2.8.4), and a device may leave the
+/// one that it found.
+#[test]
+fn a_length_beside_a_chain_that_was_only_read_is_ignored() {
+    static HEADER: [u8; 3] = *b"hdr";
+    let rig = PackedRig::<4>::new(EVENT_IDX);
+    let frame = std::vec![0; 6].leak();
+    let provided = rig.queue.provide_readable(&HEADER, frame, 4, 1);
+    assert!(provided.is_ok());
+    rig.queue.provide(&mut [Some(readable(b"ask"))], 2).unwrap();
+    rig.publish();
+    for _ in 0..2 {
+        let chain = rig.device.pop().unwrap();
+        let left = chain.buffers[0].len;
+        rig.device.return_used(chain.head, left);
+    }
+    rig.queue.used_interrupt();
+    assert_eq!(rig.queue.violation(), None);
+    let back = rig.client.take();
+    let back: Vec<_> = back.iter().map(|it| (it.context, it.bytes_used)).collect();
+    assert_eq!(back, [(1, 0), (2, 0)]);
+    assert_eq!(rig.queue.free(), 4);
+}
+
+#[test]
+fn a_length_said_to_be_written_to_a_chain_that_was_only_read_breaks_the_queue() {
+    static HEADER: [u8; 3] = *b"hdr";
+    for frame in [true, false] {
+        let rig = PackedRig::<4>::new(EVENT_IDX);
+        if frame {
+            let buffer = std::vec![0; 6].leak();
+            assert!(rig.queue.provide_readable(&HEADER, buffer, 4, 1).is_ok());
+        } else {
+            let mut chain = [Some(readable(b"ask")), Some(readable(b"more"))];
+            rig.queue.provide(&mut chain, 1).unwrap();
+        }
+        rig.publish();
+        rig.device.claim_written(0, 1, 2);
+        rig.queue.used_interrupt();
+        let violation = Violation::Overrun {
+            written: 1,
+            writable: 0,
+        };
+        assert_eq!(rig.queue.violation(), Some(violation));
+    }
+}
+
 #[test]
 fn a_used_descriptor_with_nothing_outstanding_breaks_the_queue() {
     let rig = PackedRig::<4>::new(EVENT_IDX);

@@ -208,6 +208,11 @@ impl Ring for SplitRing {
     }
 
     #[inline(always)]
+    fn has_length(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
     fn advance(&self, _links: u16) {}
 
     #[inline]

@@ -133,6 +133,14 @@ impl Device {
             Self::Packed(device) => device.return_used(chain.head, len),
         }
     }
+
+    /// As a device that says in either layout that it has written something.
+    fn return_written(&self, chain: &DeviceChain, len: u32) {
+        match self {
+            Self::Split(device) => device.return_used(chain.head.into(), len),
+            Self::Packed(device) => device.return_written(chain.head, len),
+        }
+    }
 }
 
 struct Office {
@@ -466,7 +474,7 @@ fn claims_about_single_buffers_are_checked_and_all_come_back_after_a_reset() {
             }
             office.queue.announce();
             let chain = office.device.pop().unwrap();
-            office.device.return_used(&chain, written);
+            office.device.return_written(&chain, written);
             office.queue.used_interrupt();
             let overrun = Violation::Overrun { written, writable };
             assert_eq!(office.queue.violation(), Some(overrun));
