@@ -69,7 +69,7 @@ fn compare() -> Result<(), String> {
         "is told which chain comes back (a), or finds by what comes back what it handed over (b):"
     );
     println!(
-        "{:14} {:>5} {:>8} {:>18} {:>6} {:>18} {:>6} {:>12}",
+        "{:14} {:>5} {:>8} {:>18} {:>6} {:>18} {:>6} {:>12} {:>6}",
         "",
         "size",
         "virtio",
@@ -77,7 +77,8 @@ fn compare() -> Result<(), String> {
         "share",
         "virtio-drivers (b)",
         "share",
-        "virtio (c)"
+        "virtio (c)",
+        "share"
     );
     for (index, (name, _)) in SHAPES.iter().enumerate() {
         for size in SIZES {
@@ -85,10 +86,10 @@ fn compare() -> Result<(), String> {
             let peer = count("peer", size, index)?;
             let handed = count("handed", size, index)?;
             let object = count("object", size, index)?;
-            let (share, of_handed) = (ours / peer, ours / handed);
+            let (share, of_handed, of_object) = (ours / peer, ours / handed, object / peer);
             let note = if share > AIM { "  above the aim" } else { "" };
             println!(
-                "{name:14} {size:5} {ours:8.1} {peer:18.1} {share:6.2} {handed:18.1} {of_handed:6.2} {object:12.1}{note}"
+                "{name:14} {size:5} {ours:8.1} {peer:18.1} {share:6.2} {handed:18.1} {of_handed:6.2} {object:12.1} {of_object:6.2}{note}"
             );
         }
     }

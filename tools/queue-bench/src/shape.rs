@@ -7,7 +7,8 @@
 pub enum Shape {
     /// One chain of one descriptor.
     One,
-    /// One chain of two descriptors: the device reads the first and writes the second.
+    /// One chain of two descriptors. Of ours the device reads both, as a header and its frame; of the other
+    /// queue's it writes the second, with which that one costs less.
     Two,
     /// Sixteen chains of one descriptor.
     Batch,
