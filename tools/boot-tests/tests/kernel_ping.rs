@@ -3,8 +3,9 @@
 //! A kernel with two users of one network card: the tap for apps, and a host that answers pings by itself.
 
 use std::net::Ipv4Addr;
+use std::time::Instant;
 
-use boot_tests::{Board, HOST, HOST_MAC, Host, each_qemu, kernel_variant};
+use boot_tests::{Board, Guest, HOST, HOST_MAC, Host, PATIENCE, each_qemu, kernel_variant};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
@@ -160,8 +161,18 @@ fn the_kernel_answers_pings_beside_an_app_and_while_the_app_is_stopped() {
         // Who comes back tells where it is.
         guest.qmp().set_link("cable", false);
         // A cable that is back before the kernel looks was never away.
-        guest.type_in("virtio\r");
-        guest.expect("link down");
+        let begin = Instant::now();
+        let is_down = |guest: &mut Guest| {
+            guest.type_in("virtio\r");
+            let card = guest.expect_line("the card", |line| line.contains("network card"));
+            card.contains("link down")
+        };
+        while !is_down(&mut guest) {
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "the cable's end was not noticed"
+            );
+        }
         drop(host.take_seen());
         guest.qmp().set_link("cable", true);
         host.wait_for_frame("an announcement of the link's return", is_announcement);
