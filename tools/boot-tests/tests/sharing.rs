@@ -231,7 +231,8 @@ fn an_app_fetches_the_page_of_another_without_a_frame_on_the_cable() {
 const FRAMES: u32 = 3000;
 
 /// Sends one frame to `quick` each millisecond, and each time `others` to `lazy`. Tells
-/// how long it takes until `quick` has got all of its own.
+/// how long it takes until `quick` has got all of its own. The pauses are the rate of the flood; nothing
+/// is expected to have happened after one.
 fn flood(guest: &Guest, peer: &Peer, quick: Mac, (lazy, others): (Mac, u32)) -> Duration {
     let (small, large) = (frame(quick, COUNT, &[], 60), frame(lazy, COUNT, &[], 1514));
     let start = Instant::now();

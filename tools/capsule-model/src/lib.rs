@@ -13,5 +13,5 @@ pub use tap::tap;
 
 /// The bench of the tap's own tests.
 #[path = "../../../capsules/extra/tests/host/extended/mod.rs"]
-#[allow(dead_code, reason = "those tests use more of it")]
+#[expect(dead_code, reason = "those tests use more of it")]
 mod extended;
