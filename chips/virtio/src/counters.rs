@@ -119,7 +119,7 @@ counters! {
         broken,
         /// Times that a request had not been completed after a second.
         stalled,
-        /// Used buffers without an interrupt, found a good while later.
+        /// Times that buffers were found used, and no interrupt had come for as long as a poll takes.
         found_late,
         /// Attempts to bring the device back into service.
         attempts,

@@ -52,6 +52,8 @@ pub struct VirtIOMMIODevice<
     pub(super) poll_is_due: Cell<bool>,
     /// Whether the driver waits for something.
     pub(super) watching: Cell<bool>,
+    /// How many interrupts had come at the last poll that asked whether the device keeps up.
+    pub(super) interrupts_before: Cell<u32>,
     /// Whether queues are giving their buffers back, and nothing is to be started from inside that.
     pub(super) reclaiming: Cell<bool>,
     pub(super) events: TransportEvents,
@@ -91,6 +93,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             poller: Cell::new(None),
             poll_is_due: Cell::new(false),
             watching: Cell::new(false),
+            interrupts_before: Cell::new(0),
             reclaiming: Cell::new(false),
             events: TransportEvents::new(),
         }

@@ -94,16 +94,22 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if !self.is_running() {
             return false;
         }
-        let queues = self.queues.get();
-        let outcome = queues
-            .iter()
-            .fold(0, |outcome, queue| outcome | queue.serve_expected() as u8);
+        let outcome = self.serve_expected();
         outcome == Served::Something as u8 || self.scan_on(outcome)
+    }
+
+    /// Serves the queues that asked for interrupts. Returns the union of what came of it.
+    #[inline(always)]
+    pub(super) fn serve_expected(&self) -> u8 {
+        let queues = self.queues.get();
+        queues
+            .iter()
+            .fold(0, |outcome, queue| outcome | queue.serve_expected() as u8)
     }
 
     /// Goes on if there was nothing, or a queue was found broken.
     #[inline(never)]
-    fn scan_on(&self, mut outcome: u8) -> bool {
+    pub(super) fn scan_on(&self, mut outcome: u8) -> bool {
         if outcome == Served::Nothing as u8 {
             for queue in self.queues.get() {
                 outcome |= queue.serve() as u8;

@@ -10,6 +10,7 @@ use super::device::VirtIOMMIODevice;
 use super::lifecycle::Stage;
 use crate::barriers::Barriers;
 use crate::devices::Progress;
+use crate::queues::Served;
 use crate::transports::{Polled, VirtIOInitializationError};
 
 impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
@@ -62,12 +63,8 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         let Some(driver) = self.driver.get() else {
             return false;
         };
+        self.look_for_late_buffers();
         driver.collect();
-        // What the driver waits for may be there, and only the interrupt missing. One that the device
-        // raised and that is yet to be served is not: the board may have put it off.
-        if self.scan_queues() && self.is_running() && !self.has_causes() {
-            self.events.found_late.bump();
-        }
         match driver.check_progress() {
             // A queue that was found broken took the device out of service.
             _ if !self.is_running() => false,
@@ -78,6 +75,21 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
                 self.stop();
                 false
             }
+        }
+    }
+
+    /// Serves the queues, because what the driver waits for may be there, and only the interrupt missing.
+    ///
+    /// It is missing if none has come since the last poll and none is yet to be served. A buffer that a
+    /// busy device uses at this very moment is not late: the queue has been served a moment ago.
+    fn look_for_late_buffers(&self) {
+        let interrupts = self.events.interrupts.get();
+        let quiet = self.interrupts_before.replace(interrupts) == interrupts;
+        let outcome = self.serve_expected();
+        if outcome != Served::Something as u8 {
+            self.scan_on(outcome);
+        } else if quiet && !self.has_causes() {
+            self.events.found_late.bump();
         }
     }
 }

@@ -357,6 +357,28 @@ fn an_interrupt_that_is_yet_to_be_served_is_not_lost() {
 }
 
 #[test]
+fn a_buffer_used_between_an_interrupt_and_the_poll_is_not_late() {
+    let rig = Rig::running();
+    let queue = rig.device.queue(0);
+    let use_one = |context| {
+        rig.post(context);
+        rig.queue.watch();
+        let chain = queue.pop().unwrap();
+        queue.return_used(chain.head.into(), chain.fill(b"used"));
+    };
+    use_one(7);
+    rig.interrupt(USED);
+    use_one(8);
+    rig.poll();
+    assert_eq!(rig.client.contexts(), [7, 8]);
+    assert_eq!(rig.transport.counters().found_late, 0);
+    use_one(9);
+    rig.poll();
+    assert_eq!(rig.client.contexts(), [7, 8, 9]);
+    assert_eq!(rig.transport.counters().found_late, 1);
+}
+
+#[test]
 fn a_poll_that_finds_nothing_reads_no_register() {
     let rig = Rig::running();
     rig.post(7);
