@@ -21,7 +21,7 @@ fi
 # Property tests run few cases under Miri: each step is interpreted.
 export PROPTEST_CASES=${PROPTEST_CASES:-8}
 miri_flags="-Zmiri-disable-isolation -Zmiri-permissive-provenance ${MIRIFLAGS-}"
-# Limits in seconds: of one crate under Miri, of fuzzing, of changed checks.
+# Limits in seconds: of one crate, or part of one, under Miri, of fuzzing, of changed checks.
 miri_limit=${MIRI_LIMIT:-2400}
 fuzz_seconds=${FUZZ_SECONDS:-60}
 mutants_limit=${MUTANTS_LIMIT:-7200}
@@ -67,10 +67,13 @@ count_tests() {
          END { if (sum) printf ", %d tests", sum }' "$1"
 }
 
-# miri "FLAGS" CRATE
+# miri "FLAGS" CRATE [PART CHOICE ...]: all tests of a crate, or a part of them and how to choose it
 miri() {
-    step "$2 under Miri" "$miri_limit" \
-        env MIRIFLAGS="$miri_flags $1" cargo +nightly miri test --package "$2"
+    local flags=$1 crate=$2 part=${3-}
+    shift $(($# < 3 ? $# : 3))
+    step "$crate${part:+: $part} under Miri" "$miri_limit" \
+        env MIRIFLAGS="$miri_flags $flags" \
+        cargo +nightly miri test --package "$crate" ${part:+--lib -- "$@"}
 }
 
 # Some changed checks survive; how many is the result.
@@ -96,7 +99,10 @@ miri "" tock-cells
 miri "" tock-tbf
 # What a board builds lives for the whole run, so tests of these crates leave it behind.
 miri "-Zmiri-ignore-leaks" kernel
-miri "-Zmiri-ignore-leaks" virtio
+for part in queues devices; do
+    miri "-Zmiri-ignore-leaks" virtio $part $part::
+done
+miri "-Zmiri-ignore-leaks" virtio rest --skip queues:: --skip devices::
 
 if cargo +nightly fuzz --version >/dev/null 2>&1; then
     # The models live as long as the process, which is no leak. Building a target takes time of
