@@ -61,8 +61,7 @@ pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
     waiting: Cell<bool>,
     /// For how many polls it has.
     waited: Cell<u8>,
-    /// Whether the device returned a buffer without a byte to hand out since the client was last
-    /// served.
+    /// Whether the device returned a buffer without a byte to hand out while the client waits.
     came_in_vain: Cell<bool>,
     /// Whether the device is to interrupt for a single buffer, since the client waits for it.
     hurries: Cell<bool>,
@@ -174,10 +173,11 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         }
     }
 
-    /// Has the client wait, but not for ever.
+    /// Has the client wait, but not for ever, and not for what the device failed to do before.
     fn wait(&self) {
         if !self.waiting.replace(true) {
             self.waited.set(0);
+            self.came_in_vain.set(false);
         }
         self.queue.watch();
     }
@@ -186,7 +186,6 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         let Some(receiver) = self.client.get() else {
             return;
         };
-        self.came_in_vain.set(false);
         if self.hurries.take() {
             self.queue.delay_interrupts(Self::BATCH);
         }

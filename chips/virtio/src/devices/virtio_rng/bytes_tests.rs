@@ -212,6 +212,22 @@ fn an_empty_completion_is_an_error_to_a_waiting_client() {
 }
 
 #[test]
+fn an_empty_completion_before_a_request_is_no_error_to_it() {
+    let (rig, waiter) = rig(0);
+    rig.deliver(0);
+    for _ in 0..3 {
+        rig.deliver(8);
+    }
+    assert_eq!(draw(rig.driver, 24), counting(1, 24));
+    assert_eq!(rig.driver.request_bytes(), Ok(()));
+    run_deferred_calls();
+    assert_eq!(waiter.calls.take(), []);
+    rig.deliver(8);
+    assert_eq!(waiter.calls.take(), [Ok(())]);
+    assert_eq!(draw(rig.driver, 8), counting(25, 32));
+}
+
+#[test]
 fn a_failed_device_gives_what_it_gave_before_and_then_errors() {
     let (rig, waiter) = rig(0);
     rig.deliver(8);
