@@ -19,12 +19,15 @@ use crate::virtio_slots::Slot;
 /// How many frames the device can receive ahead of the driver; also the size of the receive queue.
 pub const RECEIVE_DEPTH: usize = 16;
 
-/// The size of the transmit queue. A frame in flight takes two descriptors, or one once half of them
-/// are taken and the device accepts indirect tables.
+/// The size of the transmit queue. A frame in flight takes two descriptors, or one once no more than
+/// a quarter of them is free and the device accepts indirect tables.
 pub const TRANSMIT_QUEUE_SIZE: usize = 16;
 
 /// The queue of received frames.
 pub type ReceiveQueue<F> = NegotiatedVirtqueue<'static, 'static, RECEIVE_DEPTH, F>;
+
+// Bursts of 16 frames are received, and batches of 8 sent, without waiting for room.
+const _: () = assert!(RECEIVE_DEPTH >= 16 && TRANSMIT_QUEUE_SIZE / 2 >= 8);
 
 /// The queue of frames to send.
 pub type TransmitQueue<F> = NegotiatedVirtqueue<'static, 'static, TRANSMIT_QUEUE_SIZE, F>;

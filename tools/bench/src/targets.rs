@@ -176,7 +176,8 @@ impl Target {
     #[must_use]
     pub fn tolerance(&self) -> f64 {
         match self.figure {
-            Figure::Events(_) => EVENT_TOLERANCE,
+            // One event more or less is chance; a limit of a few hundredths is not to be doubled by it.
+            Figure::Events(_) => self.limit.unwrap_or(0.0) * EVENT_TOLERANCE,
             _ => 0.0,
         }
     }
