@@ -176,7 +176,6 @@ fn watch(mut qemu: Running) -> Result<Vec<(String, u64)>, String> {
                 windows.push((name, operations));
             }
             Some(Line::Failed(what)) => return Err(what),
-            Some(Line::Note(what)) => eprintln!("bench:   {what}"),
             Some(Line::Done) => return Ok(windows),
             None if line.contains(" faulted ") => return Err(line.trim().to_owned()),
             None => {}

@@ -62,8 +62,6 @@ pub enum Line {
     Window(String, u64),
     /// A window ended with an error.
     Failed(String),
-    /// Something about the window that follows, for whoever reads the output.
-    Note(String),
     /// No more windows.
     Done,
 }
@@ -74,9 +72,6 @@ pub fn parse_line(line: &str) -> Option<Line> {
     let (_, text) = line.trim_end().split_once("bench: ")?;
     if text == "done" {
         return Some(Line::Done);
-    }
-    if let Some(note) = text.strip_prefix("note ") {
-        return Some(Line::Note(note.to_owned()));
     }
     let (name, operations) = text.split_once(' ')?;
     Some(match operations.parse() {
@@ -124,11 +119,6 @@ mod tests {
         let window = Line::Window("sbrk-0".to_owned(), 4096);
         assert_eq!(parse_line("tock$ bench: sbrk-0 4096\r"), Some(window));
         assert_eq!(parse_line("bench: done"), Some(Line::Done));
-        let note = Line::Note("2 frames were dropped".to_owned());
-        assert_eq!(
-            parse_line("bench: note 2 frames were dropped\r"),
-            Some(note)
-        );
         let failed = Line::Failed("upcall failed (Size)".to_owned());
         assert_eq!(parse_line("bench: upcall failed (Size)"), Some(failed));
         assert_eq!(parse_line("tock$ help"), None);

@@ -38,11 +38,6 @@ pub fn window(
     result
 }
 
-/// Tells the host something that explains the figures.
-pub fn note(what: core::fmt::Arguments) {
-    println!("bench: note {what}");
-}
-
 /// Tells the host that every window is over.
 pub fn done() {
     println!("bench: done");
