@@ -58,6 +58,27 @@ fn an_app_that_faults_is_stopped_and_its_neighbour_keeps_running() {
 }
 
 #[test]
+fn an_app_that_draws_random_bytes_without_a_pause_leaves_others_theirs() {
+    each_qemu(|qemu| {
+        let apps = ["gulp", "random"];
+        let mut guest = Board::on(qemu).apps(&apps).entropy().boot();
+        guest.expect("gulp: ");
+        let mut lines = HashSet::new();
+        for _ in 0..3 {
+            let line = guest.expect_line("random bytes", |line| line.starts_with("random: "));
+            let digits = line.trim_start_matches("random: ").to_owned();
+            if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                guest.fail_with(&format!("not 32 bytes in hexadecimal: {line}"));
+            }
+            lines.insert(digits);
+            // It is still at it.
+            guest.expect("gulp: ");
+        }
+        assert_eq!(lines.len(), 3, "random bytes repeat");
+    });
+}
+
+#[test]
 fn what_ends_while_the_queue_is_full_is_told_later() {
     each_qemu(|qemu| {
         let mut guest = Board::on(qemu).apps(&["late"]).entropy().boot();

@@ -2,7 +2,7 @@
 
 //! Raw frames to the `echo` app and back.
 
-use boot_tests::{Board, each_qemu};
+use boot_tests::{Board, PATIENCE, cpus, each_qemu};
 
 const PEER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 const BOARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -53,6 +53,41 @@ fn ten_thousand_frames_of_all_sizes_come_back_whole_and_in_order() {
         }
         if guest.printed().contains("frames were") {
             guest.fail_with("the app noticed a loss");
+        }
+    });
+}
+
+#[test]
+fn an_app_that_knows_no_additions_of_this_tap_returns_frames_all_the_same() {
+    const FRAMES: u32 = 100;
+    /// Frames under way at a time, so that some share a slice.
+    const WINDOW: u32 = 4;
+    each_qemu(|qemu| {
+        for cpu in cpus(qemu) {
+            let (mut guest, peer) = Board::on(qemu)
+                .apps(&["plain_echo"])
+                .entropy()
+                .cable()
+                .cpu(cpu)
+                .boot_with_peer();
+            guest.expect("plain_echo: returning every frame");
+            let (mut sent, mut bytes) = (0, 0);
+            for number in 0..FRAMES {
+                while sent < FRAMES && sent - number < WINDOW {
+                    peer.send(&frame(BOARD, PEER, sent, length(sent)));
+                    bytes += length(sent);
+                    sent += 1;
+                }
+                let Some(answer) = peer.receive_within(PATIENCE) else {
+                    guest.fail_with(&format!("frame {number} did not come back"));
+                };
+                if answer != frame(PEER, BOARD, number, length(number)) {
+                    guest.fail_with(&format!("frame {number} came back as another"));
+                }
+            }
+            let counts = format!("{FRAMES} frames, {bytes} bytes");
+            let report = format!("plain_echo: in {counts}, 0 missed; out {counts}");
+            guest.expect_line("the kernel's counts", |line| line == report);
         }
     });
 }

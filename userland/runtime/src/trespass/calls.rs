@@ -136,6 +136,40 @@ impl Caller {
         self.arena..self.arena + self.length
     }
 
+    /// Copies bytes out of the arena, from `offset` on, whoever it is shared with.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::Invalid`] when they are not all in the arena.
+    pub fn load(&self, offset: usize, bytes: &mut [u8]) -> Result<(), ErrorCode> {
+        let place = self.place(offset, bytes.len())?;
+        // SAFETY: the arena is memory of the process from `new` on, and no object lies there. The kernel
+        // writes to it while the process stands still.
+        unsafe { core::ptr::copy_nonoverlapping(place, bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Copies bytes into the arena, to `offset` and behind.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn store(&mut self, offset: usize, bytes: &[u8]) -> Result<(), ErrorCode> {
+        let place = self.place(offset, bytes.len())?;
+        // SAFETY: as in `load`.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+        Ok(())
+    }
+
+    fn place(&self, offset: usize, length: usize) -> Result<*mut u8, ErrorCode> {
+        match offset.checked_add(length) {
+            Some(end) if end <= self.length => Ok(core::ptr::with_exposed_provenance_mut(
+                self.arena.wrapping_add(offset),
+            )),
+            _ => Err(ErrorCode::Invalid),
+        }
+    }
+
     /// Address of a function that may be called back; it does nothing but count.
     pub fn upcall(&self) -> usize {
         let function: extern "C" fn(u32, u32, u32, usize) = count;
@@ -316,5 +350,27 @@ mod tests {
         assert!(!caller.is_below_arena(0x1000, usize::MAX));
         assert!(!caller.is_below_arena(0x1000, 0x2801));
         assert!(caller.is_below_arena(0x1000, 0x2800));
+    }
+
+    #[test]
+    fn only_bytes_of_the_arena_are_copied() {
+        let mut memory = [0u8; 32];
+        let mut caller = Caller {
+            ram: 0..0,
+            flash: 0..0,
+            highest_break: 0,
+            arena: memory.as_mut_ptr().expose_provenance(),
+            length: memory.len(),
+        };
+        assert_eq!(caller.store(30, &[7, 9]), Ok(()));
+        let mut bytes = [0; 3];
+        assert_eq!(caller.load(29, &mut bytes), Ok(()));
+        assert_eq!(bytes, [0, 7, 9]);
+        for offset in [30, 32, usize::MAX] {
+            let refused = Err(ErrorCode::Invalid);
+            assert_eq!(caller.load(offset, &mut bytes), refused, "{offset}");
+            assert_eq!(caller.store(offset, &bytes), refused, "{offset}");
+        }
+        assert_eq!(memory[29..], [0, 7, 9]);
     }
 }
