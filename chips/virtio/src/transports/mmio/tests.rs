@@ -17,6 +17,7 @@ use crate::transports::configuration::{Configuration, ConfigurationError, Field}
 use crate::transports::{VirtIOInitializationError as Error, VirtIOTransport};
 
 mod features;
+mod interrupts;
 mod legacy;
 mod recovery;
 mod sharing;
@@ -467,69 +468,6 @@ fn the_doorbell_rings_after_its_barrier() {
     rig.transport.queue_notify(0);
     assert_eq!(rig.probe.take_log(), [Kind::Doorbell]);
     assert_eq!(rig.device.notifications(), [0]);
-}
-
-#[test]
-fn a_used_buffer_interrupt_is_acknowledged_before_the_scan() {
-    let rig = Rig::running();
-    rig.queue.provide(&mut [Some(writable(4))], 9).unwrap();
-    rig.queue.publish();
-    rig.queue.notify();
-    let queue = rig.device.queue(0);
-    let chain = queue.pop().unwrap();
-    queue.return_used(chain.head.into(), chain.fill(b"abcd"));
-    let (device, client) = (rig.device, rig.client);
-    rig.probe.watch(move |kind| {
-        if kind == Kind::RegistersAndMemory {
-            assert_eq!(device.written(Writable::InterruptAck), [USED]);
-            assert!(client.returned.borrow().is_empty());
-        }
-    });
-    rig.device.reads.take();
-    rig.interrupt(USED);
-    assert_eq!(rig.client.take()[0].written(), [b"abcd"]);
-    assert_eq!(rig.device.reads.take(), [Readable::InterruptStatus]);
-}
-
-#[test]
-fn only_defined_causes_are_acknowledged_and_none_writes_nothing() {
-    for (status, acknowledged) in [
-        (0, None),
-        (0xFFFF_FFFC, None),
-        (0xFFFF_FFFF, Some(3)),
-        (0x8000_0001, Some(1)),
-    ] {
-        let rig = Rig::running();
-        rig.device.false_interrupt_status.set(Some(status));
-        rig.transport.handle_interrupt();
-        let expected: Vec<u32> = acknowledged.into_iter().collect();
-        assert_eq!(rig.device.written(Writable::InterruptAck), expected);
-        let spurious = u32::from(acknowledged.is_none());
-        assert_eq!(rig.transport.counters().spurious, spurious);
-    }
-}
-
-#[test]
-fn interrupts_of_a_slot_nobody_initialized_are_tolerated() {
-    let rig = Rig::new();
-    rig.interrupt(USED | CONFIGURATION);
-    assert_eq!(rig.device.interrupt_status.get(), 0);
-    rig.transport.handle_interrupt();
-    let counters = rig.transport.counters();
-    assert_eq!((counters.interrupts, counters.spurious), (2, 1));
-    assert!(rig.driver.calls.borrow().is_empty());
-}
-
-#[test]
-fn a_configuration_change_reaches_the_driver() {
-    let rig = Rig::running();
-    rig.driver.calls.take();
-    rig.device.configuration.borrow_mut()[0] = 0x5A;
-    rig.interrupt(CONFIGURATION);
-    assert_eq!(rig.driver.calls.take(), ["changed"]);
-    assert_eq!(rig.driver.first_configuration_byte.get(), 0x5A);
-    let counters = rig.transport.counters();
-    assert_eq!((counters.configuration_changes, counters.empty), (1, 0));
 }
 
 #[test]
