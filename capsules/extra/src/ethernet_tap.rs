@@ -20,8 +20,9 @@
 //! Over one with that of `ethernet_adapter` (feature `ethernet-adapter`) there are several, a full
 //! slice holds frames back, and processes see the link: `EthernetTapDriver::with_pool`.
 //!
-//! `switching` decides where a frame goes, `receive` and `transmit` are the two ways, `app` is what
-//! is kept for a process, and `path` is what differs between adapters.
+//! `switching` decides where a frame goes, `receive` and `transmit` are the two ways, `turns` serves
+//! those who wait to send, `app` is what is kept for a process, and `path` is what differs between
+//! adapters.
 
 mod app;
 mod batch;
@@ -38,6 +39,7 @@ mod receive;
 mod retry;
 mod switching;
 mod transmit;
+mod turns;
 
 pub use app::App;
 #[cfg(feature = "ethernet-adapter")]

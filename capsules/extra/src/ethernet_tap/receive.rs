@@ -8,7 +8,7 @@
 //! until they make room. How often a process can make others wait is for `hold_time`.
 
 use super::app::App;
-use super::frame_chunk::{FrameChunk, Stored};
+use super::frame_chunk::{Frame, FrameChunk, Stored};
 use super::path::Path;
 use super::retry::{LookAgain, Retry};
 use super::switching::{Heading, Origin, Ports, Route};
@@ -16,7 +16,7 @@ use super::{EthernetTapDriver, MIN_FRAME, rw_allow};
 use core::cell::Cell;
 use kernel::grant::GrantKernelData;
 use kernel::process::Error;
-use kernel::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
+use kernel::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice, WriteableProcessBuffer};
 use kernel::utilities::cells::OptionalCell;
 
 /// How long the timer waits at first, in milliseconds. The wait doubles with each round.
@@ -143,7 +143,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
     /// Gives a process's frame to other processes.
     #[inline(never)]
-    pub(super) fn frame_to_processes(&self, frame: &[u8], to: Ports) {
+    pub(super) fn frame_to_processes(&self, frame: &ReadableProcessSlice, to: Ports) {
         if let Some(chunk) = FrameChunk::new(frame, None) {
             let outcome = self.store::<false>(&chunk, to);
             self.count_missed(outcome.missed);
@@ -151,7 +151,11 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     #[inline(always)]
-    fn store<const QUICK: bool>(&self, chunk: &FrameChunk<'_>, to: Ports) -> Outcome {
+    fn store<const QUICK: bool>(
+        &self,
+        chunk: &FrameChunk<'_, impl Frame + ?Sized>,
+        to: Ports,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         for number in to {
             match self.store_one::<QUICK>(chunk, number) {
@@ -172,7 +176,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     #[inline(always)]
     fn store_one<const QUICK: bool>(
         &self,
-        chunk: &FrameChunk<'_>,
+        chunk: &FrameChunk<'_, impl Frame + ?Sized>,
         number: usize,
     ) -> Option<Stored> {
         let process_id = self.members.process(number)?;
@@ -188,7 +192,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 .ok()
                 .flatten();
             match stored {
-                Some(stored) => app.note_received(stored, chunk.frame().len(), kernel_data),
+                Some(stored) => app.note_received(stored, chunk.frame().length(), kernel_data),
                 None => app.catch_up(kernel_data),
             }
             self.note_if_behind(app);

@@ -3,8 +3,11 @@
 //! The way of frames out of processes.
 //!
 //! A frame is copied to a buffer and handed to the adapter within the command, and reported at
-//! once. If there is no buffer for it, it stays with the process until there is one, and processes
-//! that wait are served in turn. An adapter that takes one frame at a time reports later.
+//! once. If there is no buffer for it, it stays with the process until there is one (`turns`). An
+//! adapter that takes one frame at a time reports later.
+//!
+//! A frame that stays on the board goes from the memory of one process to that of another. It needs
+//! neither buffer nor adapter, so it never waits for those that do.
 
 use super::app::{App, Outgoing, Transmission};
 use super::batch::Batch;
@@ -15,12 +18,11 @@ use kernel::ErrorCode;
 use kernel::ProcessId;
 use kernel::errorcode::into_statuscode;
 use kernel::grant::GrantKernelData;
-use kernel::process::Error;
 use kernel::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice, WriteableProcessBuffer};
 
 /// Frames that leave before anybody else gets a chance, more than an adapter takes at once. Only those
 /// that stay on the board could be more, and a process would keep the kernel busy with them.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// Who sends.
 #[derive(Clone, Copy)]
@@ -44,40 +46,18 @@ pub(super) enum Request {
     },
 }
 
-/// How far a frame has got.
+/// How far a frame has got. As wide as an error, so that either is passed in registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reached {
+#[repr(usize)]
+pub(super) enum Reached {
     Adapter,
     /// It stays on the board.
     Processes,
 }
 
-/// What one turn of a process that waits has come to.
-enum Turn {
-    /// A frame of it is sent, or refused for good.
-    Taken,
-    /// It does not wait.
-    NotWaiting,
-    /// The adapter takes nothing more.
-    Full,
-}
-
 impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     fn lengths(&self) -> core::ops::RangeInclusive<usize> {
         usize::from(MIN_FRAME)..=self.pool.capacity()
-    }
-
-    /// Gets buffers back, and serves those who wait, before a process gives a command.
-    ///
-    /// Not within it: those who wait could be the same.
-    #[inline]
-    pub(super) fn make_room(&self, much: bool) {
-        if much || self.pool.is_empty() {
-            P::reclaim(self.adapter);
-        }
-        if self.waiting.get() {
-            self.serve_waiting();
-        }
     }
 
     /// Accepts a process's frame: hands it to the adapter, or notes it.
@@ -122,16 +102,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         if !self.lengths().contains(&length) {
             return Err(ErrorCode::SIZE);
         }
-        // Those who wait already come first.
-        if self.waiting.get() {
-            return self.put_off(app, length, request);
-        }
         let (buffer, start) = match request {
             Request::Report { .. } => (ro_allow::FRAME, 0),
             Request::AtOnce { offset } => (ro_allow::BATCH, offset),
         };
-        let copied = self.copy_shared(kernel_data, buffer, start, length);
-        match copied.and_then(|copy| self.pass_on(sender, copy, length)) {
+        // Those who wait for the adapter already come first.
+        let send = |frame: &_| self.pass_on(sender, frame, !self.waiting.get());
+        match self.with_shared(kernel_data, (buffer, start, length), send) {
             Ok(reached) => {
                 P::flush(self.adapter);
                 match request {
@@ -192,13 +169,9 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             .get_readonly_processbuffer(ro_allow::BATCH)
             .and_then(|shared| shared.enter(|shared| Batch::check(shared, bytes, &self.lengths())))
             .unwrap_or(Err(ErrorCode::SIZE))?;
-        let outcome = if self.waiting.get() {
-            Err(ErrorCode::BUSY)
-        } else {
-            let outcome = self.send_batch(sender, app, kernel_data, &mut batch, AT_ONCE);
-            P::flush(self.adapter);
-            outcome
-        };
+        let may_leave = !self.waiting.get();
+        let outcome = self.send_batch(sender, app, kernel_data, &mut batch, AT_ONCE, may_leave);
+        P::flush(self.adapter);
         match outcome {
             Err(ErrorCode::BUSY) => {
                 app.transmission = Transmission::Batch(batch);
@@ -213,19 +186,20 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
     }
 
-    /// Hands over up to `limit` frames of a batch.
+    /// Passes up to `limit` frames of a batch on.
     ///
     /// # Errors
     ///
-    /// - `BUSY`: frames are left for which there is no room now.
+    /// - `BUSY`: frames are left for which there is no room now, or which may not leave the board.
     /// - Others: the next frame is not sent, nor those behind it.
-    fn send_batch(
+    pub(super) fn send_batch(
         &self,
         sender: Sender,
         app: &mut App,
         kernel_data: &GrantKernelData,
         batch: &mut Batch,
         limit: usize,
+        may_leave: bool,
     ) -> Result<(), ErrorCode> {
         let lengths = self.lengths();
         kernel_data
@@ -236,8 +210,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                     while !batch.is_over() {
                         left = left.checked_sub(1).ok_or(ErrorCode::BUSY)?;
                         let entry = batch.next(shared, &lengths)?;
-                        let copy = self.copy_in(entry.frame)?;
-                        self.pass_on(sender, copy, entry.frame.len())?;
+                        self.pass_on(sender, entry.frame, may_leave)?;
                         app.sent.count(entry.frame.len());
                         batch.pass(entry);
                     }
@@ -268,57 +241,62 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
     }
 
-    /// As [`copy_in`](Self::copy_in), for `length` bytes of a buffer that a process shares, from `start`
-    /// on.
+    /// Calls `send` with `length` bytes of a buffer that the process shares, from `start` on.
     ///
     /// # Errors
     ///
     /// - `SIZE`: they are not all there.
     #[inline(always)]
-    fn copy_shared(
+    pub(super) fn with_shared(
         &self,
         kernel_data: &GrantKernelData,
-        shared: usize,
-        start: usize,
-        length: usize,
-    ) -> Result<&'static mut [u8], ErrorCode> {
+        (shared, start, length): (usize, usize, usize),
+        send: impl FnOnce(&ReadableProcessSlice) -> Result<Reached, ErrorCode>,
+    ) -> Result<Reached, ErrorCode> {
         kernel_data
             .get_readonly_processbuffer(shared)
             .and_then(|shared| {
                 shared.enter(|shared| {
                     let frame = shared.get(start..).and_then(|rest| rest.get(..length));
-                    self.copy_in(frame.ok_or(ErrorCode::SIZE)?)
+                    send(frame.ok_or(ErrorCode::SIZE)?)
                 })
             })
             // Without a shared frame there is no length that fits.
             .unwrap_or(Err(ErrorCode::SIZE))
     }
 
-    /// Passes a frame on that was copied, to the wire and to other processes.
+    /// Passes a frame on to other processes, and to the wire if it is for somebody there.
     ///
     /// # Errors
     ///
-    /// - `BUSY`: there is no room in the adapter; nobody got the frame.
+    /// - `BUSY`: it is, and may not leave the board now, or there is no room for it. Nobody got it.
     /// - Others: the adapter refused it. Processes got it all the same.
     #[inline(always)]
     fn pass_on(
         &self,
         sender: Sender,
-        buffer: &'static mut [u8],
-        length: usize,
+        frame: &ReadableProcessSlice,
+        may_leave: bool,
     ) -> Result<Reached, ErrorCode> {
         let alone = self.members.present() == Ports::only(sender.number);
-        if !alone {
-            match self.switch(sender, buffer.get(..length).unwrap_or_default()) {
-                Ok(true) => {}
-                stays => {
-                    self.pool.put(buffer);
-                    return stays.map(|_| Reached::Processes);
-                }
-            }
+        if alone && may_leave {
+            self.pass_out(sender, frame)
+        } else {
+            self.switch(sender, frame, may_leave)
         }
+    }
+
+    /// Copies a frame and hands it to the adapter.
+    ///
+    /// # Errors
+    ///
+    /// - `BUSY`: there is no room for it.
+    /// - Others: the adapter refused it.
+    #[inline(always)]
+    fn pass_out(&self, sender: Sender, frame: &ReadableProcessSlice) -> Result<Reached, ErrorCode> {
+        let buffer = self.copy_in(frame)?;
         let identifier = sender.process_id.id();
-        match P::submit(self.adapter, buffer, length as u16, identifier) {
+        match P::submit(self.adapter, buffer, frame.len() as u16, identifier) {
             Ok(()) => Ok(Reached::Adapter),
             Err((code, buffer)) => {
                 self.pool.put(buffer);
@@ -327,24 +305,33 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
     }
 
-    /// Gives a frame to the other processes that it is for; true if it goes out on the wire too.
-    ///
-    /// # Errors
-    ///
-    /// - `BUSY`: it does, and there is no room. No process got it.
+    /// As [`pass_on`](Self::pass_on), for any frame.
     #[inline(never)]
-    fn switch(&self, sender: Sender, frame: &[u8]) -> Result<bool, ErrorCode> {
-        let route = self.route(Origin::Port(sender.number), frame);
-        if route.wire && !P::has_room(self.adapter) {
+    pub(super) fn switch(
+        &self,
+        sender: Sender,
+        frame: &ReadableProcessSlice,
+        may_leave: bool,
+    ) -> Result<Reached, ErrorCode> {
+        let mut heading = [0; MIN_FRAME as usize];
+        let start = frame.get(..heading.len()).ok_or(ErrorCode::SIZE)?;
+        start.copy_to_slice_or_err(&mut heading)?;
+        let route = self.route(Origin::Port(sender.number), &heading);
+        let has_room = || !self.pool.is_empty() && P::has_room(self.adapter);
+        if route.wire && !(may_leave && has_room()) {
             return Err(ErrorCode::BUSY);
         }
         self.members.count_filtered(route.filtered);
         self.frame_to_processes(frame, route.to);
-        Ok(route.wire)
+        if route.wire {
+            self.pass_out(sender, frame)
+        } else {
+            Ok(Reached::Processes)
+        }
     }
 
     #[cold]
-    fn count_refusal(&self, app: &mut App, code: ErrorCode, length: usize) {
+    pub(super) fn count_refusal(&self, app: &mut App, code: ErrorCode, length: usize) {
         let drops = &mut app.drops;
         let count = if code == ErrorCode::SIZE && length > self.pool.capacity() {
             &mut drops.oversize
@@ -352,128 +339,6 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             &mut drops.refused
         };
         *count = count.wrapping_add(1);
-    }
-
-    /// Takes a buffer back and gives it to whoever waits.
-    #[inline]
-    pub(super) fn buffer_is_back(&self, buffer: &'static mut [u8]) {
-        self.pool.put(buffer);
-        if self.waiting.get() {
-            self.serve_waiting();
-        }
-    }
-
-    /// Hands over the frames of those who wait, a frame each in turn, while there is room.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn serve_waiting(&self) {
-        let (mut sent, mut full) = (false, false);
-        let mut again = true;
-        let mut left = AT_ONCE;
-        while again && left > 0 && !full && !self.pool.is_empty() {
-            again = false;
-            for number in self.members.after(self.last_served.get()) {
-                match self.serve(number) {
-                    Turn::NotWaiting => {}
-                    Turn::Taken => {
-                        sent = true;
-                        again = true;
-                        left = left.saturating_sub(1);
-                        self.last_served.set(number);
-                    }
-                    Turn::Full => {
-                        full = true;
-                        break;
-                    }
-                }
-            }
-        }
-        if sent {
-            P::flush(self.adapter);
-            self.hold.hasten();
-        }
-        let waits = |number| self.is_waiting(number);
-        self.waiting
-            .set(self.members.present().into_iter().any(waits));
-        if self.waiting.get() {
-            self.note_waiting();
-        }
-    }
-
-    /// Notes that a process waits for a buffer, or for room in the adapter.
-    fn note_waiting(&self) {
-        self.waiting.set(true);
-        // An adapter returns buffers late unless it is asked, which a callback of it cannot do; and
-        // it may be full of the frames of others, of which the tap does not hear.
-        self.hold.arm();
-    }
-
-    /// Has buffers returned as soon as one is free, if a process waits.
-    ///
-    /// Not within a command: those who wait could be the same.
-    #[inline(always)]
-    pub(super) fn ask_for_buffers(&self) {
-        if self.waiting.get() {
-            P::reclaim(self.adapter);
-        }
-    }
-
-    fn is_waiting(&self, number: usize) -> bool {
-        let waits = self.visit_member(number, |app, _| app.is_waiting());
-        // One that is just giving a command knows itself what it waits for.
-        waits.unwrap_or_else(|error| error == Error::AlreadyInUse)
-    }
-
-    fn serve(&self, number: usize) -> Turn {
-        let Some(process_id) = self.members.process(number) else {
-            return Turn::NotWaiting;
-        };
-        let sender = Sender { number, process_id };
-        self.visit_member(number, |app, kernel_data| {
-            let turn = self.give_turn(sender, app, kernel_data);
-            self.note_if_behind(app);
-            turn
-        })
-        .unwrap_or(Turn::NotWaiting)
-    }
-
-    fn give_turn(&self, sender: Sender, app: &mut App, kernel_data: &GrantKernelData) -> Turn {
-        match app.transmission {
-            Transmission::Queued(frame) => {
-                let length = usize::from(frame.length);
-                let copied = self.copy_shared(kernel_data, ro_allow::FRAME, 0, length);
-                match copied.and_then(|copy| self.pass_on(sender, copy, length)) {
-                    Ok(reached) => {
-                        handed_over::<E, P>(app, kernel_data, frame, reached);
-                        Turn::Taken
-                    }
-                    Err(ErrorCode::BUSY) => Turn::Full,
-                    Err(code) => {
-                        self.count_refusal(app, code, length);
-                        report(app, kernel_data, frame, Err(code), None);
-                        Turn::Taken
-                    }
-                }
-            }
-            Transmission::Batch(mut batch) => {
-                let before = batch.progress();
-                let outcome = self.send_batch(sender, app, kernel_data, &mut batch, 1);
-                if outcome == Err(ErrorCode::BUSY) {
-                    app.transmission = Transmission::Batch(batch);
-                    return if batch.progress() == before {
-                        Turn::Full
-                    } else {
-                        Turn::Taken
-                    };
-                }
-                if let Err(code) = outcome {
-                    self.count_refusal(app, code, 0);
-                }
-                end_batch(app, kernel_data, &batch, outcome);
-                Turn::Taken
-            }
-            _ => Turn::NotWaiting,
-        }
     }
 
     /// Notes that the adapter is done with a frame of the process `identifier`.
@@ -517,7 +382,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
 /// Notes that a frame is handed over, and reports it unless the adapter does so later.
 #[inline(always)]
-fn handed_over<'a, E, P: Path<'a, E>>(
+pub(super) fn handed_over<'a, E, P: Path<'a, E>>(
     app: &mut App,
     kernel_data: &GrantKernelData,
     frame: Outgoing,
@@ -532,7 +397,7 @@ fn handed_over<'a, E, P: Path<'a, E>>(
 
 /// Tells a process what became of its frame.
 #[inline(never)]
-fn report(
+pub(super) fn report(
     app: &mut App,
     kernel_data: &GrantKernelData,
     frame: Outgoing,
@@ -553,7 +418,7 @@ fn report(
 }
 
 /// Tells a process what became of its batch.
-fn end_batch(
+pub(super) fn end_batch(
     app: &mut App,
     kernel_data: &GrantKernelData,
     batch: &Batch,

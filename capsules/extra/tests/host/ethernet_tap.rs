@@ -295,6 +295,28 @@ fn a_card_that_refuses_is_reported_at_once_or_in_turn() {
 }
 
 #[test]
+fn a_frame_that_stays_on_the_board_does_not_wait_for_the_only_buffer() {
+    let (card, tap, [a, b, c]) = bench();
+    share_frame(tap, a, &[b'a'; 60]);
+    transmit(tap, a, 60, 1).unwrap();
+    share_frame(tap, b, &[b'b'; 60]);
+    transmit(tap, b, 60, 2).unwrap();
+    let to_b = tap.command(0x101, 1, 0, b.id()).get_success_u64().unwrap();
+    let mut frame = [b'c'; 60];
+    frame[..6].copy_from_slice(&to_b.to_le_bytes()[..6]);
+    share_frame(tap, c, &frame);
+    let slice = Memory::zeroed(200);
+    b.allow_rw((tap, DRIVER_NUM), 0, slice);
+    for id in 3..5 {
+        transmit(tap, c, 60, id).unwrap();
+        assert_eq!(c.upcalls(), [(SENT, (0, 60, id))]);
+    }
+    assert_eq!(slice.bytes()[20..80], frame);
+    assert_eq!(card.drain(), *b"ab");
+    assert_eq!(b.upcalls(), [(RECEIVED, (0, 0, 0)), (SENT, (0, 60, 2))]);
+}
+
+#[test]
 fn a_process_that_ends_in_flight_costs_nobody_anything() {
     let (card, tap, [a, b]) = bench();
     share_frame(tap, a, &[b'a'; 60]);

@@ -33,6 +33,8 @@ pub struct Card {
     up: Cell<bool>,
     /// How many frames it takes before they are sent.
     pub depth: Cell<usize>,
+    /// How often it still says that it takes none, though it does.
+    pub late: Cell<usize>,
     in_ring: RefCell<VecDeque<Sent>>,
     /// How many of those in the ring are out, so that their buffers can be reclaimed.
     out: Cell<usize>,
@@ -58,6 +60,7 @@ impl Card {
             receiving: Cell::new(false),
             up: Cell::new(true),
             depth: Cell::new(16),
+            late: Cell::new(0),
             in_ring: RefCell::default(),
             out: Cell::new(0),
             asked: Cell::new(false),
@@ -237,7 +240,10 @@ impl EthernetAdapter<'static> for Card {
     }
 
     fn transmit_room(&self) -> usize {
-        if self.up.get() {
+        if let Some(late) = self.late.get().checked_sub(1) {
+            self.late.set(late);
+            0
+        } else if self.up.get() {
             self.depth.get().saturating_sub(self.in_flight())
         } else {
             0

@@ -6,6 +6,8 @@ pub mod card;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod on_board;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod receive;
