@@ -86,13 +86,13 @@ fn arguments_at_the_edges_are_answered_as_the_abi_says() {
                 .apps(&["boundary", "ticker"])
                 .entropy()
                 .cpu(cpu)
+                .with(&COUNTED_TIME)
                 .boot();
             let line = guest.expect_line("the outcome", |line| line.contains(" checks, "));
             if !line.ends_with(" checks, 0 wrong") {
                 guest.fail_with("an answer is wrong");
             }
-            let first = next_tick(&mut guest);
-            while next_tick(&mut guest) < first + 3 {}
+            expect_rhythm(&mut guest, 3);
         }
     });
 }
