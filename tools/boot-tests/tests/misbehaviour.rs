@@ -5,7 +5,9 @@
 //! Where an app keeps the CPU busy, time is counted in instructions, so the rhythm does not depend on
 //! how busy the machine is that runs the tests.
 
-use boot_tests::{Board, Guest, cpus, each_qemu};
+use std::time::{Duration, Instant};
+
+use boot_tests::{Board, Guest, HOST_MAC, PATIENCE, cpus, each_qemu};
 
 /// One instruction is 64 ns of the guest's time.
 const COUNTED_TIME: [&str; 2] = ["-icount", "shift=6,sleep=off"];
@@ -82,17 +84,23 @@ fn every_offence_faults_its_process_and_no_other() {
 fn arguments_at_the_edges_are_answered_as_the_abi_says() {
     each_qemu(|qemu| {
         for cpu in cpus(qemu) {
-            let mut guest = Board::on(qemu)
+            let (mut guest, peer) = Board::on(qemu)
                 .apps(&["boundary", "ticker"])
                 .entropy()
+                .cable()
                 .cpu(cpu)
                 .with(&COUNTED_TIME)
-                .boot();
+                .boot_with_peer();
             let line = guest.expect_line("the outcome", |line| line.contains(" checks, "));
             if !line.ends_with(" checks, 0 wrong") {
                 guest.fail_with("an answer is wrong");
             }
+            // What was accepted left the board, and nothing that was refused.
+            for length in [14, 1514, 60, 61] {
+                assert_eq!(peer.receive().len(), length);
+            }
             expect_rhythm(&mut guest, 3);
+            assert_eq!(peer.receive_within(Duration::from_millis(1)), None);
         }
     });
 }
@@ -124,6 +132,60 @@ fn a_restart_storm_disturbs_nobody() {
         if most.max().unwrap_or(0) < 1000 {
             guest.fail_with("the storm did not restart often");
         }
+    });
+}
+
+#[test]
+fn a_restart_storm_costs_its_neighbours_neither_frames_nor_random_bytes() {
+    const FRAMES: u32 = 1000;
+    const DRAWS: usize = 3;
+    const CARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+    let frame = |to: [u8; 6], from: [u8; 6], number: u32| {
+        let mut frame = [&to[..], &from, &[0x88, 0xB5], &number.to_be_bytes()].concat();
+        frame.resize(60 + (number * 97 % 1455) as usize, number as u8);
+        frame
+    };
+    // Complete lines of `random`; single characters of the storm may stand before them.
+    fn draws(printed: &str) -> Vec<&str> {
+        let parts = printed.split("random: ").skip(1);
+        parts
+            .filter_map(|rest| Some(rest.split_once('\n')?.0.trim_end()))
+            .collect()
+    }
+    each_qemu(|qemu| {
+        let (mut guest, peer) = Board::on(qemu)
+            .apps(&["storm", "echo", "random"])
+            .entropy()
+            .cable()
+            .boot_with_peer();
+        guest.expect("echo: returning every frame");
+        let start = Instant::now();
+        let (mut number, mut of_storm) = (0, 0);
+        while number < FRAMES || draws(&guest.printed()).len() < DRAWS {
+            for _ in 0..100 {
+                peer.send(&frame(CARD, HOST_MAC, number));
+                let expected = frame(HOST_MAC, CARD, number);
+                // The storm's have to be taken off the cable all the while.
+                while peer.receive() != expected {
+                    of_storm += 1;
+                    if start.elapsed() > 2 * PATIENCE {
+                        guest.fail_with(&format!("frame {number} does not come back"));
+                    }
+                }
+                number += 1;
+            }
+            if start.elapsed() > 2 * PATIENCE {
+                guest.fail_with("no random bytes come");
+            }
+        }
+        let printed = guest.printed();
+        let draws = draws(&printed);
+        let whole =
+            |draw: &&str| draw.len() == 64 && draw.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if !draws.iter().all(whole) {
+            guest.fail_with(&format!("not 32 bytes in hexadecimal: {draws:?}"));
+        }
+        assert!(of_storm >= 100, "the storm sent {of_storm} frames");
     });
 }
 

@@ -35,7 +35,7 @@ fn is_report(line: &str) -> bool {
 /// Boots a board on `cpu` and has it make `CALLS` calls.
 fn fuzz(qemu: &Qemu, cpu: &str, seed: u32) {
     let mut guest = Board::on(qemu)
-        .apps(&["syscall-fuzz", "ipc_service", "ticker"])
+        .apps(&["syscall-fuzz", "ipc_service", "ticker", "random"])
         .entropy()
         .user_network()
         .cpu(cpu)
@@ -58,6 +58,11 @@ fn fuzz(qemu: &Qemu, cpu: &str, seed: u32) {
         }
     }
     guest.expect("ticker: ");
+    // Nor has the entropy device suffered, which the calls reach as well.
+    guest.expect_line("random bytes", |line| {
+        let digits = line.split_once("random: ").map_or("", |(_, rest)| rest);
+        digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    });
 }
 
 #[test]

@@ -21,12 +21,14 @@ tock_app::entry!(main, stack = 4096, heap = ARENA);
 const ARENA: usize = 4096;
 
 const CONSOLE: usize = 0x1;
+const TAP: usize = 0x30007;
 const RNG: usize = 0x40001;
 const ABSENT: usize = 0x7777_7777;
 const TOP: usize = usize::MAX;
 
 const FAIL: usize = 1;
 const INVALID: usize = 6;
+const SIZE: usize = 7;
 const NOMEM: usize = 9;
 const NOSUPPORT: usize = 10;
 const NODEVICE: usize = 11;
@@ -75,6 +77,17 @@ impl Checker {
         }
     }
 
+    /// Expects an upcall with these arguments, which has to come.
+    fn check_upcall(&mut self, driver: usize, number: usize, expected: [usize; 3]) {
+        self.checks += 1;
+        let arguments = [YIELD_WAIT_FOR, driver, number, 0];
+        let answer = self.caller.call(YIELD, arguments);
+        if answer.is_none_or(|answer| answer.registers[..3] != expected) {
+            self.wrong += 1;
+            println!("WRONG: upcall {number} of {driver:x}, not {expected:x?}: {answer:x?}");
+        }
+    }
+
     /// Expects a call without a return variant to leave all registers alone.
     fn check_unchanged(&mut self, class: usize, arguments: [usize; 4]) {
         self.checks += 1;
@@ -96,6 +109,8 @@ fn main() -> Result<(), ErrorCode> {
     println!("boundary: begins");
     allow(&mut checker);
     unallow_during_use(&mut checker);
+    random(&mut checker);
+    tap(&mut checker)?;
     subscribe(&mut checker);
     command(&mut checker);
     memop(&mut checker);
@@ -249,6 +264,106 @@ fn unallow_during_use(checker: &mut Checker) {
     println!();
 }
 
+/// Asks for none, and for more random bytes than there is room for.
+fn random(checker: &mut Checker) {
+    let start = checker.caller.arena().start;
+    for (shared, count, filled) in [
+        (0, 0, 0),
+        (0, 16, 0),
+        (0, TOP, 0),
+        (16, 0, 0),
+        (16, TOP, 16),
+        (512, TOP, 512),
+    ] {
+        checker.check(ALLOW_READ_WRITE, [RNG, 0, start, shared], Pair(0, 0));
+        checker.check(COMMAND, [RNG, 1, count, 0], Success);
+        checker.check_upcall(RNG, 0, [0, filled, 0]);
+        checker.check(ALLOW_READ_WRITE, [RNG, 0, 0, 0], Pair(start, shared));
+    }
+}
+
+/// Lengths and places of frames. The far end of the cable gets those that are accepted, and no others.
+fn tap(checker: &mut Checker) -> Result<(), ErrorCode> {
+    const SINGLE: usize = 3;
+    const BATCH: usize = 0x106;
+    const AT_ONCE: usize = 0x107;
+    const SHARED: usize = 2048;
+    /// A length and one that differs from it beyond 16 bits.
+    const TOO_LONG: [usize; 5] = [1519, 65535, 65536 + 60, 0x8000_003C, TOP];
+
+    let start = checker.caller.arena().start;
+    checker.check(COMMAND, [TAP, 0, TOP, TOP], Success);
+    for number in [4, 0xFF, 0x108, 0xFFFF, 0x8000_0003, TOP] {
+        checker.check(COMMAND, [TAP, number, 60, 0], Failure(NOSUPPORT));
+    }
+    // Nothing is shared.
+    for length in [14, 60, 1514, 1518].into_iter().chain(TOO_LONG) {
+        for command in [SINGLE, AT_ONCE, BATCH] {
+            checker.check(COMMAND, [TAP, command, length, 0], Failure(SIZE));
+        }
+    }
+    for buffer in [0, 1] {
+        checker.check(ALLOW_READ_ONLY, [TAP, buffer, start, SHARED], Pair(0, 0));
+    }
+    for length in [0, 13].into_iter().chain(TOO_LONG) {
+        checker.check(COMMAND, [TAP, SINGLE, length, 0], Failure(SIZE));
+        checker.check(COMMAND, [TAP, AT_ONCE, length, 0], Failure(SIZE));
+    }
+    for offset in [SHARED - 59, SHARED, 0x8000_0000, TOP - 59, TOP] {
+        checker.check(COMMAND, [TAP, AT_ONCE, 60, offset], Failure(SIZE));
+    }
+    for (length, id) in [(14, 0), (1514, TOP)] {
+        checker.check(COMMAND, [TAP, SINGLE, length, id], Success);
+        checker.check_upcall(TAP, 1, [0, length, id]);
+    }
+    checker.check(COMMAND, [TAP, AT_ONCE, 60, SHARED - 60], Success);
+    for (length, bytes, code) in [
+        (14, 0, INVALID),
+        (14, 1, INVALID),
+        (14, 15, INVALID),
+        (14, 17, INVALID),
+        (13, 15, SIZE),
+        (1519, 1521, SIZE),
+        (65535, 2048, SIZE),
+        (14, SHARED + 1, SIZE),
+        (14, 65536 + 16, SIZE),
+        (14, TOP, SIZE),
+    ] {
+        checker.caller.store(0, &u16::to_ne_bytes(length))?;
+        checker.check(COMMAND, [TAP, BATCH, bytes, 0], Failure(code));
+    }
+    checker.caller.store(0, &u16::to_ne_bytes(61))?;
+    checker.check(COMMAND, [TAP, BATCH, 63, 0], Success);
+    checker.check_upcall(TAP, 3, [0, 1, 63]);
+    checker.check(COMMAND, [TAP, 2, TOP, TOP], Pair(4, 14 + 1514 + 60 + 61));
+    // Claims, filters with an ethertype, groups to join and to leave, drops.
+    for (command, first, second) in [
+        (0x101, 2, 0),
+        (0x101, TOP, 0),
+        (0x102, 0x20, 0),
+        (0x102, TOP, 0),
+        (0x102, 0x10, 0x1_0000),
+        (0x103, 0, 0),
+        (0x103, 0x0000_0002, 0),
+        (0x103, TOP, 0xFFFF),
+        (0x103, 0x0000_0001, 0x1_0000),
+        (0x104, 0x0000_0001, 0),
+        (0x105, 2, 0),
+        (0x105, TOP, 0),
+    ] {
+        checker.check(COMMAND, [TAP, command, first, second], Failure(INVALID));
+    }
+    for buffer in [0, 1] {
+        checker.check(ALLOW_READ_ONLY, [TAP, buffer, 0, 0], Pair(start, SHARED));
+    }
+    for buffer in [2, 0xFF, TOP] {
+        for class in [ALLOW_READ_WRITE, ALLOW_READ_ONLY] {
+            checker.check(class, [TAP, buffer, start, 16], Refused(NOSUPPORT));
+        }
+    }
+    Ok(())
+}
+
 fn subscribe(checker: &mut Checker) {
     let (ram, flash) = (checker.caller.ram(), checker.caller.flash());
     let (arena, upcall) = (checker.caller.arena(), checker.caller.upcall());
@@ -286,7 +401,7 @@ fn subscribe(checker: &mut Checker) {
 }
 
 fn command(checker: &mut Checker) {
-    for driver in [0x0, CONSOLE, 0x8, RNG, 0x10000] {
+    for driver in [0x0, CONSOLE, 0x8, TAP, RNG, 0x10000] {
         checker.check(COMMAND, [driver, 0, TOP, TOP], Success);
         for number in [99, 0xFFFF, 0x8000_0000, TOP] {
             checker.check(COMMAND, [driver, number, 0, 0], Failure(NOSUPPORT));
