@@ -44,8 +44,11 @@ impl<'a> IndirectTables<'a> {
         }
     }
 
-    /// Forgets what all tables say.
+    /// Fills all tables with zeros, before the device knows them, and forgets what they said.
     pub(super) fn clear(&self) {
+        // SAFETY: there are as many tables as `lent` has rows, and by the borrow given to `new` nothing
+        // but a device accesses them; none knows them yet.
+        unsafe { self.first.write_bytes(0, self.lent.len()) };
         self.lent.iter().flatten().for_each(Lent::forget);
     }
 

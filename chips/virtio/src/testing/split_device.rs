@@ -177,6 +177,19 @@ impl SplitDevice {
         }
     }
 
+    /// The indirect tables that descriptors name, as memory that the device can write, though it must not.
+    pub(crate) fn tables(&self) -> Vec<DeviceBuffer> {
+        (0..u64::from(self.size))
+            .map(|index| self.parts.descriptor_area + 16 * index)
+            .filter(|at| load::<u16>(at + 12) == 4)
+            .map(|at| DeviceBuffer {
+                address: load(at),
+                len: load(at + 8),
+                writable: true,
+            })
+            .collect()
+    }
+
     /// Writes an entry of the used ring without showing it.
     pub(crate) fn write_element(&self, position: u16, id: u32, len: u32) {
         let at = self.parts.device_area + 4 + 8 * u64::from(position % self.size);

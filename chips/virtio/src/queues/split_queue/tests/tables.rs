@@ -8,6 +8,7 @@ use std::vec::Vec;
 use crate::features::{EVENT_IDX, INDIRECT_DESC};
 use crate::queues::{BufferQueue, QueueError, Violation, Virtqueue};
 use crate::testing::queue_rig::{Rig, readable, writable};
+use crate::testing::split_device::SplitDevice;
 
 fn provide<const N: usize>(rig: &Rig<N>, context: usize) -> Result<(), QueueError> {
     let mut chain = [Some(readable(b"ask")), Some(writable(4)), Some(writable(4))];
@@ -124,6 +125,36 @@ fn claims_about_a_chain_in_a_table_are_checked_and_its_buffers_come_back() {
     assert_eq!(returned.len(), 4);
     assert!(returned.iter().all(|chain| chain.buffers.len() == 3));
     assert_eq!(rig.queue.free(), 8);
+}
+
+#[test]
+fn what_a_device_wrote_to_a_table_is_gone_at_the_next_initialization() {
+    let rig = full_rig();
+    rig.publish();
+    let tables = rig.device.tables();
+    assert_eq!(tables.len(), 2);
+    tables.iter().for_each(|table| table.write(&[0xFF; 3 * 16]));
+    rig.device.return_used(u32::MAX, 0);
+    rig.queue.used_interrupt();
+    // SAFETY: the device is this test, and it is done.
+    unsafe { rig.queue.device_was_reset() };
+    assert_eq!(rig.client.take().len(), 4);
+
+    rig.queue.initialize(0, 8);
+    for table in &tables {
+        assert_eq!(table.read(), [0; 3 * 16]);
+    }
+    // All of an address is new, and so is a header that was in the same table before.
+    while provide(&rig, 0).is_ok() {}
+    rig.publish();
+    let device = SplitDevice::new(rig.queue.physical_addresses(), 8);
+    assert_eq!(device.tables(), tables);
+    while let Some(chain) = device.pop() {
+        assert_eq!(chain.buffers[0].read(), b"ask");
+        for buffer in chain.buffers {
+            assert!(usize::try_from(buffer.address).is_ok());
+        }
+    }
 }
 
 #[test]
