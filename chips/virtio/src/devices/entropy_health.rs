@@ -125,10 +125,7 @@ impl HealthTests {
         let mut worst = Ok(());
         while let Some(([next, ..], others)) = samples.split_first() {
             let within = samples.get(..self.left.get() as usize).unwrap_or(samples);
-            let plain = match self.run.get() {
-                0 => 0,
-                _ => plain_samples(within, self.last.get(), self.first.get()),
-            };
+            let plain = plain_samples(within, self.last.get(), self.first.get());
             match plain.checked_sub(1).and_then(|at| samples.get(at)) {
                 Some([last, ..]) => {
                     self.last.set(*last);
@@ -148,10 +145,10 @@ impl HealthTests {
     /// Takes any sample, by its first word.
     #[inline(never)]
     fn take_sample(&self, word: u32) -> Result<(), Unhealthy> {
-        let run = match self.run.get() {
-            0 => 1,
-            run if word == self.last.get() => run.saturating_add(1),
-            _ => 1,
+        let run = if word == self.last.get() {
+            self.run.get().saturating_add(1)
+        } else {
+            1
         };
         self.last.set(word);
         self.run.set(run);

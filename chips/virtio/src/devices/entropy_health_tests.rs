@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 use super::*;
-use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, prop_oneof};
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof,
+};
 use std::collections::VecDeque;
 use std::vec::Vec;
 
@@ -180,21 +182,30 @@ fn blocks_are_judged_as_the_standard_says() {
         failure_persistence: None,
         ..Default::default()
     });
-    // Samples from a small range repeat often; pieces of any length and alignment.
+    // Samples from a small range repeat often, and some come twice in a row or more; pieces of any length
+    // and alignment, or of whole samples.
     let most = if cfg!(miri) { 40 } else { 1200 };
-    let samples = proptest::collection::vec((0u32..40, any::<bool>(), 0u32..9), 1..most);
-    let pieces = proptest::collection::vec(prop_oneof![1usize..300, Just(64), Just(512)], 1..40);
+    let samples = proptest::collection::vec((0u32..40, any::<bool>(), 0u32..9, 0u32..12), 1..most);
+    let pieces = prop_oneof![
+        proptest::collection::vec(prop_oneof![1usize..300, Just(64), Just(512)], 1..40),
+        proptest::collection::vec((1usize..40).prop_map(|samples| 16 * samples), 1..40),
+    ];
     runner
         .run(
             &(samples, pieces, 0usize..4),
             |(samples, pieces, offset)| {
                 let (tests, mut model) = (HealthTests::new(), Model::default());
+                let mut last = 0;
                 let mut stream: VecDeque<u8> = samples
                     .iter()
                     .enumerate()
-                    .flat_map(|(at, (word, plain, other))| {
-                        let word = if *plain { at as u32 * 64 } else { *word };
-                        [word, at as u32, *other, 4]
+                    .flat_map(|(at, (word, plain, other, again))| {
+                        last = match (again, plain) {
+                            (0..2, _) => last,
+                            (_, true) => at as u32 * 64,
+                            (_, false) => *word,
+                        };
+                        [last, at as u32, *other, 4]
                     })
                     .flat_map(u32::to_ne_bytes)
                     .collect();

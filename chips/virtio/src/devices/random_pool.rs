@@ -120,7 +120,7 @@ impl<'b, const N: usize> RandomPool<'b, N> {
         };
         let begin = filled.next;
         let next = begin.wrapping_add(count);
-        let enough = count > 0 && next > begin && next < filled.end;
+        let enough = next > begin && next < filled.end;
         if enough && let Some(piece) = filled.buffer.get_mut(begin..next) {
             take(piece);
             piece.fill(0);

@@ -423,9 +423,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
         } else {
             self.mtu_in_one
         };
-        let offered = offered_features & features::MTU != 0;
+        // Not if it is not offered: then there is no such field.
         self.mtu_is_usable
-            .set(offered && NetConfiguration::mtu_is_usable(configuration, largest));
+            .set(NetConfiguration::mtu_is_usable(configuration, largest));
     }
 
     /// A legacy device may want the header in a buffer of its own (2.7.4.3).

@@ -28,7 +28,7 @@ use super::random_pool::RandomPool;
 use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
 use crate::counters::{RngCounters, RngEvents};
 use crate::queues::BufferQueue;
-use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer};
+use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
 use crate::transports::POLLS_IN_A_SECOND;
 
 /// What can be expected of the device.
@@ -254,18 +254,6 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
         self.came_in_vain.set(true);
         self.spare.push(buffer);
     }
-
-    /// Takes the buffers out of a returned chain, with the number of bytes written to each.
-    fn take_buffers(
-        chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
-        mut each: impl FnMut(&'b mut [u8], usize),
-    ) {
-        for returned in chain.iter_mut().filter_map(Option::take) {
-            if let VirtqueueBuffer::DeviceWriteable(window) = returned.virtqueue_buffer {
-                each(window.take(), returned.device_len);
-            }
-        }
-    }
 }
 
 impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH> {
@@ -283,15 +271,13 @@ impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH
 }
 
 impl<'b, F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'b> for VirtIORng<'_, 'b, F, DEPTH> {
+    /// Never called: buffers are lent one by one.
     fn buffer_chain_ready(
         &self,
         _queue_number: u32,
-        buffer_chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
+        _buffer_chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
         _bytes_used: usize,
     ) {
-        Self::take_buffers(buffer_chain, |buffer, len| {
-            self.keep(buffer, len);
-        });
     }
 
     fn buffer_written(
@@ -307,15 +293,6 @@ impl<'b, F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'b> for VirtIORng
 
     fn chains_served(&self, _queue_number: u32) {
         self.serve_client();
-    }
-
-    fn chain_reclaimed(
-        &self,
-        _queue_number: u32,
-        _context: usize,
-        buffer_chain: &mut [Option<VirtqueueReturnBuffer<'b>>],
-    ) {
-        Self::take_buffers(buffer_chain, |buffer, _| self.spare.push(buffer));
     }
 
     fn buffer_reclaimed(

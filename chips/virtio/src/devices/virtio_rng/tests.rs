@@ -296,6 +296,17 @@ fn a_stock_is_filled_up_in_batches_with_one_interrupt_each() {
 }
 
 #[test]
+fn one_empty_buffer_is_kept_until_there_is_another_or_somebody_waits() {
+    let rig = Rig::new();
+    assert_eq!(rig.driver.get(), Ok(()));
+    rig.deliver(LEN);
+    assert_eq!(rig.client.calls.take(), [Ok(())]);
+    assert_eq!(rig.half.available_index(), DEPTH as u16);
+    assert_eq!(rig.driver.get(), Ok(()));
+    assert_eq!(rig.half.available_index(), DEPTH as u16 + 1);
+}
+
+#[test]
 fn a_client_that_waits_has_the_next_buffer_announced() {
     let rig = Rig::new_with(EVENT_IDX);
     assert_eq!(rig.half.used_event(), 1);

@@ -361,6 +361,21 @@ fn a_card_without_filters_still_takes_announcements() {
     assert_eq!(card.requests(0), [[3, 0]]);
 }
 
+#[test]
+fn an_answer_does_not_end_the_wait_for_a_buffer() {
+    let card = Card::new(ALL);
+    let transmit = card.rig.device.queue(TRANSMIT);
+    let frame: &'static mut [u8] = leak([7; 60]);
+    assert!(card.rig.driver.submit(frame, 60, 1).is_ok());
+    card.rig.driver.flush();
+    assert_eq!(transmit.driver_flags(), 1, "no interrupts");
+    card.rig.driver.reclaim();
+    assert_eq!(transmit.driver_flags(), 0, "one is waited for");
+    assert_eq!(card.filter(true, &[]), Ok(()));
+    assert_eq!(card.requests(0), filter_requests(1));
+    assert_eq!(transmit.driver_flags(), 0, "still");
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig {
         cases: if cfg!(miri) { 2 } else { 100 },

@@ -151,3 +151,34 @@ fn the_last_buffer_may_hold_a_frame_in_either_arrangement() {
         assert_eq!(busy.frames.borrow().len(), buffers);
     }
 }
+
+/// Whether a card starts with a receive queue of `N` descriptors and these features.
+fn starts_with_receive_queue_of<const N: usize>(features: u64) -> bool {
+    let rig = Rig::cold();
+    rig.device.version.set(1);
+    rig.device.offered.set(features::MAC | features);
+    let receive_queue = queue::<N>(Probe::new());
+    let buffers = core::array::from_fn(|_| leak([0xCC; RECEIVE_BUFFER_LEN]));
+    let driver: &'static Driver = leak(VirtIONet::new(
+        receive_queue,
+        rig.transmit_queue,
+        buffers,
+        OWN_MAC,
+    ));
+    receive_queue.set_client(driver);
+    receive_queue.set_transport(rig.transport);
+    rig.transmit_queue.set_client(driver);
+    driver.register();
+    let queues = leak([
+        low_queue(receive_queue, rig.device),
+        low_queue(rig.transmit_queue, rig.device),
+    ]);
+    rig.transport.initialize(driver, queues).is_ok()
+}
+
+#[test]
+fn a_header_apart_takes_room_for_two_in_the_receive_queue() {
+    assert!(!starts_with_receive_queue_of::<1>(0));
+    assert!(starts_with_receive_queue_of::<2>(0));
+    assert!(starts_with_receive_queue_of::<1>(ANY_LAYOUT));
+}

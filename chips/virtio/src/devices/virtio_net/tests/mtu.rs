@@ -45,6 +45,12 @@ fn buffers_of_the_usual_length_hold_the_mtu_of_ethernet() {
 }
 
 #[test]
+fn a_device_that_does_not_merge_gets_buffers_of_the_least_length_and_none_below() {
+    assert_eq!(mtu::<1526>(1500, 0, false), Some((1496, false)));
+    assert_eq!(mtu::<1525>(1500, 0, false), None);
+}
+
+#[test]
 fn larger_buffers_allow_a_larger_mtu_if_the_device_has_one() {
     const LEN: usize = 9000 + 30;
     assert_eq!(mtu::<LEN>(9000, 0, false), Some((9000, true)));
