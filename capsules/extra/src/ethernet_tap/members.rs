@@ -8,6 +8,7 @@
 use super::switching::{Address, Heading, Origin, Port, Ports, Route, route};
 use core::cell::{Cell, RefCell};
 use kernel::ProcessId;
+use kernel::processbuffer::ReadableProcessSlice;
 
 /// Room for `N` processes, at most 32.
 pub struct Members<const N: usize> {
@@ -18,9 +19,15 @@ pub struct Members<const N: usize> {
     present: Cell<Ports>,
     /// Whether every port gets all that the card takes in, as ports do by default.
     all_open: Cell<bool>,
+    /// The only process if it has no claim, or [`NOBODY`](Self::NOBODY).
+    lone: Cell<usize>,
+    /// The only process if it has a claim, or [`NOBODY`](Self::NOBODY), and the claim's last octet.
+    lone_claimant: Cell<(usize, u8)>,
 }
 
 impl<const N: usize> Members<N> {
+    const NOBODY: usize = usize::MAX;
+
     pub(super) const fn new() -> Self {
         const {
             assert!(N <= 32);
@@ -30,6 +37,8 @@ impl<const N: usize> Members<N> {
                 filtered: [const { Cell::new(0) }; N],
                 present: Cell::new(Ports::NONE),
                 all_open: Cell::new(true),
+                lone: Cell::new(Self::NOBODY),
+                lone_claimant: Cell::new((Self::NOBODY, 0)),
             }
         }
     }
@@ -90,9 +99,35 @@ impl<const N: usize> Members<N> {
     ) -> Option<R> {
         let mut ports = self.ports.try_borrow_mut().ok()?;
         let result = ports.get_mut(number).map(change);
-        let mut present = self.present().filter_map(|number| ports.get(number));
-        self.all_open.set(present.all(Port::is_open));
+        self.note_change(&ports);
         result
+    }
+
+    /// Notes what frames are asked of ports that mostly change seldom.
+    #[inline(never)]
+    fn note_change(&self, ports: &[Port; N]) {
+        let present = || self.present().filter_map(|number| ports.get(number));
+        self.all_open.set(present().all(Port::is_open));
+        let mut others = self.present();
+        let only = others.next().filter(|_| others.is_empty());
+        let only = only.unwrap_or(Self::NOBODY);
+        let (lone, claimant) = match present().find_map(|port| port.claim) {
+            None => (only, (Self::NOBODY, 0)),
+            Some(claim) => (Self::NOBODY, (only, claim.last_octet())),
+        };
+        self.lone.set(lone);
+        self.lone_claimant.set(claimant);
+    }
+
+    /// Whether a frame of a process can only be for somebody beyond the card, as far as two quick looks
+    /// tell.
+    #[inline(always)]
+    pub(super) fn surely_goes_out(&self, from: usize, frame: &ReadableProcessSlice) -> bool {
+        if self.lone.get() == from {
+            return true;
+        }
+        let (claimant, own) = self.lone_claimant.get();
+        claimant == from && frame.get(5).is_some_and(|octet| octet.get() != own)
     }
 
     /// Where each frame from the card goes, if it is the same for all.

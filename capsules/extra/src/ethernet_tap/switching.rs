@@ -38,6 +38,10 @@ impl Address {
         [a, b, c, d, e, f]
     }
 
+    pub(super) fn last_octet(self) -> u8 {
+        (self.0 >> 40) as u8
+    }
+
     pub(super) fn number(self) -> u64 {
         self.0
     }

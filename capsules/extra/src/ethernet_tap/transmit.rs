@@ -12,7 +12,7 @@
 use super::app::{App, Outgoing, Transmission};
 use super::batch::Batch;
 use super::path::Path;
-use super::switching::{Origin, Ports};
+use super::switching::Origin;
 use super::{EthernetTapDriver, MIN_FRAME, ro_allow, rw_allow, upcall};
 use kernel::ErrorCode;
 use kernel::ProcessId;
@@ -257,8 +257,11 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             .get_readonly_processbuffer(shared)
             .and_then(|shared| {
                 shared.enter(|shared| {
-                    let frame = shared.get(start..).and_then(|rest| rest.get(..length));
-                    send(frame.ok_or(ErrorCode::SIZE)?)
+                    // An end that has wrapped lies before the start, which is no range either.
+                    match shared.get(start..start.wrapping_add(length)) {
+                        Some(frame) => send(frame),
+                        None => Err(ErrorCode::SIZE),
+                    }
                 })
             })
             // Without a shared frame there is no length that fits.
@@ -278,8 +281,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         frame: &ReadableProcessSlice,
         may_leave: bool,
     ) -> Result<Reached, ErrorCode> {
-        let alone = self.members.present() == Ports::only(sender.number);
-        if alone && may_leave {
+        if may_leave && self.members.surely_goes_out(sender.number, frame) {
             self.pass_out(sender, frame)
         } else {
             self.switch(sender, frame, may_leave)

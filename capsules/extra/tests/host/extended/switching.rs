@@ -88,6 +88,39 @@ fn unicast_between_claims_stays_on_the_board() {
 }
 
 #[test]
+fn frames_to_ones_own_claim_go_nowhere_with_others_and_alone() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    let slice = bench.share_slice(a, 1000);
+    let own = bench.claim(a);
+    let mut neighbour = own;
+    neighbour[2] ^= 0x80;
+    let send = |to, on_wire: &[u8]| {
+        bench.send(a, &frame(to, 7, 60)).unwrap();
+        let bytes = bench.share_batch(a, &[&frame(to, 8, 60)]);
+        bench.simple(a, BATCH, bytes, 0).unwrap();
+        a.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::of(&frame(to, 9, 60)));
+        bench.simple(a, AT_ONCE, 60, 0).unwrap();
+        assert_eq!(marks(&card.take_wire()), on_wire);
+        assert_eq!(slice.frames().len(), 0);
+        a.upcalls();
+    };
+    send(own, &[]);
+    send(neighbour, &[7, 8, 9]);
+    bench.command(b, 1, 0, 0);
+    send(own, &[]);
+    b.end();
+    send(own, &[]);
+    send(neighbour, &[7, 8, 9]);
+    // It is nobody's without the claim, and has to be found elsewhere.
+    bench.command(a, CLAIM, 0, 0);
+    send(own, &[7, 8, 9]);
+    assert_eq!(bench.claim(a), own);
+    send(own, &[]);
+    assert_eq!(bench.sent(a).0, 7 * 3);
+}
+
+#[test]
 fn groups_hear_the_board_and_the_wire() {
     let bench = &Bench::new();
     let [a, b, unclaimed] = bench.processes;
