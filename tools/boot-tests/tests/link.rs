@@ -4,8 +4,10 @@
 //! resumes.
 
 use std::io::{Read, Write};
+use std::net::Ipv4Addr;
 
 use boot_tests::{Board, Guest, HOST, HOST_MAC, Host, connect, each_qemu};
+use serde_json::json;
 
 const CARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const EVERYONE: [u8; 6] = [0xFF; 6];
@@ -96,7 +98,7 @@ fn apps_learn_the_address_and_the_mtu_of_the_card() {
         guest.expect("netstat: link up, address 02:11:22:33:44:55, MTU 1400");
         // What does not fit the MTU is no frame that an app sends; what just fits is.
         guest.expect("udp_echo: listening on ");
-        let board = std::net::Ipv4Addr::new(10, 0, 2, 15);
+        let board = Ipv4Addr::new(10, 0, 2, 15);
         host.send_udp((board, 7), &[7; 1400 - 28]);
         assert_eq!(host.receive_udp(), (board, vec![7; 1400 - 28]));
         let longest = host.take_seen().iter().map(Vec::len).max();
@@ -154,6 +156,43 @@ fn pings_go_on_when_the_cable_is_back_and_at_another_address_where_it_leads_else
         guest.qmp().set_link("cable", true);
         guest.expect("ping: here is 10.0.2.90");
         all_came(&mut guest);
+    });
+}
+
+/// As a host does that has moved the machine to another place.
+#[test]
+fn an_app_tells_its_address_anew_when_the_card_asks_and_the_card_hears_of_it() {
+    each_qemu(|qemu| {
+        let (mut guest, peer) = Board::on(qemu)
+            .apps(&["udp_echo", "netstat"])
+            .cable()
+            .boot_with_peer();
+        let host = Host::new(peer, &[]);
+        guest.expect("udp_echo: listening on 10.0.2.15:7");
+        let requests = guest.counter("driver", "control_requests");
+        for asked in 1..=2 {
+            drop(host.take_seen());
+            // One request.
+            let schedule = json!({ "initial": 1, "max": 1, "rounds": 1, "step": 1 });
+            guest.qmp().execute("announce-self", schedule);
+            host.wait_for_frame("an announcement", |frame| is_announcement_of(frame, 15));
+            guest.expect_counter("driver", "announcements", asked);
+            // Nothing else is told to the card meanwhile.
+            guest.expect_counter("driver", "control_requests", requests + asked);
+        }
+        // A card that had not heard would go on asking whenever something else changes.
+        guest.qmp().set_link("cable", false);
+        guest.expect("netstat: link down");
+        guest.qmp().set_link("cable", true);
+        guest.expect("netstat: link up");
+        guest.expect_counter("driver", "link_changes", 2);
+        guest.expect_counter("driver", "announcements", 2);
+        for name in ["control_refused", "control_garbled"] {
+            guest.expect_counter("driver", name, 0);
+        }
+        let board = Ipv4Addr::new(10, 0, 2, 15);
+        host.send_udp((board, 7), b"still here");
+        assert_eq!(host.receive_udp(), (board, b"still here".to_vec()));
     });
 }
 
