@@ -31,7 +31,8 @@ pub(super) struct Hold<'a> {
     retry: OptionalCell<&'a dyn Retry>,
     /// Whether frames are held at all.
     pub(super) allowed: Cell<bool>,
-    armed: Cell<bool>,
+    /// The round of which the timer has the wait, while it runs.
+    armed: Cell<Option<u8>>,
     held: Cell<bool>,
     /// How often the timer has come while this frame was held.
     rounds: Cell<u8>,
@@ -45,7 +46,7 @@ impl<'a> Hold<'a> {
         Hold {
             retry: OptionalCell::empty(),
             allowed: Cell::new(false),
-            armed: Cell::new(false),
+            armed: Cell::new(None),
             held: Cell::new(false),
             rounds: Cell::new(0),
             idle_rounds: Cell::new(0),
@@ -65,7 +66,10 @@ impl<'a> Hold<'a> {
     }
 
     fn hold(&self) {
-        self.held.set(true);
+        if !self.held.replace(true) {
+            // It waits from now on, however long something else has.
+            self.hasten();
+        }
         self.arm();
     }
 
@@ -73,8 +77,9 @@ impl<'a> Hold<'a> {
     #[cold]
     #[inline(never)]
     pub(super) fn arm(&self) {
-        if !self.armed.replace(true) {
-            let round = u32::from(self.idle_rounds.get().min(LONGEST_WAIT_ROUND));
+        let round = self.idle_rounds.get().min(LONGEST_WAIT_ROUND);
+        if self.armed.get().is_none_or(|armed| round < armed) {
+            self.armed.set(Some(round));
             self.retry.map(|retry| retry.arm(FIRST_WAIT_MS << round));
         }
     }
@@ -233,7 +238,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     #[cold]
     fn may_hold(&self, full: Ports) -> bool {
         // Never without a timer: nobody would notice that a process has swapped its slice.
-        if !P::DEEP || full.is_empty() || !self.hold.allowed.get() {
+        if !P::DEEP || !self.hold.allowed.get() {
             return false;
         }
         // Also one that the frame is for and whose slice is too small for it: others are not.
@@ -295,18 +300,13 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 impl<'a, E, P: Path<'a, E>, const N: usize> LookAgain for EthernetTapDriver<'a, E, P, N> {
     fn look_again(&self) {
         let hold = &self.hold;
-        hold.armed.set(false);
+        hold.armed.set(None);
         let more = |rounds: &Cell<u8>| rounds.set(rounds.get().saturating_add(1));
         if hold.is_held() {
             more(&hold.rounds);
         }
-        let behind = self.behind.take();
-        if hold.is_held() || self.waiting.get() || behind {
-            more(&hold.idle_rounds);
-        } else {
-            hold.hasten();
-        }
-        if behind {
+        more(&hold.idle_rounds);
+        if self.behind.take() {
             self.catch_up_all();
         }
         self.settle();
@@ -314,6 +314,9 @@ impl<'a, E, P: Path<'a, E>, const N: usize> LookAgain for EthernetTapDriver<'a, 
             P::reclaim(self.adapter);
             self.serve_waiting();
             self.ask_for_buffers();
+        }
+        if hold.armed.get().is_none() && !hold.is_held() {
+            hold.hasten();
         }
     }
 }

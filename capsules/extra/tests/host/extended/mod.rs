@@ -21,7 +21,7 @@ use capsules_extra::ethernet_tap::{
     DRIVER_NUM, EthernetTapDriver, Extended, LookAgain, MAX_MTU, Retry,
 };
 use card::{CARD, Card};
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use kernel::ErrorCode;
 use kernel::hil::ethernet_adapter::EthernetAdapter;
 use kernel::syscall::{CommandReturn, SyscallDriver};
@@ -31,10 +31,10 @@ pub const POOL: usize = 8;
 
 pub type Tap = EthernetTapDriver<'static, Card, Extended, 8>;
 
-/// The delays that the tap has asked for, and a clock.
+/// The delay that the tap has asked for, and a clock.
 #[derive(Default)]
 pub struct Timer {
-    armed: RefCell<Vec<u32>>,
+    armed: Cell<Option<u32>>,
     micros: Cell<u32>,
     lap_began: Cell<u32>,
 }
@@ -47,7 +47,9 @@ impl Timer {
 
 impl Retry for Timer {
     fn arm(&self, delay_ms: u32) {
-        self.armed.borrow_mut().push(delay_ms);
+        let sooner = self.armed.get().is_none_or(|armed| delay_ms < armed);
+        assert!(sooner, "armed twice");
+        self.armed.set(Some(delay_ms));
     }
 
     fn lap(&self) -> u32 {
@@ -89,8 +91,7 @@ impl<const N: usize> Bench<N> {
 
     /// Lets the timer fire if it is armed, and what it causes happen; returns its delay.
     pub fn wait(&self) -> Option<u32> {
-        let delay = self.timer.armed.borrow_mut().pop()?;
-        assert!(self.timer.armed.borrow().is_empty(), "armed twice");
+        let delay = self.timer.armed.take()?;
         self.timer.pass(1000 * delay);
         self.tap.look_again();
         self.card.run_deferred();

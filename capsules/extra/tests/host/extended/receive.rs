@@ -151,7 +151,7 @@ fn held_by_slow_processes<const N: usize>(bench: &Bench<N>, pause: u32, millis: 
             slice = bench.share_slice(quick, 1000);
         }
         timer.pass(1000);
-        due = due.or(timer.armed.borrow_mut().pop().map(|delay| now + delay));
+        due = due.or(timer.armed.take().map(|delay| now + delay));
         if due.take_if(|due| *due <= now).is_some() {
             bench.tap.look_again();
             card.run_deferred();
@@ -379,4 +379,119 @@ fn without_a_timer_frames_are_dropped_and_not_held() {
     assert!(!card.is_held());
     let answer = tap.command(1, 0, 0, app.id()).get_success_3_u32();
     assert_eq!(answer, Some((1, 60, 1)));
+}
+
+#[test]
+fn a_tap_that_is_to_drop_what_finds_no_room_holds_nothing() {
+    let bench @ Bench { card, tap, .. } = &Bench::new();
+    let [app] = bench.processes;
+    tap.drop_when_full();
+    bench.share_slice(app, 100);
+    card.arrive(&frame(CARD, 1, 60));
+    card.arrive(&frame(CARD, 2, 60));
+    assert!(!card.is_held());
+    assert_eq!(bench.received(app), (1, 60, 1));
+}
+
+#[test]
+fn a_frame_is_held_for_its_time_whatever_the_timer_ran_for_before() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [slow, quick, behind] = bench.processes;
+    let (to_slow, _) = (bench.claim(slow), bench.claim(quick));
+    bench.share_slice(quick, 100);
+    bench.share_slice(slow, 100);
+    bench.share_frame(behind, &frame(ELSEWHERE, 1, 60));
+    let fill = || {
+        behind.fill_queue();
+        bench.transmit(behind, 60, 0).unwrap();
+        for _ in 0..6 {
+            bench.wait().unwrap();
+        }
+    };
+    // The timer runs for somebody who takes no upcalls, slowly by now; then for nobody.
+    for still_behind in [true, false] {
+        fill();
+        if !still_behind {
+            behind.upcalls();
+            assert_eq!((bench.wait(), bench.wait()), (Some(16), None));
+        }
+        bench.share_slice(slow, 100);
+        card.arrive(&frame(to_slow, 1, 60));
+        card.arrive(&frame(to_slow, 2, 60));
+        let mut waited = 0;
+        while card.is_held() {
+            waited += bench.wait().unwrap();
+        }
+        assert_eq!(waited, 15, "{still_behind}");
+        behind.upcalls();
+        while bench.wait().is_some() {}
+        behind.upcalls();
+        // So that it has the time again.
+        bench.timer.pass(100_000_000);
+    }
+}
+
+#[test]
+fn what_waits_next_begins_with_a_short_wait() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 60));
+    app.fill_queue();
+    bench.transmit(app, 60, 0).unwrap();
+    for _ in 0..6 {
+        bench.wait().unwrap();
+    }
+    app.upcalls();
+    assert_eq!((bench.wait(), bench.wait()), (Some(16), None));
+    card.depth.set(0);
+    bench.transmit(app, 60, 1).unwrap();
+    assert_eq!(bench.wait(), Some(1));
+}
+
+#[test]
+fn time_for_which_nothing_was_held_is_not_charged() {
+    let bench @ Bench { card, timer, .. } = &Bench::new();
+    let [slow, other] = bench.processes;
+    let [to_slow, _] = bench.processes.map(|process| bench.claim(process));
+    bench.share_slice(other, 100);
+    for _ in 0..3 {
+        bench.share_slice(slow, 100);
+        card.arrive(&frame(to_slow, 1, 60));
+        card.arrive(&frame(to_slow, 2, 60));
+        assert!(card.is_held());
+        timer.pass(1000);
+        bench.share_slice(slow, 100);
+        bench.command(other, 0, 0, 0);
+        assert!(!card.is_held());
+        timer.pass(100_000_000);
+    }
+}
+
+#[test]
+fn a_process_that_was_given_up_stays_so_when_another_one_is() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [first, second, quick] = bench.processes;
+    let to_first = bench.claim(first);
+    let _ = (bench.claim(second), bench.claim(quick));
+    // Frames to the group are for the two alone.
+    bench.simple(quick, FILTER, 1, 0).unwrap();
+    for process in bench.processes {
+        bench.share_slice(process, 80);
+    }
+    let wait = || {
+        let mut waited = 0;
+        while card.is_held() {
+            waited += bench.wait().unwrap();
+        }
+        waited
+    };
+    card.arrive(&frame(GROUP, 1, 60));
+    card.arrive(&frame(to_first, 2, 60));
+    assert_eq!(wait(), 15);
+    card.arrive(&frame(GROUP, 3, 60));
+    assert_eq!(wait(), 15, "for the second");
+    for to in [to_first, GROUP] {
+        card.arrive(&frame(to, 4, 60));
+        assert!(!card.is_held());
+    }
 }
