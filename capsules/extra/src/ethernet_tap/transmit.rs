@@ -180,7 +180,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             }
             Err(code) if batch.progress().0 == 0 => Err(code),
             outcome => {
-                end_batch(app, kernel_data, &batch, outcome);
+                self.end_batch(app, kernel_data, &batch, outcome);
                 Ok(())
             }
         }
@@ -343,6 +343,22 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         *count = count.wrapping_add(1);
     }
 
+    /// Tells a process what became of its batch.
+    pub(super) fn end_batch(
+        &self,
+        app: &mut App,
+        kernel_data: &GrantKernelData,
+        batch: &Batch,
+        outcome: Result<(), ErrorCode>,
+    ) {
+        if let Err(code) = outcome {
+            self.count_refusal(app, code, 0);
+        }
+        let (frames, bytes) = batch.progress();
+        let arguments = (into_statuscode(outcome), frames, bytes);
+        tell(app, kernel_data, upcall::BATCH_DONE, arguments);
+    }
+
     /// Notes that the adapter is done with a frame of the process `identifier`.
     #[inline(always)]
     pub(super) fn transmission_over(
@@ -417,18 +433,6 @@ pub(super) fn report(
         frame.id,
     );
     tell(app, kernel_data, upcall::SENT, arguments);
-}
-
-/// Tells a process what became of its batch.
-pub(super) fn end_batch(
-    app: &mut App,
-    kernel_data: &GrantKernelData,
-    batch: &Batch,
-    outcome: Result<(), ErrorCode>,
-) {
-    let (frames, bytes) = batch.progress();
-    let arguments = (into_statuscode(outcome), frames, bytes);
-    tell(app, kernel_data, upcall::BATCH_DONE, arguments);
 }
 
 #[inline]

@@ -8,11 +8,10 @@
 use super::app::{App, Transmission};
 use super::path::Path;
 use super::switching::Ports;
-use super::transmit::{AT_ONCE, Sender, end_batch, handed_over, report};
+use super::transmit::{AT_ONCE, Sender, handed_over, report};
 use super::{EthernetTapDriver, ro_allow};
 use kernel::ErrorCode;
 use kernel::grant::GrantKernelData;
-use kernel::process::Error;
 
 /// What one turn of a process that waits has come to.
 enum Turn {
@@ -109,9 +108,8 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     }
 
     fn is_waiting(&self, number: usize) -> bool {
-        let waits = self.visit_member(number, |app, _| app.is_waiting());
-        // One that is just giving a command knows itself what it waits for.
-        waits.unwrap_or_else(|error| error == Error::AlreadyInUse)
+        self.visit_member(number, |app, _| app.is_waiting())
+            .unwrap_or(false)
     }
 
     fn serve(&self, number: usize, may_leave: bool) -> Turn {
@@ -162,10 +160,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                         Turn::Taken
                     };
                 }
-                if let Err(code) = outcome {
-                    self.count_refusal(app, code, 0);
-                }
-                end_batch(app, kernel_data, &batch, outcome);
+                self.end_batch(app, kernel_data, &batch, outcome);
                 Turn::Taken
             }
             _ => Turn::NotWaiting,

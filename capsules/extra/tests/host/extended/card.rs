@@ -35,6 +35,8 @@ pub struct Card {
     pub depth: Cell<usize>,
     /// How often it still says that it takes none, though it does.
     pub late: Cell<usize>,
+    /// The longest frame that it takes.
+    pub longest: Cell<usize>,
     in_ring: RefCell<VecDeque<Sent>>,
     /// How many of those in the ring are out, so that their buffers can be reclaimed.
     out: Cell<usize>,
@@ -61,6 +63,7 @@ impl Card {
             up: Cell::new(true),
             depth: Cell::new(16),
             late: Cell::new(0),
+            longest: Cell::new(1518),
             in_ring: RefCell::default(),
             out: Cell::new(0),
             asked: Cell::new(false),
@@ -259,7 +262,7 @@ impl EthernetAdapter<'static> for Card {
         if !self.up.get() {
             return Err((ErrorCode::NODEVICE, frame));
         }
-        if len < 14 || len > frame.len() {
+        if len < 14 || len > frame.len() || len > self.longest.get() {
             return Err((ErrorCode::SIZE, frame));
         }
         if self.in_flight() >= self.depth.get() {

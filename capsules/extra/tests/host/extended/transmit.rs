@@ -479,3 +479,82 @@ fn a_long_batch_does_not_wait_for_buffers_to_come_back_by_themselves() {
     bench.wait();
     assert_eq!(bench.wait(), None);
 }
+
+#[test]
+fn buffers_of_frames_that_are_out_are_taken_back_before_they_are_missed() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    app.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::zeroed(60));
+    for _ in 0..POOL {
+        assert_eq!(bench.simple(app, AT_ONCE, 60, 0), Ok(()));
+    }
+    card.send();
+    assert_eq!(bench.simple(app, AT_ONCE, 60, 0), Ok(()));
+    // A batch takes all back that are out, so it leaves in one go.
+    card.send();
+    let one = frame(ELSEWHERE, 1, 60);
+    let bytes = bench.share_batch(app, &[one.as_slice(); POOL]);
+    card.flushes.set(0);
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Ok(()));
+    assert_eq!((card.flushes.get(), card.in_flight()), (1, POOL));
+}
+
+#[test]
+fn a_batch_of_which_the_card_refuses_a_frame_ends_before_it() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    card.longest.set(1000);
+    let (short, long) = (frame(ELSEWHERE, 1, 60), frame(ELSEWHERE, 2, 1514));
+    let bytes = bench.share_batch(app, &[&short, &short, &long, &short]);
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Ok(()));
+    let size = usize::from(ErrorCode::SIZE);
+    assert_eq!(app.upcalls(), [(BATCH_DONE, (size, 2, 2 * 62))]);
+    assert_eq!(
+        (bench.sent(app), bench.drops(app, 1)),
+        ((2, 120), (1, 0, 0))
+    );
+    // If it is the first, there is nothing to report.
+    let bytes = bench.share_batch(app, &[&long, &short]);
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Err(ErrorCode::SIZE));
+    assert_eq!(app.upcalls(), []);
+    assert_eq!(bench.drops(app, 1), (2, 0, 0));
+}
+
+#[test]
+fn the_longest_frame_beyond_what_is_shared_is_not_too_long() {
+    let bench = &Bench::new();
+    let [app] = bench.processes;
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 60));
+    assert_eq!(bench.transmit(app, 1518, 0), Err(ErrorCode::SIZE));
+    assert_eq!(bench.drops(app, 1), (1, 0, 0));
+    assert_eq!(bench.transmit(app, 1519, 0), Err(ErrorCode::SIZE));
+    assert_eq!(bench.drops(app, 1), (1, 0, 1));
+}
+
+#[test]
+fn those_who_wait_for_room_in_the_ring_have_the_card_tell_them_of_it() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    card.depth.set(2);
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 60));
+    for id in 0..3 {
+        bench.transmit(app, 60, id).unwrap();
+    }
+    assert_eq!(of_kind(app.upcalls(), SENT).len(), 2);
+    card.send_and_interrupt();
+    assert_eq!(app.upcalls(), [(SENT, (0, 60, 2))]);
+}
+
+#[test]
+fn nothing_waits_any_more_when_all_who_waited_have_ended() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    b.allow_ro((bench.tap, DRIVER_NUM), 1, Memory::zeroed(60));
+    for _ in 0..POOL {
+        assert_eq!(bench.simple(b, AT_ONCE, 60, 0), Ok(()));
+    }
+    bench.send(a, &frame(ELSEWHERE, b'a', 60)).unwrap();
+    a.end();
+    assert_eq!((bench.wait(), bench.wait()), (Some(1), None));
+    assert_eq!(card.in_flight(), POOL);
+}
