@@ -170,6 +170,24 @@ mod tests {
     }
 
     #[test]
+    fn no_time_makes_it_forget_those_before() {
+        for last in [0, u32::MAX, 0x5555_5555] {
+            let past = |first: u32| {
+                let (source, clock) = (
+                    Zeros::default(),
+                    FakeAlarm::<Ticks32>::starting_at(first.into()),
+                );
+                let mix = JitterMix::new(&source, &clock);
+                mix.stir();
+                clock.set_time(last.into());
+                [mix.stir(), mix.stir()]
+            };
+            let (one, other) = (past(1), past(2));
+            assert!(one[0] != other[0] && one[1] != other[1], "{last}");
+        }
+    }
+
+    #[test]
     fn requests_and_errors_pass_through() {
         let (source, clock) = (
             Zeros::default(),

@@ -155,6 +155,26 @@ mod tests {
     }
 
     #[test]
+    fn what_one_wants_passes_whoever_comes_after_it() {
+        let nothing = GatheredFilter::LEAST;
+        for (promiscuous, all_multicast) in [(true, false), (false, true)] {
+            let wish = ReceiveFilter {
+                promiscuous,
+                all_multicast,
+                unicast: &[],
+                multicast: &[],
+            };
+            let mut filter = GatheredFilter::LEAST;
+            for wish in [nothing.as_filter(), wish, nothing.as_filter()] {
+                filter.add(&wish);
+            }
+            let gathered = filter.as_filter();
+            let both = (gathered.promiscuous, gathered.all_multicast);
+            assert_eq!(both, (promiscuous, all_multicast));
+        }
+    }
+
+    #[test]
     fn more_addresses_than_there_is_room_for_pass_all_of_the_kind() {
         let numbers: Vec<u8> = (0..MAX_ADDRESSES as u8).collect();
         let mut filter = GatheredFilter::LEAST;

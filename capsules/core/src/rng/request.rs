@@ -217,7 +217,9 @@ mod tests {
         let mut bytes = counting(1000);
         Request::of(5).fill(memory.as_mut_slice().into(), &mut bytes);
         bytes(1, &mut |piece| assert_eq!(piece, [6]));
-        let nothing = Request::of(0).fill(memory.as_mut_slice().into(), &mut bytes);
+        let nothing = Request::of(0).fill(memory.as_mut_slice().into(), &mut |_, _| {
+            panic!("nothing is missing")
+        });
         assert_eq!(nothing, Fill::Done { count: 0 });
         let mut request = Request::of(9);
         request.cut_to(5);

@@ -142,7 +142,7 @@ impl<'f, F: Frame + ?Sized> FrameChunk<'f, F> {
             return Stored::Yes { first: offset == 0 };
         }
         let exceeded = flags & EXCEEDED != 0;
-        if !exceeded && let Some(place) = slice.get(SLICE_FLAGS) {
+        if let Some(place) = slice.get(SLICE_FLAGS) {
             place.set(flags | EXCEEDED);
         }
         Stored::No {

@@ -72,3 +72,90 @@ impl<'a, A: Alarm<'a>> AlarmClient for RetryAlarm<'a, A> {
         self.client.map(|client| client.look_again());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::ErrorCode;
+    use kernel::hil::time::{Freq10MHz, Ticks32, Time};
+
+    /// An alarm that only notes when it is to ring.
+    struct Clock {
+        now: Cell<u32>,
+        rings: Cell<Option<(u32, u32)>>,
+    }
+
+    impl Time for Clock {
+        type Frequency = Freq10MHz;
+        type Ticks = Ticks32;
+
+        fn now(&self) -> Ticks32 {
+            self.now.get().into()
+        }
+    }
+
+    impl<'a> Alarm<'a> for Clock {
+        fn set_alarm_client(&self, _client: &'a dyn AlarmClient) {}
+
+        fn set_alarm(&self, reference: Ticks32, dt: Ticks32) {
+            self.rings.set(Some((reference.into_u32(), dt.into_u32())));
+        }
+
+        fn get_alarm(&self) -> Ticks32 {
+            let (reference, dt) = self.rings.get().unwrap_or_default();
+            reference.wrapping_add(dt).into()
+        }
+
+        fn disarm(&self) -> Result<(), ErrorCode> {
+            self.rings.set(None);
+            Ok(())
+        }
+
+        fn is_armed(&self) -> bool {
+            self.rings.get().is_some()
+        }
+
+        fn minimum_dt(&self) -> Ticks32 {
+            1u32.into()
+        }
+    }
+
+    fn clock(now: u32) -> Clock {
+        Clock {
+            now: Cell::new(now),
+            rings: Cell::new(None),
+        }
+    }
+
+    #[test]
+    fn the_alarm_rings_after_the_delay_and_has_the_tap_look_again() {
+        struct Tap(Cell<u32>);
+        impl LookAgain for Tap {
+            fn look_again(&self) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+        let (clock, tap) = (clock(500), Tap(Cell::new(0)));
+        let retry = RetryAlarm::new(&clock);
+        // For nobody yet.
+        retry.alarm();
+        retry.set_client(&tap);
+        retry.arm(16);
+        assert_eq!(clock.rings.get(), Some((500, 160_000)));
+        assert_eq!(tap.0.get(), 0);
+        retry.alarm();
+        assert_eq!(tap.0.get(), 1);
+    }
+
+    #[test]
+    fn laps_follow_each_other_from_the_start_on_over_the_end_of_the_clock() {
+        let clock = clock(u32::MAX - 10);
+        let retry = RetryAlarm::new(&clock);
+        assert_eq!(retry.ticks_per_ms(), 10_000);
+        let laps = [u32::MAX, 4, 4, 1000].map(|now| {
+            clock.now.set(now);
+            retry.lap()
+        });
+        assert_eq!(laps, [10, 5, 0, 996]);
+    }
+}

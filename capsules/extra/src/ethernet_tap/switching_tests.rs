@@ -60,6 +60,16 @@ fn an_address_is_bumped_until_it_is_free() {
     assert_ne!(other, first);
 }
 
+#[test]
+fn each_bit_of_a_cards_address_makes_other_claims() {
+    for card in [CARD, Address::BROADCAST, Address::NONE] {
+        let claim = |card| address_for(7, Some(card), |_| false);
+        for bit in 0..48 {
+            assert_ne!(claim(Address(card.0 ^ 1 << bit)), claim(card), "{bit}");
+        }
+    }
+}
+
 /// A few addresses, so that they meet: two that are claimed, the card's, one elsewhere, groups.
 fn any_address() -> impl Strategy<Value = Address> {
     prop_oneof![

@@ -269,6 +269,11 @@ mod tests {
     }
 
     #[test]
+    fn a_carry_that_comes_of_a_carry_is_added_too() {
+        assert_eq!(sum(&[&[0xFF; 4], &[0, 1]]), 1);
+    }
+
+    #[test]
     fn an_announcement_asks_everyone_for_the_own_address() {
         let mut frame = [0xAA; 64];
         assert_eq!(HOST.announcement(&mut frame), Some(60));

@@ -426,6 +426,19 @@ fn receive_upcalls_that_nobody_took_leave_room_for_the_sent_one() {
 }
 
 #[test]
+fn drops_are_told_over_a_card_that_knows_of_none() {
+    let (card, tap, [process]) = bench();
+    share_slice(tap, process, 50);
+    card.arrive(&[1; 60]);
+    card.arrive(&[1; 13]);
+    let drops = |direction| {
+        let answer = tap.command(0x105, direction, 0, process.id());
+        answer.get_success_3_u32().unwrap()
+    };
+    assert_eq!([0, 1].map(drops), [(1, 0, 1), (0, 0, 0)]);
+}
+
+#[test]
 fn unknown_commands_are_refused() {
     let (_, tap, [process]) = bench();
     assert!(tap.command(0, 0, 0, process.id()).is_success());

@@ -285,3 +285,37 @@ fn a_card_that_is_busy_learns_of_the_filter_later() {
     bench.command(app, 1, 0, 0);
     assert_eq!(bench.card.filter.borrow().unicast, [claimed]);
 }
+
+#[test]
+fn a_filter_counts_without_a_claim_too() {
+    let bench = &Bench::new();
+    let [app] = bench.processes;
+    bench.simple(app, FILTER, 2, 0).unwrap();
+    let slice = bench.share_slice(app, 1000);
+    for (to, mark) in [(CARD, 1), (BROADCAST, 2), (GROUP, 3)] {
+        bench.card.arrive(&frame(to, mark, 60));
+    }
+    assert_eq!(marks(&slice.frames()), [2]);
+    assert_eq!(bench.drops(app, 0), (0, 2, 0));
+    // An ethertype that is not looked at may be anything.
+    bench.simple(app, FILTER, 8, 0x1_0000).unwrap();
+    bench.card.arrive(&frame(CARD, 4, 60));
+    assert_eq!(marks(&slice.frames()), [2, 4]);
+}
+
+#[test]
+fn claims_count_where_everybody_wants_everything() {
+    let bench = &Bench::new();
+    let [a, b] = bench.processes;
+    let claims = [a, b].map(|process| {
+        let claim = bench.claim(process);
+        bench.simple(process, FILTER, 8, 0).unwrap();
+        claim
+    });
+    let slices = [a, b].map(|process| bench.share_slice(process, 1000));
+    for (to, mark) in [(claims[0], 1), (claims[1], 2), (ELSEWHERE, 3)] {
+        bench.card.arrive(&frame(to, mark, 60));
+    }
+    let got = slices.map(|slice| marks(&slice.frames()));
+    assert_eq!(got, [[1, 3], [2, 3]]);
+}
