@@ -251,14 +251,7 @@ fn a_service_at_work_keeps_access_until_it_yields() {
     let (world, service) = clients_and_service();
     share(world, 0, 0);
     for suspended in [false, true] {
-        service.set_process_function(FunctionCall {
-            source: FunctionCallSource::Kernel,
-            argument0: 0,
-            argument1: 0,
-            argument2: 0,
-            argument3: 0usize.into(),
-            pc: 0usize.into(),
-        });
+        run_something(service);
         if suspended {
             service.stop();
         }
@@ -276,5 +269,83 @@ fn a_service_at_work_keeps_access_until_it_yields() {
             }),
         }
         assert_eq!(regions(world, service), 0);
+    }
+}
+
+// ---- places in the queue --------------------------------------------------
+
+/// Three processes, of which the one in slot `waiting` waits for event `event` of this driver, and
+/// the one in slot 1 has sent it more than it can take.
+fn flooded(waiting: usize, event: usize) -> &'static World {
+    let world = World::with_apps(&["one", "flooder", "two"].map(Tbf::new));
+    for process in (0..3).map(|slot| world.process(slot)) {
+        process.dequeue_task();
+        world.ipc.allocate_grant(process.processid()).unwrap();
+    }
+    let process = world.process(waiting);
+    run_something(process);
+    process.set_yielded_for_state(ipc_event(event));
+    for _ in 0..20 {
+        for kind in [NOTIFY_CLIENT, NOTIFY_SERVICE] {
+            let flooder = world.process(1).processid();
+            world.ipc.command(kind, waiting, 0, flooder);
+        }
+    }
+    world
+}
+
+/// Sets the process running.
+fn run_something(process: &dyn Process) {
+    process.set_process_function(FunctionCall {
+        source: FunctionCallSource::Kernel,
+        argument0: 0,
+        argument1: 0,
+        argument2: 0,
+        argument3: 0usize.into(),
+        pc: 0usize.into(),
+    });
+}
+
+fn ipc_event(subscribe_num: usize) -> UpcallId {
+    UpcallId {
+        driver_num: IPC_DRIVER,
+        subscribe_num,
+    }
+}
+
+#[test]
+fn the_answer_that_a_client_waits_for_reaches_it_through_a_flood() {
+    let world = flooded(0, 2);
+    let client = world.process(0);
+    assert!(!client.ready());
+    let service = world.process(2).processid();
+    let answered = world.ipc.command(NOTIFY_CLIENT, 0, 0, service);
+    assert_eq!(answered, CommandReturn::success());
+    assert!(client.ready());
+    assert_eq!(client.take_event(ipc_event(2)), Some([2, 0, 0]));
+}
+
+#[test]
+fn a_call_reaches_a_service_whoever_else_calls_it() {
+    let world = flooded(0, 0);
+    let service = world.process(0);
+    let client = world.process(2).processid();
+    let flooder = world.process(1).processid();
+    for _ in 0..5 {
+        // The flooder has all places that it can get, and the one that is waited for with them.
+        let called = world.ipc.command(NOTIFY_SERVICE, 0, 0, client);
+        assert_eq!(called, CommandReturn::success());
+        let mut senders = Vec::new();
+        while senders.last() != Some(&2) && senders.len() < 10 {
+            senders.push(service.take_event(ipc_event(0)).unwrap()[0]);
+            run_something(service);
+            for _ in 0..20 {
+                world.ipc.command(NOTIFY_SERVICE, 0, 0, flooder);
+            }
+        }
+        assert!(
+            senders.len() <= 4 && senders.last() == Some(&2),
+            "{senders:?}"
+        );
     }
 }

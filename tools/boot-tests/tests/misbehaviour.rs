@@ -219,6 +219,17 @@ fn flooded_queues_delay_only_their_owner() {
 }
 
 #[test]
+fn a_flood_of_notifications_leaves_services_and_clients_theirs() {
+    each_qemu(|qemu| {
+        let apps = ["flood", "ipc_service", "ipc_client"];
+        let mut guest = Board::on(qemu).apps(&apps).with(&COUNTED_TIME).boot();
+        for round in 0..3 {
+            guest.expect(&format!("ipc_client: TOCK {round}! "));
+        }
+    });
+}
+
+#[test]
 fn neighbours_of_busy_polite_and_greedy_apps_get_their_share() {
     each_qemu(|qemu| {
         let apps = ["busy", "polite", "greedy", "neighbour"];
