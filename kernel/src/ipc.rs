@@ -8,7 +8,9 @@
 //! number, a client in the upcall of the service's number.
 //!
 //! Notifying takes memory and room in the queue of another process, so it is bounded: a process that
-//! has not used this driver gets none, and others keep half of their queue for their own drivers.
+//! has not used this driver gets none. In the queue of the others each process has one place whoever
+//! else notifies, a few more while hardly anything waits there, and none for what drivers need; what
+//! the receiver sleeps for always gets through.
 
 use crate::capabilities::MemoryAllocationCapability;
 use crate::errorcode::ErrorCode;
@@ -18,19 +20,13 @@ use crate::platform::mpu::Region;
 use crate::process::{Error, Process, ProcessId};
 use crate::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice};
 use crate::syscall_driver::{CommandReturn, SyscallDriver};
-use crate::upcall::UpcallError;
+use crate::upcall::{UpcallError, UpcallId};
 
 /// Driver number of inter-process communication.
 pub const DRIVER_NUM: usize = 0x10000;
 
 /// Number of the read-only buffer with the name to look for.
 const NAME: usize = 0;
-
-/// Tasks that may be queued for a process before it is notified no more: half of its queue.
-///
-/// The rest stays for events of drivers, or any process could keep another one from hearing of
-/// what it waits for, by notifications that nobody takes out of the queue.
-const MOST_QUEUED: usize = 5;
 
 mod command {
     pub(super) const EXISTS: usize = 0;
@@ -145,8 +141,8 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
     /// # Errors
     ///
     /// - `NODEVICE`: one of the two is gone.
-    /// - `NOMEM`: no room for the upcall, of which some is kept for drivers, or for the driver's data
-    ///   in one of the two.
+    /// - `NOMEM`: no place for the upcall, since too much of `sender` waits already or too much of
+    ///   others; or no memory for the driver's data in one of the two.
     /// - `INVAL`: a slot is beyond `NUM_PROCS`.
     pub(crate) fn deliver(
         &self,
@@ -154,10 +150,17 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
         sender: ProcessId,
         kind: IPCUpcallType,
     ) -> Result<(), ErrorCode> {
-        if receiver.pending_tasks() >= MOST_QUEUED {
+        let receiver_id = receiver.processid();
+        let event = UpcallId {
+            driver_num: self.driver_num,
+            subscribe_num: match kind {
+                IPCUpcallType::Service => receiver_id.slot_index(),
+                IPCUpcallType::Client => sender.slot_index(),
+            },
+        };
+        if !receiver.has_place_for(event, sender.slot_index()) {
             return Err(ErrorCode::NOMEM);
         }
-        let receiver_id = receiver.processid();
         let mut shared = Err(Error::KernelError);
         self.enter(sender, &mut |kernel_data| {
             shared = kernel_data
@@ -170,13 +173,10 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
             true => (address.addr(), length),
             false => (0, 0),
         };
-        let upcall = match kind {
-            IPCUpcallType::Service => receiver_id.slot_index(),
-            IPCUpcallType::Client => sender.slot_index(),
-        };
+        let values = (sender.slot_index(), length, address);
         let mut queued = Ok(());
         self.enter(receiver_id, &mut |kernel_data| {
-            queued = kernel_data.schedule_upcall(upcall, (sender.slot_index(), length, address));
+            queued = kernel_data.schedule_upcall(event.subscribe_num, values);
         })
         .map_err(gone_or_full)?;
         queued.map_err(|error| match error {

@@ -349,3 +349,40 @@ fn a_call_reaches_a_service_whoever_else_calls_it() {
         );
     }
 }
+
+#[test]
+fn a_sender_has_three_places_in_an_idle_queue_and_one_in_any_other() {
+    for (others, places) in [(0, 3), (1, 2), (2, 1), (3, 1), (8, 1), (9, 0), (10, 0)] {
+        let (world, receiver) = pair(true);
+        for _ in 0..others {
+            let queued = world.driver.apps.enter(receiver.processid(), |_, data| {
+                data.schedule_upcall(0, (0, 0, 0))
+            });
+            assert_eq!(queued, Ok(Ok(())));
+        }
+        for _ in 0..places {
+            assert_eq!(notify(world, NOTIFY_SERVICE, 1), CommandReturn::success());
+        }
+        for kind in [NOTIFY_SERVICE, NOTIFY_CLIENT] {
+            assert_eq!(notify(world, kind, 1), refused(ErrorCode::NOMEM));
+        }
+        assert_eq!(receiver.pending_tasks(), others + places, "{others} others");
+    }
+}
+
+#[test]
+fn every_process_of_a_board_has_a_place_at_every_other() {
+    // Slots are all that counts, so eight processes are as good as this many on a board.
+    let (world, receiver) = pair(true);
+    for _ in 0..3 {
+        assert_eq!(notify(world, NOTIFY_SERVICE, 1), CommandReturn::success());
+    }
+    for sender in 2..8 {
+        assert!(receiver.has_place_for(ipc_event(1), sender));
+        receiver
+            .enqueue_upcall(ipc_event(1), sender, 0, 0, 0usize.into(), 0usize.into())
+            .unwrap();
+        assert!(!receiver.has_place_for(ipc_event(1), sender));
+    }
+    assert_eq!(receiver.pending_tasks(), 9);
+}

@@ -149,6 +149,14 @@ pub trait Process {
     /// Removes all tasks that this event queued, and counts them.
     fn remove_pending_upcalls(&self, upcall_id: UpcallId) -> usize;
 
+    /// Tells whether the process in slot `sender` may queue this event, whose first value is that
+    /// slot, so that it does not take the places of others.
+    ///
+    /// A process that cannot tell senders apart leaves it to the size of its queue.
+    fn has_place_for(&self, _event: UpcallId, _sender: usize) -> bool {
+        true
+    }
+
     // ---- state ----------------------------------------------------------
 
     /// Returns the current state.

@@ -23,6 +23,12 @@ use crate::utilities::capability_ptr::CapabilityPtr;
 use crate::utilities::machine_register::MachineRegister;
 use place::Place;
 
+/// Tasks that may be queued for a process before a sender that has one among them gets no other place.
+///
+/// Small enough that with one sender at this limit each other process of a board with eight of them
+/// still has a place, and drivers have one too.
+const MOST_BEFORE_REPEATED: usize = 3;
+
 /// A queue of at most `CAPACITY` tasks, besides an event that the process waits for.
 pub(super) struct TaskQueue<const CAPACITY: usize> {
     places: [Place; CAPACITY],
@@ -176,13 +182,35 @@ impl<const CAPACITY: usize> TaskQueue<CAPACITY> {
         Some(self.awaited.values())
     }
 
+    /// Whether the process waits for this event, which has not come.
+    #[inline(always)]
+    fn is_awaited(&self, event: UpcallId) -> bool {
+        self.waits.get() && self.ahead.get() == Ahead::Nothing && self.awaited.names(event)
+    }
+
+    /// Whether there is a place for an event that the process in slot `sender` causes, of a driver
+    /// whose events begin with the slot of their sender.
+    ///
+    /// What is waited for has its place. Of the others each sender can have one, up to the last
+    /// place, which is left for drivers, and more while few tasks are queued. So nobody takes the
+    /// places of all, even in the queue of a process that never takes anything out.
+    pub(super) fn has_place_for(&self, event: UpcallId, sender: usize) -> bool {
+        if self.is_awaited(event) {
+            return true;
+        }
+        let mut queued = self.iter();
+        let has_one = queued.any(|place| place.is_of(event.driver_num) && place.is_about(sender));
+        self.len()
+            < match has_one {
+                true => MOST_BEFORE_REPEATED,
+                false => CAPACITY - 1,
+            }
+    }
+
     /// The place for a task, of this event if it has one, which goes into use.
     #[inline(always)]
     fn next_place(&self, event: Option<UpcallId>) -> Option<&Place> {
-        if self.waits.get()
-            && self.ahead.get() == Ahead::Nothing
-            && event.is_some_and(|event| self.awaited.names(event))
-        {
+        if event.is_some_and(|event| self.is_awaited(event)) {
             self.ahead.set(Ahead::Awaited);
             return Some(&self.awaited);
         }

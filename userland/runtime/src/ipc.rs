@@ -36,7 +36,8 @@ pub fn discover(name: &str) -> Result<usize, ErrorCode> {
 /// # Errors
 ///
 /// - [`ErrorCode::NoDevice`]: the process is gone, or not a service yet.
-/// - [`ErrorCode::NoMemory`]: too much is waiting for it; try again later.
+/// - [`ErrorCode::NoMemory`]: too much is waiting for it, or an earlier call of this process and more;
+///   try again later.
 pub fn call(service: usize, buffer: &mut [u8]) -> Result<(), ErrorCode> {
     share::read_write(DRIVER, service, buffer, || {
         syscall::command(DRIVER, COMMAND_NOTIFY_SERVICE, service, 0)?;
@@ -117,7 +118,9 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::NoDevice`] when the client is gone, [`ErrorCode::NoMemory`] when its queue is full.
+    /// [`ErrorCode::NoDevice`] when the client is gone. [`ErrorCode::NoMemory`] when its queue has no
+    /// place: it does not sleep until this answer, and takes out nothing that is there, so serve others
+    /// first and tell it later with [`notify_client`].
     pub fn answer(self) -> Result<(), ErrorCode> {
         notify_client(self.client)
     }

@@ -121,6 +121,10 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
         self.tasks.remove_all(upcall_id)
     }
 
+    fn has_place_for(&self, event: UpcallId, sender: usize) -> bool {
+        self.tasks.has_place_for(event, sender)
+    }
+
     #[inline(always)]
     fn get_state(&self) -> State {
         self.state.get()

@@ -196,6 +196,11 @@ impl Place {
         self.argument2.set(0);
     }
 
+    /// Tells whether this is the first value of the event.
+    pub(super) fn is_about(&self, value: usize) -> bool {
+        self.argument0.get() == value
+    }
+
     /// Tells whether the task comes from an event of this driver.
     pub(super) fn is_of(&self, driver_num: usize) -> bool {
         self.driver_num.get() == driver_num

@@ -23,9 +23,13 @@ fn main() -> Result<(), ErrorCode> {
     for round in b'0'..b'3' {
         text[5] = round;
         text[..4].copy_from_slice(b"tock");
-        // The service may not have come up yet.
-        while ipc::call(service, text) == Err(ErrorCode::NoDevice) {
-            alarm::sleep_ms(1)?;
+        loop {
+            match ipc::call(service, text) {
+                Ok(()) => break,
+                // The service has not come up yet, or has too much to do.
+                Err(ErrorCode::NoDevice | ErrorCode::NoMemory) => alarm::sleep_ms(1)?,
+                Err(error) => return Err(error),
+            }
         }
         println!("ipc_client: {}", text.escape_ascii());
     }
