@@ -89,6 +89,29 @@ fn a_chain_in_a_table_takes_one_descriptor() {
     assert_eq!(rig.queue.free(), 4);
 }
 
+#[test]
+fn memory_is_cleared_at_every_initialization() {
+    let rig = PackedRig::<4>::new(0);
+    rig.post(8, 0);
+    rig.device.scribble(0xA5);
+    rig.device.set_device_event(0xA5A5, 0xA5A5);
+    // SAFETY: the device is this test, and it is done.
+    unsafe { rig.queue.device_was_reset() };
+    rig.queue.initialize(0, 4);
+    rig.device.memory(&mut |byte| assert_eq!(byte, 0));
+    rig.queue.used_interrupt();
+    assert_eq!(rig.queue.violation(), None);
+    // The same buffer in the same place.
+    let returned = rig.client.take().remove(0).buffers.remove(0);
+    let mut chain = [Some(returned.virtqueue_buffer)];
+    rig.queue.provide(&mut chain, 0).unwrap();
+    rig.publish();
+    rig.device.pop().unwrap().fill(b"anew");
+    rig.device.claim(0, 4, 1);
+    rig.queue.used_interrupt();
+    assert_eq!(rig.client.take()[0].written(), [b"anew"]);
+}
+
 /// Runs one lie and checks that the queue noticed, stopped and kept what the device has.
 fn assert_breaks(lie: impl FnOnce(&PackedRig<4>), violation: Violation) {
     let rig = rig_with_two_chains();
