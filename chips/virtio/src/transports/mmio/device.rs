@@ -54,8 +54,9 @@ pub struct VirtIOMMIODevice<
     pub(super) watching: Cell<bool>,
     /// How many interrupts had come at the last poll that asked whether the device keeps up.
     pub(super) interrupts_before: Cell<u32>,
-    /// Whether queues are giving their buffers back, and nothing is to be started from inside that.
-    pub(super) reclaiming: Cell<bool>,
+    /// Whether the device is being initialized, or queues give their buffers back: nothing is to be
+    /// started from inside that.
+    pub(super) busy: Cell<bool>,
     pub(super) events: TransportEvents,
 }
 
@@ -94,7 +95,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             poll_is_due: Cell::new(false),
             watching: Cell::new(false),
             interrupts_before: Cell::new(0),
-            reclaiming: Cell::new(false),
+            busy: Cell::new(false),
             events: TransportEvents::new(),
         }
     }

@@ -22,7 +22,32 @@ const MAX_QUEUES: usize = 32;
 
 impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// Initializes the device, following the numbered steps of 3.1.1.
+    ///
+    /// From inside a call that an initialization or a reset makes this does nothing. Whichever queues it
+    /// was given, the call that is under way would go on with those of its own.
     pub(super) fn bring_up(
+        &self,
+        driver: &'static dyn VirtIODeviceDriver,
+        queues: &'static [&'static dyn Virtqueue],
+    ) -> Result<VirtIODeviceType, VirtIOInitializationError> {
+        if self.busy.replace(true) {
+            return Err(VirtIOInitializationError::DeviceError);
+        }
+        let was_running = self.is_running();
+        let started = self.reset_and_start(driver, queues);
+        self.busy.set(false);
+        if was_running && !self.is_running() {
+            self.left_service();
+        }
+        let device_type = started?;
+        self.pay_notifications();
+        driver.device_initialized().map_err(|code| {
+            VirtIOInitializationError::DriverInitializationError(device_type, code)
+        })?;
+        Ok(device_type)
+    }
+
+    fn reset_and_start(
         &self,
         driver: &'static dyn VirtIODeviceDriver,
         queues: &'static [&'static dyn Virtqueue],
@@ -36,12 +61,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if queues.len() > MAX_QUEUES {
             return Err(VirtIOInitializationError::VirtqueueNotAvailable(MAX_QUEUES));
         }
-
-        let was_running = self.is_running();
         if !self.reset() {
-            if was_running {
-                self.left_service();
-            }
             return Err(VirtIOInitializationError::DeviceError);
         }
         self.watching.set(false);
@@ -49,19 +69,11 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             .set(self.registers.read(Readable::Version) == LEGACY_VERSION);
         self.driver.set(Some(driver));
         self.queues.set(queues);
-
-        if let Err(error) = self.negotiate_and_start(driver, queues) {
+        let negotiated = self.negotiate_and_start(driver, queues);
+        if negotiated.is_err() {
             self.fail();
-            if was_running {
-                self.left_service();
-            }
-            return Err(error);
         }
-        self.pay_notifications();
-        driver.device_initialized().map_err(|code| {
-            VirtIOInitializationError::DriverInitializationError(device_type, code)
-        })?;
-        Ok(device_type)
+        negotiated.map(|()| device_type)
     }
 
     /// Steps 2 to 8. Every error that this returns ends in the status FAILED.
@@ -238,11 +250,8 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// Resets the device and, once it has, gives the queues their buffers back (2.4).
     ///
     /// Returns whether the device completed the reset. If not, it may still access memory, so the
-    /// queues keep what they have. From inside that call of a queue this does nothing.
+    /// queues keep what they have.
     pub(super) fn reset(&self) -> bool {
-        if self.reclaiming.get() {
-            return false;
-        }
         self.life.reset_begun();
         self.events.resets.bump();
         self.registers.write(Writable::Status, 0);
@@ -250,18 +259,18 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         if done {
             self.life.reset_confirmed();
             self.barriers.registers_and_memory();
-            self.reclaiming.set(true);
+            let busy = self.busy.replace(true);
             let set_up = self.set_up.take();
             for (number, queue) in self.queues.get().iter().enumerate() {
                 if set_up & 1 << number != 0 {
                     // SAFETY: this transport initialized the queue, for its device. The status has read zero
                     // since the device last knew it, which is how it reports that a reset is complete
                     // (2.4.1). It was not set up again since, nor is it from inside a call for the queues
-                    // before: that takes another reset.
+                    // before, as this is busy; and what is busy goes on with the queues it set up.
                     unsafe { queue.device_was_reset() };
                 }
             }
-            self.reclaiming.set(false);
+            self.busy.set(busy);
         }
         done
     }

@@ -143,3 +143,97 @@ fn two_transports_to_one_device_give_back_only_what_it_has_forgotten() {
     transport.initialize(second.driver, second.queues).unwrap();
     assert_eq!(second.client.take().len(), 1);
 }
+
+/// The calls of an initialization from which another one is tried.
+const MOMENTS: [&str; 7] = [
+    "type",
+    "examine",
+    "negotiate",
+    "agreed",
+    "configure",
+    "uses",
+    "before start",
+];
+
+/// A driver that starts the device, in the middle of its own initialization, with other queues.
+struct Impatient {
+    transport: &'static Transport,
+    moment: &'static str,
+    uses: bool,
+    other: Option<(&'static Impatient, &'static [&'static dyn Virtqueue])>,
+    outcomes: RefCell<Vec<Result<VirtIODeviceType, Error>>>,
+}
+
+impl Impatient {
+    fn now(&self, moment: &str) {
+        if let Some((driver, queues)) = self.other
+            && moment == self.moment
+        {
+            let outcome = self.transport.initialize(driver, queues);
+            self.outcomes.borrow_mut().push(outcome);
+        }
+    }
+}
+
+impl VirtIODeviceDriver for Impatient {
+    fn negotiate_features(&self, _offered_features: u64) -> Option<u64> {
+        self.now("negotiate");
+        Some(0)
+    }
+
+    fn device_type(&self) -> VirtIODeviceType {
+        self.now("type");
+        VirtIODeviceType::BlockDevice
+    }
+
+    fn uses_queue(&self, _number: usize) -> bool {
+        self.now("uses");
+        self.uses
+    }
+
+    fn pre_device_initialization(&self) -> Result<(), ErrorCode> {
+        self.now("before start");
+        Ok(())
+    }
+
+    fn examine(&self, _offered_features: u64, _configuration: &Configuration<'_>) {
+        self.now("examine");
+    }
+
+    fn features_agreed(&self, _features: u64) {
+        self.now("agreed");
+    }
+
+    fn configure(&self, _configuration: &Configuration<'_>) -> Result<(), ErrorCode> {
+        self.now("configure");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_device_is_not_started_in_the_middle_of_its_initialization() {
+    for moment in MOMENTS {
+        let running = Rig::new();
+        running.driver.posts.set(2);
+        running.initialize().unwrap();
+        let rig = Rig::new();
+        let driver = |moment, uses, other| -> &'static Impatient {
+            leak(Impatient {
+                transport: rig.transport,
+                moment,
+                uses,
+                other,
+                outcomes: RefCell::default(),
+            })
+        };
+        let inner = driver("never", false, None);
+        let outer = driver(moment, true, Some((inner, running.queues)));
+        let outcome = rig.transport.initialize(outer, rig.queues);
+        assert_eq!(outcome, Ok(VirtIODeviceType::BlockDevice), "{moment}");
+        assert_eq!(outer.outcomes.take(), [Err(Error::DeviceError)], "{moment}");
+        // Its reset would say of the queues given in between that their device has forgotten them.
+        rig.transport.initialize(outer, rig.queues).unwrap();
+        assert!(running.client.take().is_empty(), "{moment}");
+        assert!(running.transport.is_running());
+    }
+}
