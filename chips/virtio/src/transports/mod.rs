@@ -30,7 +30,8 @@ pub trait VirtIOTransport {
     /// See [`VirtIOInitializationError`]. The device has the status FAILED after an error past its
     /// acknowledgement, and does nothing until it is initialized again, with one exception: after
     /// [`DriverInitializationError`](VirtIOInitializationError::DriverInitializationError) it runs.
-    /// A device that has been in service before is initialized again by [`Polled::poll`].
+    /// A device that has been in service before is initialized again by [`Polled::poll`]. Any other
+    /// is only reset by it, so that buffers which were in its queues come back.
     fn initialize(
         &self,
         driver: &'static dyn VirtIODeviceDriver,

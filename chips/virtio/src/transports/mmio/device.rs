@@ -45,6 +45,9 @@ pub struct VirtIOMMIODevice<
     /// Queues that the device may know, one bit each: they are this transport's until it has reset the
     /// device.
     pub(super) set_up: Cell<u32>,
+    /// Whether an initialization failed when the device may have known buffers, and it was not reset
+    /// since.
+    pub(super) holds_buffers: Cell<bool>,
     pub(super) line: Cell<Option<&'static dyn InterruptLine>>,
     pub(super) storm: StormGuard,
     pub(super) poller: Cell<Option<&'static dyn PollRequest>>,
@@ -89,6 +92,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             driver: Cell::new(None),
             queues: Cell::new(&[]),
             set_up: Cell::new(0),
+            holds_buffers: Cell::new(false),
             line: Cell::new(None),
             storm: StormGuard::new(),
             poller: Cell::new(None),

@@ -243,6 +243,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
     /// may still write to the memory it was given.
     pub fn halt(&self) -> bool {
         self.life.abandon();
+        self.holds_buffers.set(false);
         self.registers.write(Writable::Status, 0);
         self.status_reads_zero()
     }
@@ -258,6 +259,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         let done = self.status_reads_zero();
         if done {
             self.life.reset_confirmed();
+            self.holds_buffers.set(false);
             self.barriers.registers_and_memory();
             let busy = self.busy.replace(true);
             let set_up = self.set_up.take();
@@ -279,10 +281,14 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         (0..RESET_POLLS).any(|_| self.registers.read(Readable::Status) == 0)
     }
 
-    /// Tells the device that the driver has given up on it.
+    /// Tells the device that the driver has given up on it, which a poll follows up with a reset.
     fn fail(&self) {
         self.life.failed();
         self.add_status(status::FAILED);
+        if self.set_up.get() != 0 {
+            self.holds_buffers.set(true);
+            self.request_poll();
+        }
     }
 
     /// Adds status bits; bits are only ever cleared by a reset (2.1.1).

@@ -95,8 +95,8 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
 }
 
 impl<R: RegisterAccess, B: Barriers> Polled for VirtIOMMIODevice<R, B> {
-    /// Looks after whatever takes time: a masked interrupt source, requests on their way, and a
-    /// device that is out of service.
+    /// Looks after whatever takes time: a masked interrupt source, requests on their way, a device that
+    /// is out of service, and one that has to be reset to give buffers back.
     fn poll(&self) -> bool {
         self.poll_is_due.set(false);
         self.poll_line();
@@ -105,8 +105,13 @@ impl<R: RegisterAccess, B: Barriers> Polled for VirtIOMMIODevice<R, B> {
         }
         if self.life.attempt_is_due() {
             self.recover();
+        } else if self.holds_buffers.get() {
+            self.reset();
         }
-        let again = self.watching.get() || self.storm.needs_poll() || self.life.needs_poll();
+        let again = self.watching.get()
+            || self.holds_buffers.get()
+            || self.storm.needs_poll()
+            || self.life.needs_poll();
         // Whatever was asked for meanwhile is among the reasons.
         self.poll_is_due.set(again);
         again

@@ -14,7 +14,7 @@ use crate::testing::leak;
 use crate::testing::mmio_device::{FAILED, MmioDevice, NEEDS_RESET, STARTED};
 use crate::testing::queue_rig::{Collector, TestQueue, queue, writable};
 use crate::transports::configuration::{Configuration, ConfigurationError, Field};
-use crate::transports::{VirtIOInitializationError as Error, VirtIOTransport};
+use crate::transports::{Polled, VirtIOInitializationError as Error, VirtIOTransport};
 
 mod features;
 mod interrupts;
@@ -371,6 +371,11 @@ fn an_error_before_the_start_fails_the_device_and_reaches_the_caller() {
     rig.driver.posts.set(2);
     rig.driver.before_start.set(Err(ErrorCode::NOMEM));
     rig.assert_fails(Error::DriverPreInitializationError(ErrorCode::NOMEM));
+    // The device may know them until the next poll resets it.
+    assert!(rig.client.take().is_empty());
+    assert!(!rig.transport.poll());
+    assert_eq!(rig.client.contexts(), [0, 1]);
+    assert_eq!(rig.queue.free(), 4);
 }
 
 #[test]

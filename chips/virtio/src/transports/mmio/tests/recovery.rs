@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
-use crate::transports::{InterruptLine, POLLS_IN_A_SECOND, PollRequest, Polled};
+use crate::transports::{InterruptLine, POLLS_IN_A_SECOND, PollRequest};
 
 /// Enough for a storm; Miri looks at memory alone.
 const ROUNDS: usize = if cfg!(miri) { 20 } else { 1_500 };
@@ -225,6 +225,42 @@ fn a_device_that_could_not_be_initialized_is_left_to_the_board() {
     rig.device.refuses_features.set(false);
     assert!(!rig.poll());
     assert_eq!(rig.transport.counters().attempts, 0);
+}
+
+#[test]
+fn buffers_of_a_first_start_that_fails_come_back_with_a_reset_and_nothing_is_tried_again() {
+    let rig = Rig::new();
+    let requests = rig.with_poller();
+    rig.driver.posts.set(3);
+    rig.device.fails_at_start.set(true);
+    assert_eq!(rig.initialize(), Err(Error::DeviceError));
+    assert_eq!(requests.0.get(), 1);
+    rig.device.reset_hangs.set(true);
+    for _ in 0..3 {
+        assert!(rig.poll());
+        assert_eq!(rig.client.contexts(), []);
+    }
+    rig.device.reset_hangs.set(false);
+    assert!(!rig.poll());
+    assert_eq!(rig.client.contexts(), [0, 1, 2]);
+    let resets = rig.transport.counters().resets;
+    assert!(!rig.poll());
+    let counters = rig.transport.counters();
+    assert_eq!((counters.attempts, counters.resets), (0, resets));
+    rig.device.fails_at_start.set(false);
+    rig.initialize().unwrap();
+    assert_eq!(rig.queue.free(), 1);
+}
+
+#[test]
+fn a_device_that_is_halted_after_a_first_start_that_fails_is_left_alone() {
+    let rig = Rig::new();
+    rig.driver.posts.set(3);
+    rig.device.fails_at_start.set(true);
+    assert_eq!(rig.initialize(), Err(Error::DeviceError));
+    assert!(rig.transport.halt());
+    assert!(!rig.poll());
+    assert_eq!(rig.client.contexts(), []);
 }
 
 #[test]
