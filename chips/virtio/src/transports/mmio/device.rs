@@ -159,9 +159,13 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
 
     /// Names the poller to ask for a [`Polled::poll`] when there is something to wait for.
     ///
-    /// Without one, a device that was stopped stays stopped, and requests may take for ever.
+    /// Without one, a device that was stopped stays stopped, and requests may take for ever. It is asked
+    /// at once for a poll that is due already.
     pub fn set_poller(&self, poller: &'static dyn PollRequest) {
         self.poller.set(Some(poller));
+        if self.poll_is_due.get() {
+            poller.request_poll();
+        }
     }
 
     /// Declines features of any kind, from the next initialization on, as if the device did not offer

@@ -306,6 +306,18 @@ fn watched_requests_are_asked_about_until_there_are_none() {
 }
 
 #[test]
+fn a_poller_that_is_named_late_is_asked_for_what_is_due() {
+    let rig = Rig::running();
+    rig.queue.watch();
+    let requests = rig.with_poller();
+    assert_eq!(requests.0.get(), 1);
+    rig.queue.watch();
+    assert_eq!(requests.0.get(), 1);
+    let rig = Rig::running();
+    assert_eq!(rig.with_poller().0.get(), 0, "nothing is");
+}
+
+#[test]
 fn nothing_is_watched_while_the_device_is_out_of_service() {
     let rig = Rig::new();
     rig.driver.progress.set(Progress::Waiting);
