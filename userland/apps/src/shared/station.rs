@@ -7,7 +7,10 @@
 //! [`REPORT`] with the destination and the source of what came, what to do, and the number. Frames of
 //! [`COUNT`] are counted without a report.
 
-use tock_app::ethernet::{Buffers, Tap, Transmitter, claim_mac, receive_drops};
+use tock_app::ethernet::{
+    Buffers, ReceiveStatistics, Tap, TransmitDrops, Transmitter, claim_mac, receive_drops,
+    receive_statistics, transmit_drops, transmit_statistics,
+};
 use tock_app::{ErrorCode, Singleton, alarm, console, println};
 use tock_net::hardware::Mac;
 
@@ -45,6 +48,8 @@ enum Wish {
     Laze,
     /// Report the number of frames that found no room.
     TellMissed,
+    /// Print the kernel's counts.
+    Print,
 }
 
 impl Wish {
@@ -56,6 +61,7 @@ impl Wish {
             4 => Self::Tell,
             5 => Self::Laze,
             6 => Self::TellMissed,
+            7 => Self::Print,
             _ => Self::Nothing,
         }
     }
@@ -125,7 +131,7 @@ pub fn main() -> Result<(), ErrorCode> {
                 alarm::sleep_ms(NAP_MS)?;
             }
         }
-        station.transmitter.flush()?;
+        station.flush();
         if core::mem::take(&mut station.is_waking) {
             println!("station: awake");
         }
@@ -157,7 +163,7 @@ impl Station {
             &[frame.wish],
             &number,
         ];
-        self.send(PEER, REPORT, parts)?;
+        self.send(PEER, REPORT, parts);
         let ask = [&[0][..], &frame.number, &[], &[]];
         match wish {
             Wish::Nothing | Wish::Tell | Wish::TellMissed => Ok(()),
@@ -165,10 +171,20 @@ impl Station {
                 self.is_lazy = true;
                 Ok(())
             }
-            Wish::Broadcast => self.send(EVERYONE, ASK, ask),
-            Wish::Unicast => self.send(frame.address, ASK, ask),
+            Wish::Broadcast => {
+                self.send(EVERYONE, ASK, ask);
+                Ok(())
+            }
+            Wish::Unicast => {
+                self.send(frame.address, ASK, ask);
+                Ok(())
+            }
+            Wish::Print => {
+                self.flush();
+                self.print_counts()
+            }
             Wish::Stall => {
-                self.transmitter.flush()?;
+                self.flush();
                 console::ask(b"station: stalled\n", &mut [0])?;
                 self.is_waking = true;
                 Ok(())
@@ -176,15 +192,35 @@ impl Station {
         }
     }
 
-    fn send(&mut self, to: [u8; 6], kind: [u8; 2], parts: [&[u8]; 4]) -> Result<(), ErrorCode> {
+    fn print_counts(&self) -> Result<(), ErrorCode> {
+        let ReceiveStatistics { frames, bytes, .. } = receive_statistics()?;
+        let [sent, sent_bytes] = transmit_statistics()?;
+        let TransmitDrops {
+            refused,
+            lost,
+            oversize,
+        } = transmit_drops()?;
+        println!(
+            "station {}: in {frames} frames, {bytes} bytes; out {sent} frames, {sent_bytes} bytes; refused {refused}, lost {lost}, too long {oversize}",
+            Mac(self.own)
+        );
+        Ok(())
+    }
+
+    /// Has everything sent. What cannot be is missed by whoever waits for it.
+    fn flush(&mut self) {
+        let _ = self.transmitter.flush();
+    }
+
+    fn send(&mut self, to: [u8; 6], kind: [u8; 2], parts: [&[u8]; 4]) {
         let own = self.own;
-        self.transmitter.queue_with(60, |frame| {
+        self.transmitter.queue_or_drop(60, |frame| {
             let header = to.into_iter().chain(own).chain(kind);
             let bytes = parts.iter().flat_map(|part| part.iter().copied());
             let all = header.chain(bytes).chain(core::iter::repeat(0));
             for (to, from) in frame.iter_mut().zip(all) {
                 *to = from;
             }
-        })
+        });
     }
 }
