@@ -9,6 +9,9 @@ use kernel::processbuffer::ReadableProcessSlice;
 
 const LENGTH_LEN: usize = 2;
 
+/// Why a frame is not sent, and its length, which is 0 if that is unknown.
+pub(super) type Refusal = (ErrorCode, usize);
+
 /// How far a batch has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Batch {
@@ -38,9 +41,9 @@ impl Batch {
         shared: &ReadableProcessSlice,
         bytes: usize,
         lengths: &RangeInclusive<usize>,
-    ) -> Result<Self, ErrorCode> {
+    ) -> Result<Self, Refusal> {
         if shared.len() < bytes {
-            return Err(ErrorCode::SIZE);
+            return Err((ErrorCode::SIZE, 0));
         }
         let batch = Batch {
             at: 0,
@@ -53,7 +56,7 @@ impl Batch {
             rest.pass(entry);
         }
         if rest.frames == 0 {
-            return Err(ErrorCode::INVAL);
+            return Err((ErrorCode::INVAL, 0));
         }
         Ok(batch)
     }
@@ -72,19 +75,21 @@ impl Batch {
         &self,
         shared: &'f ReadableProcessSlice,
         lengths: &RangeInclusive<usize>,
-    ) -> Result<Entry<'f>, ErrorCode> {
-        let rest = shared.get(self.at..self.end).ok_or(ErrorCode::SIZE)?;
+    ) -> Result<Entry<'f>, Refusal> {
+        const CUT_OFF: Refusal = (ErrorCode::INVAL, 0);
+        let rest = shared.get(self.at..self.end);
+        let rest = rest.ok_or((ErrorCode::SIZE, 0))?;
         let mut len = [0; LENGTH_LEN];
         rest.get(..LENGTH_LEN)
-            .ok_or(ErrorCode::INVAL)?
-            .copy_to_slice_or_err(&mut len)?;
+            .and_then(|place| place.copy_to_slice_or_err(&mut len).ok())
+            .ok_or(CUT_OFF)?;
         let len = usize::from(u16::from_ne_bytes(len));
         if !lengths.contains(&len) {
-            return Err(ErrorCode::SIZE);
+            return Err((ErrorCode::SIZE, len));
         }
         let frame = rest
             .get(LENGTH_LEN..LENGTH_LEN.wrapping_add(len))
-            .ok_or(ErrorCode::INVAL)?;
+            .ok_or(CUT_OFF)?;
         Ok(Entry { frame, len })
     }
 
@@ -116,7 +121,7 @@ mod tests {
     }
 
     fn check(bytes: &[u8], count: usize) -> Result<Batch, ErrorCode> {
-        Batch::check(bytes.into(), count, &(14..=1518))
+        Batch::check(bytes.into(), count, &(14..=1518)).map_err(|(code, _)| code)
     }
 
     #[test]
@@ -146,7 +151,8 @@ mod tests {
         }
         for len in [0, 13, 1519, 65_535] {
             let bytes = buffer(&[60, len]);
-            assert_eq!(check(&bytes, bytes.len()), Err(ErrorCode::SIZE), "{len}");
+            let refused = Batch::check(bytes.as_slice().into(), bytes.len(), &(14..=1518));
+            assert_eq!(refused, Err((ErrorCode::SIZE, len)));
         }
     }
 
@@ -158,9 +164,9 @@ mod tests {
         batch.pass(entry);
         let mut changed = bytes.clone();
         let shorter = batch.next((&bytes[..123]).into(), &(14..=1518));
-        assert_eq!(shorter.err(), Some(ErrorCode::SIZE));
+        assert_eq!(shorter.err(), Some((ErrorCode::SIZE, 0)));
         changed[62..64].copy_from_slice(&61u16.to_ne_bytes());
         let longer = batch.next(changed.as_slice().into(), &(14..=1518));
-        assert_eq!(longer.err(), Some(ErrorCode::INVAL));
+        assert_eq!(longer.err(), Some((ErrorCode::INVAL, 0)));
     }
 }

@@ -10,7 +10,7 @@
 //! neither buffer nor adapter, so it never waits for those that do.
 
 use super::app::{App, Outgoing, Transmission};
-use super::batch::Batch;
+use super::batch::{Batch, Refusal};
 use super::path::Path;
 use super::switching::Origin;
 use super::{EthernetTapDriver, MIN_FRAME, ro_allow, rw_allow, upcall};
@@ -23,6 +23,9 @@ use kernel::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice, Writeab
 /// Frames that leave before anybody else gets a chance, more than an adapter takes at once. Only those
 /// that stay on the board could be more, and a process would keep the kernel busy with them.
 pub(super) const AT_ONCE: usize = 64;
+
+/// What a frame is longer than its payload: header and VLAN tag.
+const OVERHEAD: usize = 18;
 
 /// Who sends.
 #[derive(Clone, Copy)]
@@ -152,7 +155,10 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         bytes: usize,
     ) -> Result<(), ErrorCode> {
         self.begin_batch(sender, app, kernel_data, bytes)
-            .inspect_err(|code| self.count_refusal(app, *code, 0))
+            .map_err(|(code, length)| {
+                self.count_refusal(app, code, length);
+                code
+            })
     }
 
     fn begin_batch(
@@ -161,24 +167,24 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         app: &mut App,
         kernel_data: &GrantKernelData,
         bytes: usize,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), Refusal> {
         if !matches!(app.transmission, Transmission::None) {
-            return Err(ErrorCode::BUSY);
+            return Err((ErrorCode::BUSY, 0));
         }
         let mut batch = kernel_data
             .get_readonly_processbuffer(ro_allow::BATCH)
             .and_then(|shared| shared.enter(|shared| Batch::check(shared, bytes, &self.lengths())))
-            .unwrap_or(Err(ErrorCode::SIZE))?;
+            .unwrap_or(Err((ErrorCode::SIZE, 0)))?;
         let may_leave = !self.waiting.get();
         let outcome = self.send_batch(sender, app, kernel_data, &mut batch, AT_ONCE, may_leave);
         P::flush(self.adapter);
         match outcome {
-            Err(ErrorCode::BUSY) => {
+            Err((ErrorCode::BUSY, _)) => {
                 app.transmission = Transmission::Batch(batch);
                 self.note_waiting();
                 Ok(())
             }
-            Err(code) if batch.progress().0 == 0 => Err(code),
+            Err(refusal) if batch.progress().0 == 0 => Err(refusal),
             outcome => {
                 self.end_batch(app, kernel_data, &batch, outcome);
                 Ok(())
@@ -200,7 +206,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         batch: &mut Batch,
         limit: usize,
         may_leave: bool,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), Refusal> {
         let lengths = self.lengths();
         kernel_data
             .get_readonly_processbuffer(ro_allow::BATCH)
@@ -208,16 +214,18 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 shared.enter(|shared| {
                     let mut left = limit;
                     while !batch.is_over() {
-                        left = left.checked_sub(1).ok_or(ErrorCode::BUSY)?;
+                        left = left.checked_sub(1).ok_or((ErrorCode::BUSY, 0))?;
                         let entry = batch.next(shared, &lengths)?;
-                        self.pass_on(sender, entry.frame, may_leave)?;
-                        app.sent.count(entry.frame.len());
+                        let length = entry.frame.len();
+                        self.pass_on(sender, entry.frame, may_leave)
+                            .map_err(|code| (code, length))?;
+                        app.sent.count(length);
                         batch.pass(entry);
                     }
                     Ok(())
                 })
             })
-            .unwrap_or(Err(ErrorCode::SIZE))
+            .unwrap_or(Err((ErrorCode::SIZE, 0)))
     }
 
     /// Copies a frame to a buffer.
@@ -281,10 +289,12 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         frame: &ReadableProcessSlice,
         may_leave: bool,
     ) -> Result<Reached, ErrorCode> {
-        if may_leave && self.members.surely_goes_out(sender.number, frame) {
+        if !may_leave {
+            self.switch(sender, frame, false)
+        } else if self.members.surely_goes_out(sender.number, frame) {
             self.pass_out(sender, frame)
         } else {
-            self.switch(sender, frame, may_leave)
+            self.switch(sender, frame, true)
         }
     }
 
@@ -332,31 +342,36 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
     }
 
-    #[cold]
-    pub(super) fn count_refusal(&self, app: &mut App, code: ErrorCode, length: usize) {
-        let drops = &mut app.drops;
-        let count = if code == ErrorCode::SIZE && length > self.pool.capacity() {
-            &mut drops.oversize
-        } else {
-            &mut drops.refused
-        };
-        *count = count.wrapping_add(1);
-    }
-
     /// Tells a process what became of its batch.
     pub(super) fn end_batch(
         &self,
         app: &mut App,
         kernel_data: &GrantKernelData,
         batch: &Batch,
-        outcome: Result<(), ErrorCode>,
+        outcome: Result<(), Refusal>,
     ) {
-        if let Err(code) = outcome {
-            self.count_refusal(app, code, 0);
-        }
+        let outcome = outcome.map_err(|(code, length)| {
+            self.count_refusal(app, code, length);
+            code
+        });
         let (frames, bytes) = batch.progress();
         let arguments = (into_statuscode(outcome), frames, bytes);
         tell(app, kernel_data, upcall::BATCH_DONE, arguments);
+    }
+
+    /// Counts a frame that was not accepted, by cause.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn count_refusal(&self, app: &mut App, code: ErrorCode, length: usize) {
+        let link = P::link(self.adapter);
+        let allowed = link.map_or(usize::MAX, |link| usize::from(link.mtu) + OVERHEAD);
+        let drops = &mut app.drops;
+        let count = if code == ErrorCode::SIZE && length > allowed.min(self.pool.capacity()) {
+            &mut drops.oversize
+        } else {
+            &mut drops.refused
+        };
+        *count = count.wrapping_add(1);
     }
 
     /// Notes that the adapter is done with a frame of the process `identifier`.

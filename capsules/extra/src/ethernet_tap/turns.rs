@@ -152,7 +152,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             Transmission::Batch(mut batch) => {
                 let before = batch.progress();
                 let outcome = self.send_batch(sender, app, kernel_data, &mut batch, 1, may_leave);
-                if outcome == Err(ErrorCode::BUSY) {
+                if matches!(outcome, Err((ErrorCode::BUSY, _))) {
                     app.transmission = Transmission::Batch(batch);
                     return if batch.progress() == before {
                         Turn::Full

@@ -31,6 +31,7 @@ pub struct Card {
     client: OptionalCell<&'static dyn EthernetAdapterClient>,
     receiving: Cell<bool>,
     up: Cell<bool>,
+    pub mtu: Cell<u16>,
     /// How many frames it takes before they are sent.
     pub depth: Cell<usize>,
     /// How often it still says that it takes none, though it does.
@@ -61,6 +62,7 @@ impl Card {
             client: OptionalCell::empty(),
             receiving: Cell::new(false),
             up: Cell::new(true),
+            mtu: Cell::new(1500),
             depth: Cell::new(16),
             late: Cell::new(0),
             longest: Cell::new(1518),
@@ -205,7 +207,7 @@ impl EthernetAdapter<'static> for Card {
     fn link(&self) -> Link {
         Link {
             address: CARD,
-            mtu: 1500,
+            mtu: self.mtu.get(),
             up: self.up.get(),
         }
     }
@@ -262,7 +264,8 @@ impl EthernetAdapter<'static> for Card {
         if !self.up.get() {
             return Err((ErrorCode::NODEVICE, frame));
         }
-        if len < 14 || len > frame.len() || len > self.longest.get() {
+        let longest = self.longest.get().min(usize::from(self.mtu.get()) + 18);
+        if len < 14 || len > frame.len() || len > longest {
             return Err((ErrorCode::SIZE, frame));
         }
         if self.in_flight() >= self.depth.get() {

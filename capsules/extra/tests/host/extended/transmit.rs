@@ -135,6 +135,74 @@ fn refusals_are_counted_by_cause() {
 }
 
 #[test]
+fn frames_of_a_batch_that_are_refused_are_counted_by_cause_like_single_ones() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [a, b] = bench.processes;
+    let own = frame(bench.claim(b), 1, 60);
+    let out = frame(ELSEWHERE, 2, 60);
+    // Before a frame has left.
+    for (len, drops) in [(1519, (0, 0, 1)), (13, (1, 0, 1)), (1600, (1, 0, 2))] {
+        let bytes = bench.share_batch(a, &[&own, &vec![0; len]]);
+        assert_eq!(bench.simple(a, BATCH, bytes, 0), Err(ErrorCode::SIZE));
+        assert_eq!(bench.drops(a, 1), drops, "{len}");
+    }
+    let bytes = bench.share_batch(a, &[&own, &out]);
+    let cut = bench.simple(a, BATCH, bytes - 1, 0);
+    assert_eq!(cut, Err(ErrorCode::INVAL));
+    assert_eq!(bench.drops(a, 1), (2, 0, 2));
+    // Behind one that has, within the command.
+    card.set_link(false);
+    assert_eq!(bench.simple(a, BATCH, bytes, 0), Ok(()));
+    let nodevice = usize::from(ErrorCode::NODEVICE);
+    let done = of_kind(a.upcalls(), BATCH_DONE);
+    assert_eq!(done, [(nodevice, 1, 62)]);
+    assert_eq!(bench.drops(a, 1), (3, 0, 2));
+    // And later, in a buffer that has changed.
+    card.set_link(true);
+    card.depth.set(0);
+    assert_eq!(bench.simple(a, BATCH, bytes, 0), Ok(()));
+    bench.share_batch(a, &[&own, &vec![0; 1519]]);
+    card.depth.set(16);
+    bench.wait();
+    assert_eq!(bench.drops(a, 1), (3, 0, 3));
+    assert_eq!(bench.sent(a), (2, 120));
+    assert_eq!(card.take_wire().len(), 0);
+}
+
+#[test]
+fn a_frame_longer_than_the_link_allows_counts_as_oversize() {
+    let bench @ Bench { card, .. } = &Bench::new();
+    let [app] = bench.processes;
+    card.mtu.set(1000);
+    bench.share_frame(app, &frame(ELSEWHERE, 1, 1518));
+    assert_eq!(bench.transmit(app, 1018, 0), Ok(()));
+    assert_eq!(bench.transmit(app, 1019, 0), Err(ErrorCode::SIZE));
+    let long = frame(ELSEWHERE, 2, 1019);
+    let bytes = bench.share_batch(app, &[&long]);
+    assert_eq!(bench.simple(app, BATCH, bytes, 0), Err(ErrorCode::SIZE));
+    assert_eq!(
+        bench.simple(app, AT_ONCE, 1019, 2),
+        Err(ErrorCode::SIZE),
+        "at once"
+    );
+    assert_eq!(bench.drops(app, 1), (0, 0, 3));
+    // One that is not all there, but could leave, is no longer than that.
+    assert_eq!(bench.simple(app, AT_ONCE, 1018, 4), Err(ErrorCode::SIZE));
+    assert_eq!(bench.drops(app, 1), (1, 0, 3));
+    // Behind one that waits, as well.
+    card.finish();
+    for id in 0..POOL {
+        bench.transmit(app, 60, id).unwrap();
+    }
+    app.upcalls();
+    bench.transmit(app, 1019, 100).unwrap();
+    card.finish();
+    let size = usize::from(ErrorCode::SIZE);
+    assert_eq!(app.upcalls(), [(SENT, (size, 1019, 100))]);
+    assert_eq!(bench.drops(app, 1), (1, 0, 4));
+}
+
+#[test]
 fn a_frame_sent_at_once_leaves_from_anywhere_in_the_batch_buffer_without_a_report() {
     let bench @ Bench { card, .. } = &Bench::new();
     let [app] = bench.processes;
