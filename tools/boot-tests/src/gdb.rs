@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -17,8 +16,19 @@ use crate::{Board, Guest, PATIENCE};
 /// Bytes of memory that one packet carries.
 const PACKET: usize = 1024;
 
-/// The digits of the stack pointer, the third among the registers.
-const STACK_POINTER: Range<usize> = 16..24;
+/// Registers by their place among those that the stub knows.
+pub mod register {
+    /// The stack pointer.
+    pub const SP: usize = 2;
+    /// The first argument of a function.
+    pub const A0: usize = 10;
+    /// The second.
+    pub const A1: usize = 11;
+    /// The third.
+    pub const A2: usize = 12;
+    /// The next instruction.
+    pub const PC: usize = 32;
+}
 
 /// A machine that stands still, or runs until something it is watched for happens.
 pub struct Gdb {
@@ -59,13 +69,15 @@ impl Gdb {
         }
     }
 
-    /// Sets the stack pointer.
+    /// Sets registers of the machine, which stands still.
     #[track_caller]
-    pub fn set_stack_pointer(&mut self, address: u32) {
+    pub fn set(&mut self, values: &[(usize, u32)]) {
         self.send("g");
         let mut registers = self.answer();
-        let value = format!("{:08x}", address.swap_bytes());
-        registers.replace_range(STACK_POINTER, &value);
+        for (register, value) in values {
+            let value = format!("{:08x}", value.swap_bytes());
+            registers.replace_range(8 * register..8 * (register + 1), &value);
+        }
         self.command(&format!("G{registers}"));
     }
 

@@ -23,7 +23,7 @@ pub use board::{
     Board, MUTE_ENTROPY, app_objects, cpus, each_qemu, header_entry, kernel, kernel_variant,
 };
 pub use debugger::Debugger;
-pub use gdb::{Gdb, symbol};
+pub use gdb::{Gdb, register, symbol};
 pub use guest::Guest;
 pub use host::{HOST, HOST_MAC, Host};
 pub use http::{Response, connect, get, read_response, send, try_get};

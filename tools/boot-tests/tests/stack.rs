@@ -6,7 +6,7 @@ use board_runner::credential::Maker;
 use board_runner::flash_image;
 use board_runner::workspace::Workspace;
 use boot_tests::{
-    Board, Gdb, Guest, StackGauge, app_objects, cpus, each_qemu, get, kernel, symbol,
+    Board, Gdb, Guest, StackGauge, app_objects, cpus, each_qemu, get, kernel, register, symbol,
 };
 use p256::ecdsa::SigningKey;
 
@@ -104,7 +104,8 @@ fn a_stack_that_overflows_ends_in_an_exception() {
             gdb.wait_for_stop();
             gdb.stop_at(function, false);
             // The first two registers that it saves still lie above the end of RAM.
-            gdb.set_stack_pointer(symbol(&kernel(), |name| name == "_sguard") + 8);
+            let guard = symbol(&kernel(), |name| name == "_sguard");
+            gdb.set(&[(register::SP, guard + 8)]);
             gdb.run();
             guest.expect("kernel exception: store access fault");
             if guest.wait_for_exit().success() {
