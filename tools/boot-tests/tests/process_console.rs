@@ -68,7 +68,29 @@ fn a_kernel_panic_ends_qemu_with_a_failing_status() {
         let mut guest = Board::on(qemu).apps(&["ticker"]).boot();
         guest.expect("ticker: 1");
         command(&mut guest, "panic");
-        guest.expect("panic");
+        // Each part of the report, in order.
+        for part in [
+            "\r\n\r\npanicked at ",
+            "\r\n\tKernel version 2.3.0",
+            "mcause",
+            "PMP",
+            "---| App Status |---",
+            "ticker",
+            "Events queued: ",
+            "Restarts: ",
+            "Last syscall: ",
+            "Completion code: ",
+            "grant pointers",
+            "protected",
+            "R0 ",
+            "R31",
+            "PC",
+            "mcause",
+            "Grant ",
+            "PMP",
+        ] {
+            guest.expect(part);
+        }
         let status = guest.wait_for_exit();
         if status.success() || status.code().is_none() {
             guest.fail_with(&format!("QEMU ended with {status}"));
