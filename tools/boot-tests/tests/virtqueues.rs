@@ -188,7 +188,6 @@ fn wrap_the_indices(offer: &str, is_legacy: bool) {
         }
         guest.type_in("virtio\n");
         guest.expect("transmit:");
-        guest.expect("  queue:");
         guest.expect("\n");
         let text = guest.printed();
         let has_version_1 = guest.agreed_features() & VERSION_1 != 0;
@@ -223,7 +222,7 @@ fn frames_come_back_while_the_indices_of_legacy_devices_wrap() {
 fn devices_that_insist_on_platform_access_work() {
     each_qemu(|qemu| {
         let (mut guest, peer) = Board::on(qemu)
-            .apps(&["echo", "random"])
+            .apps(&["echo", "gulp"])
             .with(&["-device", "virtio-rng-device,iommu_platform=on"])
             .cable_for("virtio-net-device,iommu_platform=on")
             .boot_with_peer();
