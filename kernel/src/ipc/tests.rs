@@ -272,6 +272,18 @@ fn a_service_at_work_keeps_access_until_it_yields() {
     }
 }
 
+#[test]
+fn no_grant_of_a_later_run_reaches_into_a_buffer_that_a_service_may_still_use() {
+    let (world, service) = clients_and_service();
+    run_something(service);
+    let end = share(world, 0, 128) + 32;
+    let client = world.process(0);
+    client.try_restart(None);
+    let room = client.get_addresses().sram_grant_start - end;
+    assert!(client.allocate_custom_grant(room + 1, 1).is_err());
+    assert!(client.allocate_custom_grant(room, 1).is_ok());
+}
+
 // ---- places in the queue --------------------------------------------------
 
 /// Three processes, of which the one in slot `waiting` waits for event `event` of this driver, and

@@ -6,8 +6,8 @@ use core::ptr::without_provenance_mut;
 
 use super::{Machine, Outcome, Row, class, code, hold};
 use crate::errorcode::ErrorCode;
-use crate::process::fakes::DRIVER;
 use crate::process::fakes::calls::ABSENT;
+use crate::process::fakes::{DRIVER, IPC_DRIVER};
 use crate::processbuffer::{ReadableProcessBuffer, WriteableProcessBuffer};
 
 use class::{ALLOW_READABLE, ALLOW_RO, ALLOW_RW, SUBSCRIBE};
@@ -329,6 +329,46 @@ const BUFFERS: &[Row] = &[
                 code::INVALID,
             );
             m.answers(class::MEMOP, [0, map.sram_start, 0, 0], &[128]);
+        },
+    ),
+    (
+        "buffers: one that is refused after it was checked does not hold the break",
+        |m| {
+            let ram = m.ram();
+            m.succeeds(ALLOW_RW, [DRIVER, 0, ram, 8]);
+            for (class, number) in [(ALLOW_RW, 9), (ALLOW_RO, 9), (ALLOW_READABLE, 0)] {
+                m.refuses(class, [DRIVER, number, ram + 90, 10], code::NOSUPPORT);
+            }
+            m.answers(class::MEMOP, [0, ram + 7, 0, 0], &[0, code::NOMEM]);
+            m.answers(class::MEMOP, [0, ram + 8, 0, 0], &[128]);
+        },
+    ),
+    (
+        "buffers: a refused one does not take memory from the next run",
+        |m| {
+            m.fill_memory();
+            let end = m.map().sram_app_brk;
+            for class in [ALLOW_RW, ALLOW_RO] {
+                m.refuses(class, [DRIVER, 0, end - 8, 8], code::NOMEM);
+            }
+            m.process.try_restart(None);
+            m.go_on();
+            m.succeeds(class::MEMOP, [1, 64, 0, 0]);
+            m.succeeds(ALLOW_RW, [DRIVER, 0, m.ram(), 8]);
+        },
+    ),
+    (
+        "buffers: one that only drivers had does not take memory from the next run",
+        |m| {
+            m.succeeds(ALLOW_RW, [DRIVER, 0, 0, 0]);
+            m.fill_memory();
+            let end = m.map().sram_app_brk;
+            m.succeeds(ALLOW_RW, [DRIVER, 0, end - 8, 8]);
+            m.process.try_restart(None);
+            m.go_on();
+            m.succeeds(class::MEMOP, [1, 64, 0, 0]);
+            m.succeeds(ALLOW_RW, [DRIVER, 0, m.ram(), 8]);
+            m.succeeds(SUBSCRIBE, [IPC_DRIVER, 0, 0, 0]);
         },
     ),
     (
