@@ -173,6 +173,9 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
             true => (address.addr(), length),
             false => (0, 0),
         };
+        if let Some(owner) = sender.resolve() {
+            owner.note_exposed(address + length);
+        }
         let values = (sender.slot_index(), length, address);
         let mut queued = Ok(());
         self.enter(receiver_id, &mut |kernel_data| {

@@ -20,13 +20,14 @@ pub(crate) trait Partner {
     /// Allocates the grant that the driver has for the process.
     fn allocate_grant(&self, process_id: ProcessId) -> Result<(), Error>;
 
-    /// Hands a userspace-readable buffer to the driver and takes the previous one.
+    /// Hands a userspace-readable buffer to the driver and takes the previous one, or this one if the
+    /// driver refuses it.
     fn allow_userspace_readable(
         &self,
         process_id: ProcessId,
         number: usize,
         buffer: UserspaceReadableProcessBuffer,
-    ) -> Result<UserspaceReadableProcessBuffer, ErrorCode>;
+    ) -> Result<UserspaceReadableProcessBuffer, (UserspaceReadableProcessBuffer, ErrorCode)>;
 }
 
 impl Partner for dyn SyscallDriver + '_ {
@@ -39,9 +40,8 @@ impl Partner for dyn SyscallDriver + '_ {
         process_id: ProcessId,
         number: usize,
         buffer: UserspaceReadableProcessBuffer,
-    ) -> Result<UserspaceReadableProcessBuffer, ErrorCode> {
+    ) -> Result<UserspaceReadableProcessBuffer, (UserspaceReadableProcessBuffer, ErrorCode)> {
         SyscallDriver::allow_userspace_readable(self, process_id, number, buffer)
-            .map_err(|(_refused, code)| code)
     }
 }
 
@@ -95,6 +95,7 @@ pub(crate) fn allow_read_only<P: Process + ?Sized>(
     address: *const u8,
     length: usize,
 ) -> SyscallReturn {
+    let held = process.held_memory();
     let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
         let (address, length) = process
             .build_readonly_process_buffer(address, length)?
@@ -109,7 +110,11 @@ pub(crate) fn allow_read_only<P: Process + ?Sized>(
     });
     match replaced {
         Ok(old) => SyscallReturn::AllowReadOnlySuccess(old.address, old.length),
-        Err(code) => SyscallReturn::AllowReadOnlyFailure(code, address, length),
+        Err(code) => {
+            // SAFETY: the buffer was not put into its place, or this were no error.
+            unsafe { process.release_memory(held) };
+            SyscallReturn::AllowReadOnlyFailure(code, address, length)
+        }
     }
 }
 
@@ -123,6 +128,7 @@ pub(crate) fn allow_read_write<P: Process + ?Sized>(
     address: *mut u8,
     length: usize,
 ) -> SyscallReturn {
+    let held = process.held_memory();
     let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
         let (address, length) = process
             .build_readwrite_process_buffer(address, length)?
@@ -134,7 +140,11 @@ pub(crate) fn allow_read_write<P: Process + ?Sized>(
     });
     match replaced {
         Ok(old) => SyscallReturn::AllowReadWriteSuccess(old.address, old.length),
-        Err(code) => SyscallReturn::AllowReadWriteFailure(code, address, length),
+        Err(code) => {
+            // SAFETY: as for read-only buffers.
+            unsafe { process.release_memory(held) };
+            SyscallReturn::AllowReadWriteFailure(code, address, length)
+        }
     }
 }
 
@@ -146,9 +156,18 @@ pub(crate) fn allow_userspace_readable<P: Process + ?Sized>(
     address: *mut u8,
     length: usize,
 ) -> SyscallReturn {
+    let held = process.held_memory();
     let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
         let new = process.build_readwrite_process_buffer(address, length)?;
-        driver.allow_userspace_readable(process.processid(), number, new)
+        let answer = driver.allow_userspace_readable(process.processid(), number, new);
+        answer.map_err(|(refused, code)| {
+            // A driver might keep the new one and hand out another.
+            if refused.into_parts() == (address, length) {
+                // SAFETY: the driver has given the buffer back.
+                unsafe { process.release_memory(held) };
+            }
+            code
+        })
     });
     match replaced {
         Ok(old) => {

@@ -284,6 +284,18 @@ fn no_grant_of_a_later_run_reaches_into_a_buffer_that_a_service_may_still_use() 
     assert!(client.allocate_custom_grant(room, 1).is_ok());
 }
 
+#[test]
+fn a_buffer_without_bytes_takes_no_memory_from_a_later_run() {
+    let (world, _) = clients_and_service();
+    let client = world.process(0);
+    let driver: Option<&dyn SyscallDriver> = Some(&world.ipc);
+    let end = without_provenance_mut(client.get_addresses().sram_grant_start);
+    allow_read_write(client, driver, IPC_DRIVER, 1, end, 0);
+    assert_eq!(notify(world, NOTIFY_SERVICE, 1), CommandReturn::success());
+    client.try_restart(None);
+    assert!(client.allocate_custom_grant(64, 1).is_ok());
+}
+
 // ---- places in the queue --------------------------------------------------
 
 /// Three processes, of which the one in slot `waiting` waits for event `event` of this driver, and

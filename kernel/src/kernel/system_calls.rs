@@ -184,15 +184,16 @@ impl Partner for Named<'_> {
         process_id: ProcessId,
         number: usize,
         buffer: UserspaceReadableProcessBuffer,
-    ) -> Result<UserspaceReadableProcessBuffer, ErrorCode> {
+    ) -> Result<UserspaceReadableProcessBuffer, (UserspaceReadableProcessBuffer, ErrorCode)> {
         let mut buffer = Some(buffer);
-        let mut outcome = Err(ErrorCode::NODEVICE);
+        let mut outcome = None;
         self.host.with_driver(self.driver_number, &mut |driver| {
             if let Some(buffer) = buffer.take() {
-                outcome = Partner::allow_userspace_readable(driver, process_id, number, buffer);
+                let answer = Partner::allow_userspace_readable(driver, process_id, number, buffer);
+                outcome = Some(answer);
             }
         });
-        outcome
+        outcome.unwrap_or_else(|| Err((buffer.unwrap_or_default(), ErrorCode::NODEVICE)))
     }
 }
 

@@ -21,9 +21,9 @@ pub(super) struct Breaks {
     kernel_break: Cell<usize>,
     /// End of the highest buffer that the process has shared in this run.
     high_water: Cell<usize>,
-    /// The same over all runs. Another process may still have access to a buffer of an earlier
-    /// run, so the kernel's part never reaches below this.
-    highest_shared: Cell<usize>,
+    /// End of the highest buffer that another process was given access to, over all runs. That one
+    /// may still have it, so the kernel's part never reaches below this.
+    exposed: Cell<usize>,
 }
 
 impl Breaks {
@@ -35,7 +35,7 @@ impl Breaks {
             app_break: Cell::new(app_break),
             kernel_break: Cell::new(kernel_break),
             high_water: Cell::new(start),
-            highest_shared: Cell::new(start),
+            exposed: Cell::new(start),
         }
     }
 
@@ -83,13 +83,13 @@ impl Breaks {
     /// Where the kernel break would be with `size` more bytes, aligned to `align`, for the kernel.
     ///
     /// The new memory starts at the address returned. `None` if that would reach into what the
-    /// process can access, or into what it has ever shared.
+    /// process can access, or into what another process was ever given access to.
     pub(super) fn kernel_break_after(&self, size: usize, align: usize) -> Option<usize> {
         if !align.is_power_of_two() {
             return None;
         }
         let new = self.kernel_break.get().checked_sub(size)? & !(align - 1);
-        (new >= self.app_break.get() && new >= self.highest_shared.get()).then_some(new)
+        (new >= self.app_break.get() && new >= self.exposed.get()).then_some(new)
     }
 
     /// Moves the kernel break to where [`kernel_break_after`](Self::kernel_break_after) said.
@@ -105,11 +105,25 @@ impl Breaks {
     /// Notes that the process shared `size` bytes at `address`, which are
     /// [`accessible`](Self::accessible).
     pub(super) fn hold(&self, address: usize, size: usize) {
-        let end = address.saturating_add(size).min(self.app_break.get());
+        let end = address.wrapping_add(size);
         if end > self.high_water.get() {
             self.high_water.set(end);
-            self.highest_shared.set(self.highest_shared.get().max(end));
         }
+    }
+
+    /// Up to where shared buffers hold the application break.
+    pub(super) fn held(&self) -> usize {
+        self.high_water.get()
+    }
+
+    /// Ends what was held above `held`, which [`held`](Self::held) returned in this run.
+    pub(super) fn release(&self, held: usize) {
+        self.high_water.set(self.high_water.get().min(held));
+    }
+
+    /// Notes that another process is given access to memory up to `end`.
+    pub(super) fn note_exposed(&self, end: usize) {
+        self.exposed.set(self.exposed.get().max(end).min(self.end));
     }
 }
 
@@ -182,9 +196,25 @@ mod tests {
     }
 
     #[test]
-    fn grants_never_reach_into_what_an_earlier_run_shared() {
+    fn a_buffer_that_is_not_shared_after_all_holds_nothing() {
         let breaks = block();
-        breaks.hold(0x8000, 0x200);
+        breaks.hold(0x8000, 0x80);
+        let held = breaks.held();
+        breaks.hold(0x8100, 0x100);
+        breaks.release(held);
+        assert!(breaks.allows_app_break(0x8080));
+        assert!(!breaks.allows_app_break(0x807F));
+        // Nothing is held that was not.
+        breaks.release(0x8200);
+        assert!(breaks.allows_app_break(0x8080));
+    }
+
+    #[test]
+    fn grants_never_reach_into_what_another_process_had_access_to_in_any_run() {
+        let breaks = block();
+        breaks.hold(0x8000, 0x300);
+        breaks.note_exposed(0x8200);
+        breaks.note_exposed(0x8100);
         breaks.reset(0x8000, 0x8E00);
         assert_eq!(breaks.kernel_break_after(0xC00, 4), Some(0x8200));
         assert_eq!(breaks.kernel_break_after(0xC04, 4), None);

@@ -227,7 +227,8 @@ pub trait Process {
 
     /// Checks a buffer that the process shares for reading and writing.
     ///
-    /// Any address goes with length zero.
+    /// Any address goes with length zero. The process cannot give the bytes back to the kernel in
+    /// this run.
     ///
     /// # Errors
     ///
@@ -248,6 +249,23 @@ pub trait Process {
         buf_start_addr: *const u8,
         size: usize,
     ) -> Result<ReadOnlyProcessBuffer, ErrorCode>;
+
+    /// Returns up to where buffers that the process shared hold its break, as an address.
+    fn held_memory(&self) -> usize {
+        0
+    }
+
+    /// Lets the break go down to `held` again, which [`held_memory`](Self::held_memory) returned in
+    /// this run.
+    ///
+    /// # Safety
+    ///
+    /// No buffer that was built since then is in use.
+    unsafe fn release_memory(&self, _held: usize) {}
+
+    /// Keeps memory up to the address `end` out of the hands of the kernel, in later runs too, because
+    /// another process is given access to it.
+    fn note_exposed(&self, _end: usize) {}
 
     /// Writes one byte of process RAM; returns whether `addr` is one that the process can access.
     ///

@@ -234,6 +234,19 @@ impl<C: Chip, D: ProcessStandardDebug> Process for ProcessStandard<'_, C, D> {
     }
 
     #[inline(always)]
+    fn held_memory(&self) -> usize {
+        self.ram.breaks().held()
+    }
+
+    unsafe fn release_memory(&self, held: usize) {
+        self.ram.breaks().release(held);
+    }
+
+    fn note_exposed(&self, end: usize) {
+        self.ram.breaks().note_exposed(end);
+    }
+
+    #[inline(always)]
     unsafe fn set_byte(&self, addr: *mut u8, value: u8) -> bool {
         // SAFETY: the caller knows that there are no other references to the byte.
         unsafe { self.ram.write_byte(addr.addr(), value) }
