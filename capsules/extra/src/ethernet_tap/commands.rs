@@ -98,7 +98,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
 
     /// Tells address, MTU and state of the link.
     fn show_link(&self) -> Result<CommandReturn, ErrorCode> {
-        let link = P::link(self.adapter).ok_or(ErrorCode::NOSUPPORT)?;
+        let link = P::link(self.adapter).ok_or(ErrorCode::NODEVICE)?;
         Ok(CommandReturn::success_u32_u64(
             link.word(),
             link.address.number(),

@@ -442,10 +442,19 @@ fn drops_are_told_over_a_card_that_knows_of_none() {
 fn unknown_commands_are_refused() {
     let (_, tap, [process]) = bench();
     assert!(tap.command(0, 0, 0, process.id()).is_success());
-    for unknown in [4, 0x100, usize::MAX] {
+    for unknown in [4, 0xFF, 0x108, usize::MAX] {
         assert_eq!(
             tap.command(unknown, 0, 0, process.id()).get_failure(),
             Some(ErrorCode::NOSUPPORT)
         );
     }
+}
+
+#[test]
+fn there_is_no_card_with_a_link_behind_an_adapter_that_does_not_tell() {
+    let (_, tap, [process]) = bench();
+    assert_eq!(
+        tap.command(0x100, 0, 0, process.id()).get_failure(),
+        Some(ErrorCode::NODEVICE)
+    );
 }
