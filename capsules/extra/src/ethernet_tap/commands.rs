@@ -150,7 +150,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         };
         let taken =
             |address| card == Some(address) || self.members.is_claimed_beside(number, address);
-        let address = address_for(who, card, taken);
+        let address = address_for(who, card, taken).ok_or(ErrorCode::FAIL)?;
         self.members
             .change(number, |port| {
                 if let Some(claimed) = port.claim {

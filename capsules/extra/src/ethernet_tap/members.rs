@@ -5,7 +5,7 @@
 //! What switching needs to know of them lies here and not in their grants, because it is looked at
 //! for each frame, whoever the frame is for.
 
-use super::switching::{Address, Heading, Origin, Port, Ports, Route, route};
+use super::switching::{Address, Heading, MOST_PORTS, Origin, Port, Ports, Route, route};
 use core::cell::{Cell, RefCell};
 use kernel::ProcessId;
 use kernel::processbuffer::ReadableProcessSlice;
@@ -30,7 +30,7 @@ impl<const N: usize> Members<N> {
 
     pub(super) const fn new() -> Self {
         const {
-            assert!(N <= 32);
+            assert!(N <= MOST_PORTS);
             Members {
                 processes: [const { Cell::new(None) }; N],
                 ports: RefCell::new([Port::NEW; N]),

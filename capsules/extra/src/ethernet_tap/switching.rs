@@ -192,6 +192,9 @@ impl Port {
     }
 }
 
+/// How many ports there can be: a set of them has a bit for each.
+pub(super) const MOST_PORTS: usize = 32;
+
 /// A set of ports, by their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ports(u32);
@@ -329,25 +332,26 @@ pub(super) fn route<'p>(
 
 /// Makes the address of a claim, which depends on who claims and on the card.
 ///
-/// It is locally administered, and the first from there on that is not `taken`.
+/// It is locally administered, and the first from there on that is not `taken`. There is one, unless more
+/// are taken than other ports and the card have.
 pub(super) fn address_for(
     who: u32,
     card: Option<Address>,
     taken: impl Fn(Address) -> bool,
-) -> Address {
+) -> Option<Address> {
     // Boards with the same processes share a network, so their cards tell them apart.
     let [a, b, c, d, e, f, _, _] = card.map_or(0, Address::number).to_le_bytes();
     let board = a ^ b ^ c ^ d ^ e ^ f;
     let mut who = who;
-    loop {
+    for _ in 0..=MOST_PORTS {
         let [g, h, i, j] = who.to_be_bytes();
         let address = Address::from_octets([0x02, board, g, h, i, j]);
-        // Fewer addresses are taken than there are, so this ends.
         if !taken(address) {
-            return address;
+            return Some(address);
         }
         who = who.wrapping_add(1);
     }
+    None
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 use super::*;
+use core::cell::Cell;
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
@@ -50,14 +51,32 @@ fn sets_of_ports_hand_out_each_number_once() {
 
 #[test]
 fn an_address_is_bumped_until_it_is_free() {
-    let first = address_for(u32::MAX, Some(CARD), |_| false);
+    let first = address_for(u32::MAX, Some(CARD), |_| false).unwrap();
     assert_eq!(first.octets()[2..], [0xFF; 4]);
-    let next = address_for(u32::MAX, Some(CARD), |address| address == first);
+    let next = address_for(u32::MAX, Some(CARD), |address| address == first).unwrap();
     assert_eq!(next.octets()[2..], [0; 4]);
     assert!(!next.is_group() && next.octets()[0] & 2 != 0);
     // Boards whose cards differ do not meet.
-    let other = address_for(u32::MAX, Some(Address(CARD.0 + 1)), |_| false);
+    let other = address_for(u32::MAX, Some(Address(CARD.0 + 1)), |_| false).unwrap();
     assert_ne!(other, first);
+}
+
+#[test]
+fn the_search_for_an_address_ends() {
+    let tries = Cell::new(0);
+    let none = address_for(7, Some(CARD), |_| {
+        tries.set(tries.get() + 1);
+        true
+    });
+    assert_eq!((none, tries.get()), (None, 33));
+    // As many as there can be: those of all other ports, and the card's.
+    let mut taken: Vec<Address> = Vec::new();
+    for _ in 0..32 {
+        let free = address_for(7, Some(CARD), |address| taken.contains(&address));
+        taken.push(free.unwrap());
+    }
+    let last = address_for(7, Some(CARD), |address| taken.contains(&address)).unwrap();
+    assert_eq!(last.octets()[2..], [0, 0, 0, 7 + 32]);
 }
 
 #[test]
