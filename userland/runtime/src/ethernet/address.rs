@@ -17,8 +17,8 @@ const COMMAND_LEAVE: usize = 0x104;
 const RELEASE: usize = 0;
 const CLAIM: usize = 1;
 
-/// Claims a hardware address for this process and returns it: locally administered, and the same at
-/// each start of an app in the same place.
+/// Claims a hardware address for this process and returns it: locally administered, and, if the board
+/// gives the app a fixed identifier, the same at each start unless another app has taken it.
 ///
 /// From then on the process gets no unicast frames but its own. Frames between processes with claims
 /// stay on the board.

@@ -48,6 +48,31 @@ fn a_fixed_identifier_makes_the_address_and_a_taken_one_is_passed_over() {
 }
 
 #[test]
+fn claims_outlast_restarts_of_processes_with_fixed_identifiers_only() {
+    let bench = &Bench::new();
+    let [a, b, c, d] = bench.processes;
+    let fixed = |id| ShortId::Fixed(NonZeroU32::new(id).unwrap());
+    a.short_id.set(fixed(0xA1B2_C3D4));
+    b.short_id.set(fixed(0xB1B2_C3D4));
+    let claims = [a, b, c, d].map(|process| bench.claim(process));
+    for process in [a, b, c, d] {
+        process.end();
+    }
+    // They come back in the opposite order.
+    for process in [a, b, c, d] {
+        process.restart();
+    }
+    let again = [d, c, b, a].map(|process| bench.claim(process));
+    assert_eq!((again[3], again[2]), (claims[0], claims[1]));
+    // The others go by the lowest free number.
+    assert_eq!([claims[2][5], claims[3][5]], [2, 3]);
+    assert_eq!([again[0][5], again[1][5]], [0, 1]);
+    // Of which one that starts anew alone finds its own free.
+    c.restart();
+    assert_eq!(bench.claim(c), again[1]);
+}
+
+#[test]
 fn claims_end_with_their_processes() {
     let bench = &Bench::new();
     let [a, b] = bench.processes;
