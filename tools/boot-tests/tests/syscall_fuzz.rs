@@ -35,7 +35,13 @@ fn is_report(line: &str) -> bool {
 /// Boots a board on `cpu` and has it make `CALLS` calls.
 fn fuzz(qemu: &Qemu, cpu: &str, seed: u32) {
     let mut guest = Board::on(qemu)
-        .apps(&["syscall-fuzz", "ipc_service", "ticker", "random"])
+        .apps(&[
+            "syscall-fuzz",
+            "ipc_service",
+            "ipc_client",
+            "ticker",
+            "random",
+        ])
         .entropy()
         .user_network()
         .cpu(cpu)
@@ -45,9 +51,7 @@ fn fuzz(qemu: &Qemu, cpu: &str, seed: u32) {
     guest.type_in(&format!("{seed:08x}{CALLS:08x}\r"));
     loop {
         let line = guest.expect_line("progress", |line| {
-            is_report(line)
-                || line.contains("syscall-fuzz faulted")
-                || line.contains("late: ticker")
+            is_report(line) || line.contains(" faulted and was ") || line.contains("late: ticker")
         });
         if !line.contains(" left out, ") {
             guest.fail_with(&format!("seed {seed}: {line}"));
@@ -58,6 +62,11 @@ fn fuzz(qemu: &Qemu, cpu: &str, seed: u32) {
         }
     }
     guest.expect("ticker: ");
+    // The service, which the calls reach, still has an answer for a client.
+    guest.type_in("terminate ipc_client\r");
+    guest.expect("): Terminated");
+    guest.type_in("boot ipc_client\r");
+    guest.expect("ipc_client: TOCK");
     // Nor has the entropy device suffered, which the calls reach as well.
     guest.expect_line("random bytes", |line| {
         let digits = line.split_once("random: ").map_or("", |(_, rest)| rest);
