@@ -4,16 +4,16 @@
 
 use core::cell::Cell;
 
+#[cfg(all(not(miri), target_pointer_width = "64"))]
 use kernel::utilities::leasable_buffer::SubSliceMutImmut;
 
+#[cfg(all(not(miri), target_pointer_width = "64"))]
 use super::split_queue::VirtqueueBuffer;
 use super::{BufferQueue, QueueError, Virtqueue};
-#[cfg(not(miri))]
-use crate::features::INDIRECT_DESC;
-use crate::features::{EVENT_IDX, RING_PACKED};
+use crate::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
 use crate::testing::barriers::Probe;
 use crate::testing::leak;
-use crate::testing::queue_rig::{PackedRig, Rig, queue};
+use crate::testing::queue_rig::{PackedRig, Rig, queue, writable};
 
 /// Enough for the 16-bit indices to wrap; Miri looks at memory alone.
 const ROUNDS: u32 = if cfg!(miri) { 40 } else { 70_000 };
@@ -111,6 +111,34 @@ fn the_available_index_goes_up_one_by_one_and_never_back() {
         rig.queue.used_interrupt();
         drop(rig.client.take());
     }
+}
+
+#[test]
+fn a_chain_is_not_longer_than_the_queue_even_in_a_table() {
+    fn refused(queue: &dyn BufferQueue<'static>, buffers: usize) -> bool {
+        let mut chain = [0; 4].map(|_| Some(writable(1)));
+        chain[buffers..].fill_with(|| None);
+        queue.provide(&mut chain, 0) == Err(QueueError::Full)
+    }
+    fn check<const N: usize>() {
+        for features in [0, INDIRECT_DESC] {
+            let (split, packed) = (
+                Rig::<N>::with_features(features),
+                PackedRig::<N>::new(features),
+            );
+            for buffers in N + 1..=4 {
+                assert!(refused(split.queue, buffers) && refused(packed.queue, buffers));
+            }
+            // Not either when less of it is free.
+            split.post(1, 0);
+            packed.post(1, 0);
+            for buffers in N + 1..=4 {
+                assert!(refused(split.queue, buffers) && refused(packed.queue, buffers));
+            }
+        }
+    }
+    check::<1>();
+    check::<2>();
 }
 
 #[cfg(all(not(miri), target_pointer_width = "64"))]

@@ -126,8 +126,9 @@ impl PackedDevice {
                 let len: u32 = load(at + 8);
                 assert_eq!(len % 16, 0, "whole entries");
                 let table: u64 = load(at);
-                buffers
-                    .extend((0..len / 16).map(|entry| Self::entry(table + 16 * u64::from(entry))));
+                buffers.extend(
+                    (0..len / 16).map(|entry| Self::table_entry(table + 16 * u64::from(entry))),
+                );
             } else {
                 buffers.push(Self::entry(at));
             }
@@ -140,6 +141,13 @@ impl PackedDevice {
                 return Some(DeviceChain { head, buffers });
             }
         }
+    }
+
+    /// The entries of a table follow each other, so that only one flag means anything (2.8.19).
+    fn table_entry(at: u64) -> DeviceBuffer {
+        let flags: u16 = load(at + 14);
+        assert_eq!(flags & !WRITE, 0, "a flag that does not belong there");
+        Self::entry(at)
     }
 
     fn entry(at: u64) -> DeviceBuffer {

@@ -19,6 +19,7 @@ use crate::transports::{Polled, VirtIOInitializationError as Error, VirtIOTransp
 mod features;
 mod interrupts;
 mod legacy;
+mod order;
 mod recovery;
 mod sharing;
 
@@ -352,6 +353,11 @@ fn a_queue_that_is_in_use_fails_the_device() {
     let rig = Rig::new();
     rig.device.queues_in_use.set(true);
     rig.assert_fails(Error::VirtqueueNotAvailable(0));
+    let writes = rig.device.writes.borrow();
+    let selected = (Writable::QueueSel, 0);
+    let at = writes.iter().position(|write| *write == selected).unwrap();
+    let after: Vec<_> = writes[at + 1..].iter().map(|write| write.0).collect();
+    assert_eq!(after, [Writable::Status], "the queue was left alone");
 }
 
 #[test]
@@ -419,6 +425,18 @@ fn queues_that_are_notified_before_the_start_hear_of_it_once_after_it() {
     rig.driver.notifies.set(&[3, 31, 3, 0, 32, u32::MAX]);
     assert!(rig.initialize().is_ok());
     assert_eq!(rig.device.notifications(), [0, 3, 31]);
+}
+
+#[test]
+fn notifications_of_a_start_that_failed_are_forgotten() {
+    let rig = Rig::new();
+    rig.driver.notifies.set(&[0, 3]);
+    rig.driver.before_start.set(Err(ErrorCode::NOMEM));
+    assert!(rig.initialize().is_err());
+    rig.driver.notifies.set(&[1]);
+    rig.driver.before_start.set(Ok(()));
+    rig.initialize().unwrap();
+    assert_eq!(rig.device.notifications(), [1]);
 }
 
 #[test]

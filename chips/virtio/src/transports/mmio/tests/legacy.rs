@@ -10,7 +10,7 @@ use crate::transports::Polled;
 const STARTED_LEGACY: u32 = 1 | 2 | 4;
 
 impl Rig {
-    fn legacy() -> Self {
+    pub(super) fn legacy() -> Self {
         let mut rig = Self::new();
         rig.device.version.set(1);
         rig.device.offered.set(0x39BF_8064);

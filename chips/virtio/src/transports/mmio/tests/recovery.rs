@@ -609,3 +609,20 @@ fn an_initialization_in_service_that_fails_ends_it_like_a_lie_does() {
     rig.poll_until_quiet();
     assert!(rig.transport.is_running());
 }
+
+#[test]
+fn an_initialization_in_service_whose_reset_hangs_ends_it_too() {
+    let rig = Rig::running();
+    let requests = rig.with_poller();
+    rig.post(7);
+    rig.driver.calls.take();
+    rig.device.reset_hangs.set(true);
+    assert_eq!(rig.initialize(), Err(Error::DeviceError));
+    assert_eq!(rig.driver.calls.take(), ["stopped"]);
+    assert_eq!(requests.0.get(), 1, "somebody has to try again");
+    assert_eq!(rig.client.contexts(), []);
+    rig.device.reset_hangs.set(false);
+    rig.poll_until_quiet();
+    assert_eq!(rig.client.contexts(), [7]);
+    assert!(rig.transport.is_running());
+}
