@@ -26,6 +26,9 @@ const RNG: usize = 0x40001;
 const ABSENT: usize = 0x7777_7777;
 const TOP: usize = usize::MAX;
 
+/// What memory holds that nobody is to write to.
+const UNTOUCHED: u8 = 0xA5;
+
 const FAIL: usize = 1;
 const INVALID: usize = 6;
 const SIZE: usize = 7;
@@ -85,6 +88,36 @@ impl Checker {
         if answer.is_none_or(|answer| answer.registers[..3] != expected) {
             self.wrong += 1;
             println!("WRONG: upcall {number} of {driver:x}, not {expected:x?}: {answer:x?}");
+        }
+    }
+
+    /// Expects an upcall that says how much was done, of `most` at most.
+    fn check_end(&mut self, driver: usize, number: usize, most: usize) {
+        self.checks += 1;
+        let arguments = [YIELD_WAIT_FOR, driver, number, 0];
+        let done = self.caller.call(YIELD, arguments);
+        let right = done.is_some_and(|done| {
+            let [first, second, ..] = done.registers;
+            // The console tells the length first, the source of random numbers the status.
+            first.max(second) <= most && first.min(second) == 0
+        });
+        if !right {
+            self.wrong += 1;
+            println!("WRONG: the end of {number} of {driver:x}: {done:x?}");
+        }
+    }
+
+    /// Expects nothing new in the first bytes of the arena, but for `length` bytes at `offset`.
+    fn check_untouched(&mut self, offset: usize, length: usize) {
+        self.checks += 1;
+        let mut bytes = [0; 1024];
+        let loaded = self.caller.load(0, &mut bytes);
+        let mut others = bytes.iter().enumerate();
+        let right =
+            others.all(|(at, byte)| *byte == UNTOUCHED || (offset..offset + length).contains(&at));
+        if !right || loaded.is_err() {
+            self.wrong += 1;
+            println!("WRONG: a write beyond the {length} bytes at {offset}");
         }
     }
 
@@ -247,8 +280,10 @@ fn unallow_during_use(checker: &mut Checker) {
             [RNG, 0, address, length],
             Pair(start, 512),
         );
-        // The request ends all the same.
-        checker.caller.call(YIELD, [YIELD_WAIT_FOR, RNG, 0, 0]);
+        // The request ends all the same, and writes to nothing that was taken away.
+        let _ = checker.caller.store(0, &[UNTOUCHED; 1024]);
+        checker.check_end(RNG, 0, 512);
+        checker.check_untouched(address.saturating_sub(start), length);
         checker.check(ALLOW_READ_WRITE, [RNG, 0, 0, 0], Pair(address, length));
 
         checker.check(ALLOW_READ_ONLY, [CONSOLE, 1, start, 512], Pair(0, 0));
@@ -258,7 +293,7 @@ fn unallow_during_use(checker: &mut Checker) {
             [CONSOLE, 1, address, length],
             Pair(start, 512),
         );
-        checker.caller.call(YIELD, [YIELD_WAIT_FOR, CONSOLE, 1, 0]);
+        checker.check_end(CONSOLE, 1, 512);
         checker.check(ALLOW_READ_ONLY, [CONSOLE, 1, 0, 0], Pair(address, length));
     }
     println!();
