@@ -122,7 +122,13 @@ pub const SECTIONS: &[(&str, &[Target])] = &[
     ]),
     ("PMP registers written per operation", &[
         row(PMP_WRITES, "command-0", "command 0 of the console", [0.0, NONE, 6.0]),
+        row(PMP_WRITES, "command-absent", "command of an absent driver", [0.0, NONE, 6.0]),
+        row(PMP_WRITES, "yield-no-wait", "yield-no-wait, nothing pending", [0.0, NONE, 6.0]),
+        row(PMP_WRITES, "memop-2", "memop 2", [0.0, NONE, 6.0]),
+        row(PMP_WRITES, "sbrk-0", "sbrk(0)", [0.0, NONE, 6.0]),
+        row(PMP_WRITES, "allow-ro", "read-only allow, swap", [0.0, NONE, 6.0]),
         row(PMP_WRITES, "allow-rw", "read-write allow, swap", [0.0, NONE, 6.0]),
+        row(PMP_WRITES, "subscribe", "subscribe, swap", [0.0, NONE, 6.0]),
         row(PMP_WRITES, "console-flash-1", "console write, 1 byte of app flash", [2.0, NONE, NONE]),
     ]),
     ("VirtIO registers accessed per operation", &[
