@@ -4,12 +4,11 @@
 
 use core::mem::MaybeUninit;
 
-use capsules_extra::mux_ethernet::{MuxEthernet, VirtualEthernet};
 use capsules_extra::ping_responder::{BUFFER_LEN, BUFFERS, PingResponder};
 use kernel::component::Component;
 use kernel::hil::ethernet_adapter::EthernetAdapter;
 
-use crate::ethernet_mux::VirtualEthernetComponent;
+use crate::ethernet_mux::{IN_FLIGHT, Mux, Share, VirtualEthernetComponent};
 
 /// Memory for [`PingResponderComponent`].
 #[macro_export]
@@ -20,7 +19,7 @@ macro_rules! ping_responder_component_static {
             $crate::static_memory!(
                 capsules_extra::ping_responder::PingResponder<
                     'static,
-                    capsules_extra::mux_ethernet::VirtualEthernet<'static, $E>,
+                    $crate::ethernet_mux::Share<$E>,
                 >
             ),
             $crate::static_memory!(
@@ -31,25 +30,28 @@ macro_rules! ping_responder_component_static {
     };
 }
 
+// Beside one other user, all its answers can be on their way.
+const _: () = assert!(BUFFERS <= IN_FLIGHT / 2);
+
 /// The host, and its share of the card.
-pub type Responder<E> = PingResponder<'static, VirtualEthernet<'static, E>>;
+pub type Responder<E> = PingResponder<'static, Share<E>>;
 
 /// Builds the host and starts it.
 pub struct PingResponderComponent<E: EthernetAdapter<'static> + 'static> {
-    mux: &'static MuxEthernet<'static, E>,
+    mux: &'static Mux<E>,
     address: [u8; 4],
 }
 
 impl<E: EthernetAdapter<'static>> PingResponderComponent<E> {
     /// Answers for an IPv4 `address` that nobody else has, on a share of `mux`.
-    pub fn new(mux: &'static MuxEthernet<'static, E>, address: [u8; 4]) -> Self {
+    pub fn new(mux: &'static Mux<E>, address: [u8; 4]) -> Self {
         Self { mux, address }
     }
 }
 
 impl<E: EthernetAdapter<'static>> Component for PingResponderComponent<E> {
     type StaticInput = (
-        &'static mut MaybeUninit<VirtualEthernet<'static, E>>,
+        &'static mut MaybeUninit<Share<E>>,
         &'static mut MaybeUninit<Responder<E>>,
         &'static mut MaybeUninit<[[u8; BUFFER_LEN]; BUFFERS]>,
     );

@@ -2,8 +2,7 @@
 
 //! The network card is shared by apps and a host of the kernel, which answers pings without them.
 
-use capsules_extra::mux_ethernet::VirtualEthernet;
-use components::ethernet_mux::{EthernetMuxComponent, VirtualEthernetComponent};
+use components::ethernet_mux::{EthernetMuxComponent, Share, VirtualEthernetComponent};
 use components::ethernet_tap::ExtendedTapComponent;
 use components::ping_responder::PingResponderComponent;
 use kernel::Kernel;
@@ -17,7 +16,7 @@ use crate::devices::VirtIONet;
 const KERNEL_ADDRESS: [u8; 4] = [10, 0, 2, 14];
 
 /// What the tap uses: a share of the card.
-pub type TapAdapter = VirtualEthernet<'static, VirtIONet>;
+pub type TapAdapter = Share<VirtIONet>;
 
 /// Starts the host, and prepares the tap on the rest of `card`. Frames for apps without room are dropped,
 /// because they would keep those behind them from the host.

@@ -35,8 +35,8 @@ pub const DEFAULT_IN_FLIGHT: usize = 16;
 
 /// The owner of an adapter.
 ///
-/// `IN_FLIGHT` is no more than the frames that the adapter takes at a time. Each user has an equal
-/// part of them to itself, so none keeps others from sending.
+/// `IN_FLIGHT` must be no more than the frames that the adapter takes at a time. Then each user has an
+/// equal part of them to itself, and none keeps others from sending.
 pub struct MuxEthernet<'a, E: EthernetAdapter<'a>, const IN_FLIGHT: usize = DEFAULT_IN_FLIGHT> {
     adapter: &'a E,
     users: List<'a, VirtualEthernet<'a, E, IN_FLIGHT>>,

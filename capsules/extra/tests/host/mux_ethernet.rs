@@ -216,6 +216,20 @@ fn each_user_has_its_part_of_the_ring() {
 }
 
 #[test]
+fn nobody_takes_the_part_of_another_in_a_card_that_takes_as_many_frames_as_the_mux() {
+    let (card, [(a, _), (b, _)]) = bench();
+    card.depth.set(4);
+    let sends = |user: &Share| user.submit(buffer(), 60, 0).is_ok();
+    assert_eq!([(); 4].map(|()| sends(a)), [true, true, false, false]);
+    assert_eq!([(); 4].map(|()| sends(b)), [true, true, false, false]);
+    card.finish();
+    // In one that takes fewer there is no telling whose they are.
+    card.depth.set(2);
+    assert!(sends(a) && sends(a));
+    assert_eq!((b.transmit_room(), sends(b)), (0, false));
+}
+
+#[test]
 fn refused_frames_take_no_room() {
     let (card, [(a, user_a), _]) = bench();
     card.set_link(false);
