@@ -77,3 +77,13 @@ fn small_buffers_without_an_area_limit_the_mtu() {
     assert_eq!(mtu::<512>(1500, 0, true), Some((480, false)));
     assert_eq!(mtu::<512>(480, 0, true), Some((480, true)));
 }
+
+#[test]
+fn an_area_longer_than_any_mtu_is_no_limit() {
+    for area in [0x1_0012, 70_000] {
+        assert_eq!(
+            mtu::<RECEIVE_BUFFER_LEN>(9000, area, true),
+            Some((9000, true))
+        );
+    }
+}
