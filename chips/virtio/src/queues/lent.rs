@@ -341,15 +341,19 @@ mod tests {
     use crate::testing::fence::NoFence;
     use crate::testing::leak;
 
-    /// Lends a buffer, and takes it back.
-    fn round_trip(buffer: VirtqueueBuffer<'static>) -> VirtqueueBuffer<'static> {
-        let lent = Lent {
+    fn nothing() -> Lent {
+        Lent {
             start: Cell::new(ptr::null_mut()),
             len: Cell::new(0),
             about: Cell::new(0),
             before: Cell::new(0),
             after: Cell::new(0),
-        };
+        }
+    }
+
+    /// Lends a buffer, and takes it back.
+    fn round_trip(buffer: VirtqueueBuffer<'static>) -> VirtqueueBuffer<'static> {
+        let lent = nothing();
         let loan = Loan::of(buffer, NoFence);
         lent.record(loan, loan.flags);
         // SAFETY: it was just lent, and there is no device.
@@ -376,5 +380,17 @@ mod tests {
             VirtqueueBuffer::DeviceReadable(SubSliceMutImmut::Immutable(window))
                 if window.as_slice() == [1, 2, 3]
         ));
+    }
+
+    #[test]
+    fn a_header_is_described_anew_unless_all_is_as_it_was() {
+        let lent = nothing();
+        assert!(lent.lend_front(leak([1u8, 2, 3]), 3, NoFence));
+        // SAFETY: it was just lent like this, and there is no device.
+        let header: &'static [u8] = unsafe { lent.take_front() };
+        // The same bytes, which a frame ended with before.
+        assert!(lent.lend_shared(header, 0, NoFence));
+        assert!(!lent.lend_shared(header, 0, NoFence));
+        assert!(lent.lend_shared(header, 1, NoFence));
     }
 }

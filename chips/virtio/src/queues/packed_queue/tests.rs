@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use crate::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
 use crate::queues::split_queue::VirtqueueBuffer;
-use crate::queues::{BufferQueue, QueueError, Violation, Virtqueue};
+use crate::queues::{BufferQueue, QueueError, Served, Violation, Virtqueue};
 use crate::testing::barriers::Kind;
 use crate::testing::fence::NoFence;
 use crate::testing::leak;
@@ -64,6 +64,18 @@ fn used_chains_come_back_in_the_devices_order_with_their_context() {
     rig.queue.used_interrupt();
     assert_eq!(rig.client.contexts(), [20, 10]);
     assert_eq!((rig.client.runs.get(), rig.queue.free()), (1, 4));
+}
+
+#[test]
+fn what_was_found_is_reported_at_once_or_by_the_next_interrupt() {
+    let rig = rig_with_two_chains();
+    rig.device.return_used(0, 0);
+    assert_eq!(rig.queue.serve(), Served::Something);
+    assert_eq!(rig.queue.serve(), Served::Nothing);
+    rig.device.return_used(2, 0);
+    rig.queue.reap();
+    assert_eq!(rig.queue.serve(), Served::Something);
+    assert_eq!(rig.queue.serve(), Served::Nothing);
 }
 
 #[test]

@@ -121,6 +121,19 @@ fn what_a_driver_found_by_itself_is_reported_to_the_next_interrupt_once() {
 }
 
 #[test]
+fn a_driver_that_found_nothing_or_expects_no_interrupt_has_nothing_to_report() {
+    let rig = rig_with_two_chains();
+    rig.queue.reap();
+    assert_eq!(rig.queue.serve(), Served::Nothing);
+    rig.queue.delay_interrupts(0);
+    let first = rig.device.pop().unwrap();
+    rig.device.return_used(first.head.into(), 0);
+    rig.queue.reap();
+    assert_eq!(rig.client.contexts().len(), 1);
+    assert_eq!(rig.queue.serve(), Served::Nothing);
+}
+
+#[test]
 fn a_violation_that_a_driver_found_by_itself_is_reported_to_the_next_interrupt() {
     let rig = rig_with_two_chains();
     rig.queue.delay_interrupts(0);

@@ -3,13 +3,17 @@
 //! Which notifications are sent and asked for. That none is lost is for `interleavings` to show.
 
 use core::cell::Cell;
+use core::mem::MaybeUninit;
 use std::vec::Vec;
 
 use crate::features::EVENT_IDX;
 use crate::queues::{BufferQueue, Virtqueue};
-use crate::testing::barriers::Kind;
-use crate::testing::queue_rig::{Rig, writable};
+use crate::testing::barriers::{Kind, Probe};
+use crate::testing::fence::NoFence;
+use crate::testing::leak;
+use crate::testing::queue_rig::{Bell, Collector, EitherQueue, Rig, writable};
 use crate::testing::shared_memory;
+use crate::testing::split_device::SplitDevice;
 
 /// Returns the oldest chain that the device has not returned.
 fn use_one<const N: usize>(rig: &Rig<N>) {
@@ -47,6 +51,58 @@ fn several_publications_cost_one_test_of_what_the_device_wants() {
     assert_eq!(rig.bell.rung.get(), 1);
     let counters = rig.queue.counters();
     assert_eq!((counters.kicks, counters.kicks_suppressed), (1, 0));
+}
+
+#[test]
+fn announcing_nothing_new_costs_nothing() {
+    let rig = Rig::<4>::with_features(EVENT_IDX);
+    rig.post(1, 0);
+    rig.probe.take_log();
+    let before = rig.queue.counters();
+    rig.queue.announce();
+    assert_eq!(rig.probe.take_log(), []);
+    assert_eq!(rig.queue.counters(), before);
+}
+
+#[test]
+fn a_broken_queue_announces_nothing() {
+    let rig = Rig::<4>::with_features(EVENT_IDX);
+    rig.post(1, 0);
+    rig.queue.provide(&mut [Some(writable(1))], 1).unwrap();
+    rig.device.return_used(u32::MAX, 0);
+    rig.queue.used_interrupt();
+    assert!(rig.queue.violation().is_some());
+    rig.device.set_available_event(1);
+    rig.bell.rung.take();
+    rig.queue.announce();
+    assert_eq!((rig.device.available_index(), rig.bell.rung.get()), (1, 0));
+}
+
+#[test]
+fn a_split_queue_that_could_be_packed_notifies_and_asks_as_any_other() {
+    let memory = leak(MaybeUninit::uninit());
+    let queue: &'static EitherQueue<4> =
+        leak(EitherQueue::with_barriers(memory, NoFence, Probe::new()));
+    let (client, bell): (&'static Collector, &'static Bell) =
+        (leak(Collector::default()), leak(Bell::default()));
+    queue.set_client(client);
+    queue.set_transport(bell);
+    queue.set_features(EVENT_IDX);
+    queue.initialize(0, 4);
+    let device = SplitDevice::new(queue.physical_addresses(), 4);
+    let mut rung = Vec::new();
+    for (position, event) in [0, 0, 2].into_iter().enumerate() {
+        device.set_available_event(event);
+        queue.provide(&mut [Some(writable(1))], position).unwrap();
+        queue.announce();
+        rung.push(bell.rung.take());
+        let chain = device.pop().unwrap();
+        device.return_used(chain.head.into(), 0);
+        queue.used_interrupt();
+        assert_eq!(usize::from(device.used_event()), position + 1);
+    }
+    assert_eq!(rung, [1, 0, 1]);
+    assert_eq!(client.contexts(), [0, 1, 2]);
 }
 
 #[test]
