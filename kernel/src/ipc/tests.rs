@@ -410,3 +410,10 @@ fn every_process_of_a_board_has_a_place_at_every_other() {
     }
     assert_eq!(receiver.pending_tasks(), 9);
 }
+
+#[test]
+#[should_panic(expected = "number of inter-process communication")]
+fn a_board_that_gives_the_driver_another_number_is_refused_at_boot() {
+    let kernel = World::with_one().0.kernel;
+    IPC::<3>::new(kernel, IPC_DRIVER + 1, &crate::process::fakes::Everything);
+}
