@@ -47,21 +47,29 @@ pub enum IPCUpcallType {
 /// The inter-process communication driver for a table of `NUM_PROCS` processes.
 pub struct IPC<const NUM_PROCS: u8> {
     kernel: &'static Kernel,
-    driver_num: usize,
     processes: Grant<(), UpcallCount<NUM_PROCS>, AllowRoCount<1>, AllowRwCount<NUM_PROCS>>,
 }
 
 impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
     /// Creates the driver.
+    ///
+    /// # Panics
+    ///
+    /// If `driver_num` is not [`DRIVER_NUM`], by which processes know the notifications whose buffers
+    /// they must take back.
+    #[inline]
     pub fn new(
         kernel: &'static Kernel,
         driver_num: usize,
         capability: &dyn MemoryAllocationCapability,
     ) -> IPC<NUM_PROCS> {
+        assert!(
+            driver_num == DRIVER_NUM,
+            "not the number of inter-process communication"
+        );
         IPC {
             kernel,
-            driver_num,
-            processes: kernel.create_grant(driver_num, capability),
+            processes: kernel.create_grant(DRIVER_NUM, capability),
         }
     }
 
@@ -127,10 +135,7 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
             return Ok(());
         }
         // The memory of a process that takes no part is not for others to fill.
-        if receiver
-            .lookup_grant_from_driver_num(self.driver_num)
-            .is_err()
-        {
+        if receiver.lookup_grant_from_driver_num(DRIVER_NUM).is_err() {
             return Err(ErrorCode::NODEVICE);
         }
         self.deliver(receiver, sender, kind)
@@ -152,7 +157,7 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
     ) -> Result<(), ErrorCode> {
         let receiver_id = receiver.processid();
         let event = UpcallId {
-            driver_num: self.driver_num,
+            driver_num: DRIVER_NUM,
             subscribe_num: match kind {
                 IPCUpcallType::Service => receiver_id.slot_index(),
                 IPCUpcallType::Client => sender.slot_index(),
@@ -222,7 +227,7 @@ impl<const NUM_PROCS: u8> IPC<NUM_PROCS> {
         for owner in self.kernel.get_process_iter() {
             let mut shared = None;
             // The memory of a process that takes no part is not for others to fill.
-            if owner.lookup_grant_from_driver_num(self.driver_num).is_ok() {
+            if owner.lookup_grant_from_driver_num(DRIVER_NUM).is_ok() {
                 // One that cannot be entered shares nothing.
                 let _ = self.enter(owner.processid(), &mut |kernel_data| {
                     let buffer = kernel_data.get_readwrite_processbuffer(slot).ok();
