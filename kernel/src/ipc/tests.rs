@@ -230,6 +230,75 @@ fn a_notification_about_a_buffer_that_had_to_go_says_so() {
 }
 
 #[test]
+fn a_buffer_that_is_still_shared_keeps_its_region_when_regions_run_out() {
+    let (world, service) = clients_and_service();
+    share(world, 0, 0);
+    let second = share(world, 0, 32);
+    let third = share(world, 2, 0);
+    assert_eq!(
+        notifications(service),
+        [(0, 0, 0), (0, 32, second), (2, 32, third)]
+    );
+    assert_eq!(regions(world, service), 2);
+}
+
+#[test]
+fn looking_for_regions_takes_no_memory_from_processes_that_take_no_part() {
+    let world = World::with_apps(&["client", "service", "other"].map(Tbf::new));
+    for process in [world.process(0), world.process(1)] {
+        process.sbrk(256).unwrap();
+        world.ipc.allocate_grant(process.processid()).unwrap();
+    }
+    let other = world.process(2);
+    let free = other.get_addresses().sram_grant_start;
+    for offset in [0, 32, 64] {
+        share(world, 0, offset);
+        world.process(1).dequeue_task();
+    }
+    assert_eq!(other.get_addresses().sram_grant_start, free);
+}
+
+#[test]
+fn a_buffer_off_word_borders_gives_no_access_and_says_so() {
+    let (world, service) = clients_and_service();
+    share(world, 0, 2);
+    assert_eq!(notifications(service), [(0, 0, 0)]);
+    assert_eq!(regions(world, service), 0);
+}
+
+#[test]
+fn a_region_that_would_cover_more_than_the_buffer_is_not_kept() {
+    let (world, service) = clients_and_service();
+    world.chip.mpu.surplus.set(4);
+    share(world, 0, 0);
+    assert_eq!(notifications(service), [(0, 0, 0)]);
+    assert_eq!(regions(world, service), 0);
+}
+
+#[test]
+fn a_service_that_sleeps_until_a_call_does_not_get_the_buffer_of_a_client_that_ended() {
+    let (world, service) = clients_and_service();
+    run_something(service);
+    service.set_yielded_for_state(ipc_event(1));
+    share(world, 0, 0);
+    assert!(service.ready());
+    world.process(0).terminate(None);
+    assert_eq!(service.take_event(ipc_event(1)), Some([0, 0, 0]));
+}
+
+#[test]
+fn events_of_drivers_keep_their_values_whatever_these_look_like() {
+    let (world, service) = clients_and_service();
+    let address = world.process(0).get_addresses().sram_start;
+    let queued = world.driver.apps.enter(service.processid(), |_, data| {
+        data.schedule_upcall(0, (1, 2, address))
+    });
+    assert_eq!(queued, Ok(Ok(())));
+    world.process(0).terminate(None);
+    assert_eq!(notifications(service), [(1, 2, address)]);
+}
+
+#[test]
 fn access_ends_with_the_run_of_the_process_that_owns_the_buffer() {
     for end in [
         |client: &dyn Process| client.terminate(None),

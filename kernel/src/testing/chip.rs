@@ -42,6 +42,8 @@ pub struct FakeMpu {
     pub loaded_shared: Cell<usize>,
     /// Every plan is refused.
     pub refuse: Cell<bool>,
+    /// Bytes that a shared region covers beyond what was asked for.
+    pub surplus: Cell<usize>,
 }
 
 // SAFETY: no process runs here, so none reaches anything.
@@ -82,7 +84,12 @@ unsafe impl MPU for FakeMpu {
         }
         match permissions {
             Permissions::ReadExecuteOnly if config.flash.is_none() => config.flash = Some(region),
-            Permissions::ReadWriteOnly if config.shared.len() < 2 => config.shared.push(region),
+            Permissions::ReadWriteOnly if config.shared.len() < 2 => {
+                let size = min_region_size + self.surplus.get();
+                let shared = Region::new(unallocated_memory_start, size);
+                config.shared.push(shared);
+                return Some(shared);
+            }
             _ => return None,
         }
         Some(region)
