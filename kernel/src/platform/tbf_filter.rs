@@ -130,6 +130,37 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_held_to_the_permissions_in_the_header_of_its_application() {
+        use crate::process::fake_tbf::Tbf;
+        use crate::process::fakes::World;
+        let listed = u32::try_from(LISTED).unwrap();
+        let mut held = Tbf::new("held");
+        // Commands 1 and 64.
+        held.permissions = std::vec![(listed, 0, 0b10), (listed, 1, 0b1)];
+        let world = World::with_apps(&[held, Tbf::new("free")]);
+        let filter = |process: usize, call: Syscall| {
+            TbfHeaderFilterDefaultAllow.filter_syscall(world.process(process), &call)
+        };
+        let refused = Err(ErrorCode::NODEVICE);
+        for (number, outcome) in [(0, refused), (1, Ok(())), (64, Ok(())), (65, refused)] {
+            assert_eq!(filter(0, command(LISTED, number)), outcome, "{number}");
+            assert_eq!(filter(0, command(OTHER, number)), refused);
+            assert_eq!(filter(1, command(OTHER, number)), Ok(()));
+        }
+        assert!(
+            exchanges(LISTED)
+                .iter()
+                .all(|call| filter(0, *call).is_ok())
+        );
+        assert!(
+            exchanges(OTHER)
+                .iter()
+                .all(|call| filter(0, *call) == refused)
+        );
+        assert!(exchanges(OTHER).iter().all(|call| filter(1, *call).is_ok()));
+    }
+
+    #[test]
     fn calls_without_a_driver_are_always_permitted() {
         let (_, process) = kernel_with_process();
         process.permissions.set(Some((LISTED, 0, 0)));

@@ -19,6 +19,8 @@ pub(crate) struct Tbf {
     pub(crate) kernel: Option<(u16, u16)>,
     pub(crate) writeable: Vec<(u32, u32)>,
     pub(crate) enabled: bool,
+    /// Driver, word of its commands and their bits, for each entry; none for no permissions.
+    pub(crate) permissions: Vec<(u32, u32, u64)>,
     /// Identifier to write with, those to read, those to change.
     pub(crate) storage: Option<(u32, Vec<u32>, Vec<u32>)>,
 }
@@ -38,6 +40,7 @@ impl Tbf {
             kernel: Some((2, 1)),
             writeable: Vec::new(),
             enabled: true,
+            permissions: Vec::new(),
             storage: None,
         }
     }
@@ -62,6 +65,15 @@ impl Tbf {
         }
         for &(offset, size) in &self.writeable {
             entry(2, &words(&[offset, size]));
+        }
+        if !self.permissions.is_empty() {
+            let count = u16::try_from(self.permissions.len()).unwrap();
+            let mut data = Vec::from(count.to_le_bytes());
+            for &(driver, offset, mask) in &self.permissions {
+                data.extend(words(&[driver, offset]));
+                data.extend(mask.to_le_bytes());
+            }
+            entry(6, &data);
         }
         if let Some((write, read, modify)) = &self.storage {
             let mut data = words(&[*write]);

@@ -168,3 +168,46 @@ fn a_region_is_shown_and_can_be_removed() {
     assert_eq!(unit.remove_memory_region(region, &mut config), Err(()));
     assert!(!config.to_string().contains("spare"));
 }
+
+/// Borders of the first spare pair, as addresses.
+fn spare_pair(unit: &Pmp) -> (u32, u32) {
+    (
+        unit.addresses.read(6).unwrap() << 2,
+        unit.addresses.read(7).unwrap() << 2,
+    )
+}
+
+#[test]
+fn a_region_comes_and_goes_with_the_next_entry_of_a_process_that_is_loaded() {
+    let unit = unit();
+    let mut config = process(&unit, 0x8030_0000);
+    load(&unit, &config);
+    for _ in 0..2 {
+        let shared = Permissions::ReadWriteOnly;
+        let region = unit
+            .allocate_region(at(0x8032_0000), 64, 64, shared, &mut config)
+            .unwrap();
+        load(&unit, &config);
+        assert_eq!(spare_pair(&unit), (0x8032_0000, 0x8032_0040));
+        unit.remove_memory_region(region, &mut config).unwrap();
+        load(&unit, &config);
+        let (lower, upper) = spare_pair(&unit);
+        assert_eq!(lower, upper);
+    }
+}
+
+#[test]
+fn app_ram_that_the_kernel_keeps_is_given_to_no_process() {
+    let unit = unit();
+    unit.keep_app_ram(at(0x8030_0040));
+    let mut config = unit.new_config().unwrap();
+    let shared = Permissions::ReadWriteOnly;
+    for (start, given) in [
+        (0x8030_0000, false),
+        (0x8030_003C, false),
+        (0x8030_0040, true),
+    ] {
+        let region = unit.allocate_region(at(start), 64, 64, shared, &mut config);
+        assert_eq!(region.is_some(), given, "{start:#x}");
+    }
+}
