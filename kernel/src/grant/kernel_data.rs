@@ -62,11 +62,17 @@ impl<'a> GrantKernelData<'a> {
     }
 
     /// Takes the first queued upcall `subscribe_num` back. Returns `None` when none is queued.
+    ///
+    /// An upcall that came while the process slept until it, with nothing before it in the queue, is
+    /// not queued: the process goes on with it at its next turn, and it cannot be taken back.
     pub fn remove_upcall(&self, subscribe_num: usize) -> Option<Task> {
         self.process.remove_upcall(self.upcall_id(subscribe_num))
     }
 
     /// Takes all queued upcalls `subscribe_num` back and returns how many there were.
+    ///
+    /// One that [`remove_upcall`](Self::remove_upcall) would not find stays and does not count. So a
+    /// driver that replaces an old report by a new one still may deliver both, in their order.
     pub fn remove_pending_upcalls(&self, subscribe_num: usize) -> usize {
         self.process
             .remove_pending_upcalls(self.upcall_id(subscribe_num))

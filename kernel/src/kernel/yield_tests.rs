@@ -331,3 +331,21 @@ fn subscribing_again_removes_queued_events_with_and_without_a_function() {
         Some(SyscallReturn::YieldWaitFor(2, 20, 30))
     );
 }
+
+#[test]
+fn what_a_process_goes_on_with_is_not_taken_back_and_what_came_after_it_is() {
+    let (world, process) = World::with_one();
+    let function = function(process);
+    world.run(&[subscribe(DRIVER, 0, function, 5), wait()]);
+    let removed = world.driver.apps.enter(process.processid(), |_, data| {
+        for value in [7, 8] {
+            data.schedule_upcall(0, (value, 0, 0)).unwrap();
+        }
+        data.remove_pending_upcalls(0)
+    });
+    assert_eq!(removed, Ok(1));
+    let entries = world.run(&[wait()]);
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].function.unwrap().argument0, 7);
+    assert_eq!(process.get_state(), State::Yielded);
+}

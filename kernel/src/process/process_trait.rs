@@ -132,7 +132,8 @@ pub trait Process {
     /// Removes and returns the oldest task.
     fn dequeue_task(&self) -> Option<Task>;
 
-    /// Removes and returns the oldest task that this event queued.
+    /// Removes and returns the oldest task that this event queued. What the process goes on with at
+    /// its next turn may be in its registers already, and stays there.
     fn remove_upcall(&self, upcall_id: UpcallId) -> Option<Task>;
 
     /// Removes the oldest task that this event queued, and returns the values of the event.
@@ -146,7 +147,8 @@ pub trait Process {
         }
     }
 
-    /// Removes all tasks that this event queued, and counts them.
+    /// Removes all tasks that this event queued, and counts them; as
+    /// [`remove_upcall`](Self::remove_upcall).
     fn remove_pending_upcalls(&self, upcall_id: UpcallId) -> usize;
 
     /// Tells whether the process in slot `sender` may queue this event, whose first value is that
