@@ -85,6 +85,17 @@ impl<const N: usize> Slots<N> {
     }
 }
 
+/// Finds what a board uses of several devices of a kind: what `look` sees in the `preferred` slot, or else
+/// in the first one in which it sees anything.
+pub fn find_preferred<'s, S, T>(
+    slots: &'s [S],
+    preferred: Option<usize>,
+    look: impl FnMut(&'s S) -> Option<T>,
+) -> Option<T> {
+    let preferred = preferred.and_then(|number| slots.get(number));
+    preferred.into_iter().chain(slots).find_map(look)
+}
+
 fn content_of(device: &VirtIOMMIODevice) -> Content {
     match device.identify() {
         Ok(device_type) => Content::Device(device_type),
@@ -92,5 +103,53 @@ fn content_of(device: &VirtIOMMIODevice) -> Content {
         Err(VirtIOInitializationError::UnknownDeviceType(id)) => Content::UnknownType(id),
         Err(VirtIOInitializationError::InvalidTransportVersion) => Content::UnsupportedLayout,
         Err(_) => Content::NotVirtIO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    enum Service {
+        Empty,
+        Failed,
+        Rng,
+        Net(char),
+    }
+    use Service::{Empty, Failed, Net, Rng};
+
+    fn card(slots: &[Service], preferred: Option<usize>) -> Option<char> {
+        find_preferred(slots, preferred, |service| match service {
+            Net(name) => Some(*name),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn without_a_preference_the_first_card_is_used() {
+        assert_eq!(
+            card(&[Empty, Rng, Failed, Net('a'), Net('b')], None),
+            Some('a')
+        );
+        assert_eq!(card(&[Empty, Rng, Failed], None), None);
+        assert_eq!(card(&[], None), None);
+    }
+
+    #[test]
+    fn the_preferred_card_is_used_wherever_it_is() {
+        let slots = [Net('a'), Net('b'), Rng, Net('c')];
+        for (number, name) in [(0, 'a'), (1, 'b'), (3, 'c')] {
+            assert_eq!(card(&slots, Some(number)), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_preferred_slot_without_a_card_in_service_leaves_the_first_card() {
+        let slots = [Empty, Net('a'), Failed, Rng, Net('b')];
+        for number in [0, 2, 3, 5, usize::MAX] {
+            assert_eq!(card(&slots, Some(number)), Some('a'), "{number}");
+        }
+        assert_eq!(card(&[Empty, Failed], Some(1)), None);
     }
 }

@@ -10,7 +10,7 @@ use core::fmt::{self, Write};
 use capsules_core::process_console::ConsoleCommand;
 use components::virtio_net::{Net, NetDevice, NetMemory, VirtIONetComponent};
 use components::virtio_rng::{Rng, RngDevice, RngMemory, VirtIORngComponent};
-use components::virtio_slots::{Content, Slot, Slots};
+use components::virtio_slots::{Content, Slot, Slots, find_preferred};
 use kernel::component::Component;
 use kernel::debug;
 use kernel::utilities::boot_memory::BootMemory;
@@ -113,9 +113,7 @@ impl Devices {
 
     /// The network card for apps, if one is in service.
     pub fn net(&self) -> Option<&'static VirtIONet> {
-        let preferred = PREFERRED_CARD.and_then(|number| self.services.get(number));
-        let in_order = preferred.into_iter().chain(&self.services);
-        in_order.into_iter().find_map(|service| match service {
+        find_preferred(&self.services, PREFERRED_CARD, |service| match service {
             Service::Net(device) => Some(device.net),
             _ => None,
         })
