@@ -339,6 +339,7 @@ fn used_chains_are_asked_for_by_place_and_wrap_counter() {
         assert_eq!(rig.device.driver_event(), (last.word(), 2));
         use_one(&rig);
         rig.queue.used_interrupt();
+        assert_eq!(rig.queue.free(), 4, "both are taken");
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::*;
+use crate::features::RING_PACKED;
 use crate::queues::{BufferQueue, QueueError, Served, Violation, Virtqueue};
 use crate::testing::barriers::{Kind, Probe};
 use crate::testing::queue_rig::{Returned, Rig, queue, readable, writable};
@@ -401,6 +402,17 @@ fn a_queue_that_a_device_may_know_is_not_initialized_again() {
     assert_eq!(rig.queue.negotiate_queue_size(4), 4);
     rig.queue.initialize(0, 4);
     assert_eq!(rig.queue.provide(&mut chain, 0), Ok(()));
+}
+
+#[test]
+fn a_split_queue_is_of_no_use_where_a_packed_one_was_agreed_on() {
+    let queue = queue::<4>(Probe::new());
+    queue.set_features(RING_PACKED);
+    assert_eq!(queue.negotiate_queue_size(4), 0);
+    queue.initialize(0, 4);
+    assert_eq!(queue.size(), 0);
+    queue.set_features(0);
+    assert_eq!(queue.negotiate_queue_size(4), 4);
 }
 
 #[test]
