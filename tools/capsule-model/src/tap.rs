@@ -16,8 +16,9 @@ std::thread_local! {
 
 /// Runs the events of `input`.
 ///
-/// No call may panic; no frame may come back to its sender, or be reported twice or not at all; counters
-/// never go back; and in the end each buffer of the kernel is there, and nothing waits for ever.
+/// No call may panic; no frame may come back to its sender, reach an app with a claim if it is for the
+/// claim of another, or be reported twice or not at all; counters never go back; and in the end each
+/// buffer of the kernel is there, and nothing waits for ever.
 ///
 /// # Panics
 ///
@@ -153,6 +154,13 @@ fn event(input: &mut Unstructured<'_>) -> Result<Event> {
         },
         59 => Event::FilterBusy {
             busy: input.arbitrary()?,
+        },
+        // Often enough that several have claims at a time.
+        60 => Event::Command {
+            app,
+            number: 0x101,
+            a: 1,
+            b: 0,
         },
         _ => Event::Timer,
     })

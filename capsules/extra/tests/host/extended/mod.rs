@@ -180,9 +180,19 @@ pub struct Slice(Memory);
 
 impl Slice {
     pub fn frames(self) -> Vec<Vec<u8>> {
+        self.frames_from(0)
+    }
+
+    /// How many bytes frames and their headers take.
+    pub fn used(self) -> usize {
+        let offset = self.0.first(8).bytes()[4..8].try_into().unwrap();
+        u32::from_ne_bytes(offset) as usize
+    }
+
+    /// The frames behind a place between two.
+    pub fn frames_from(self, start: usize) -> Vec<Vec<u8>> {
         let bytes = self.0.bytes();
-        let used = u32::from_ne_bytes(bytes[4..8].try_into().unwrap()) as usize;
-        let mut data = &bytes[8..8 + used];
+        let mut data = &bytes[8 + start..8 + self.used()];
         let mut frames = Vec::new();
         while !data.is_empty() {
             let len = usize::from(u16::from_ne_bytes([data[2], data[3]]));

@@ -3,7 +3,7 @@
 //! Random events, against what must always hold.
 
 use super::world::{APPS, Bytes, Event, World};
-use super::{AT_ONCE, BATCH, TRANSMIT};
+use super::{AT_ONCE, BATCH, CLAIM, FILTER, TRANSMIT};
 use proptest::prelude::*;
 
 fn any_length() -> impl Strategy<Value = usize> {
@@ -35,6 +35,9 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (app.clone(), any_number(), any_argument(), any_argument())
             .prop_map(|(app, number, a, b)| Event::Command { app, number, a, b }),
+        // Often enough that several have claims, and some of them want everything.
+        3 => (app.clone(), prop::sample::select(vec![(CLAIM, 1), (CLAIM, 1), (CLAIM, 0), (FILTER, 8)]))
+            .prop_map(|(app, (number, a))| Event::Command { app, number, a, b: 0 }),
         8 => (app.clone(), any_length()).prop_map(|(app, len)| Event::Transmit { app, len }),
         4 => (
             app.clone(),

@@ -100,6 +100,10 @@ struct Knowledge {
     batches: VecDeque<usize>,
     /// The slice that the tap has, if its header was sound.
     slice: Option<Slice>,
+    /// How much of that slice was looked at.
+    seen: usize,
+    /// The address that it has claimed.
+    claim: Option<[u8; 6]>,
     /// Frames taken out of slices.
     received: usize,
     /// Whether a slice was shared that does not tell how many frames it holds.
@@ -198,6 +202,12 @@ impl World {
     }
 
     pub fn handle(&mut self, event: Event) {
+        let before = self.known.each_ref().map(|known| known.claim);
+        self.carry_out(event);
+        self.look_at_new_frames(before);
+    }
+
+    fn carry_out(&mut self, event: Event) {
         let Bench { card, tap, .. } = self.bench;
         let bench = &self.bench;
         match event {
@@ -205,9 +215,9 @@ impl World {
                 let answer = bench.command(bench.processes[app], number, a, b);
                 if number == CLAIM
                     && let Some(claim) = answer.get_success_u64()
-                    && claim != 0
                 {
-                    self.claims.push(octets(claim));
+                    self.known[app].claim = (a == 1).then_some(octets(claim));
+                    self.claims.extend(self.known[app].claim);
                 }
             }
             Event::Transmit { app, len } => {
@@ -270,6 +280,7 @@ impl World {
                     memory.write(0, &header);
                     self.bench.processes[app].allow_rw((tap, DRIVER_NUM), 0, memory);
                     known.slice = (header == [0; 8]).then_some(Slice(memory));
+                    known.seen = 0;
                     known.unknown |= header != [0; 8];
                 }
             }
@@ -311,6 +322,36 @@ impl World {
             }
         }
         assert!(card.in_flight() <= POOL);
+    }
+
+    /// Looks at frames that came while apps went from the claims `before` to those of now: no app with a
+    /// claim gets unicast frames to the claim of another.
+    fn look_at_new_frames(&mut self, before: [Option<[u8; 6]>; APPS]) {
+        let kept = core::array::from_fn::<_, APPS, _>(|app| {
+            // A command takes effect at some time during the event.
+            self.known[app]
+                .claim
+                .filter(|claim| before[app] == Some(*claim))
+        });
+        for app in 0..APPS {
+            let known = &mut self.known[app];
+            let Some(slice) = known.slice else { continue };
+            let used = slice.used();
+            if used == known.seen {
+                continue;
+            }
+            let new = slice.frames_from(known.seen);
+            known.seen = used;
+            if kept[app].is_none() {
+                continue;
+            }
+            for frame in new {
+                let owner = (0..APPS)
+                    .filter(|other| *other != app)
+                    .find(|other| kept[*other].is_some_and(|claim| frame.starts_with(&claim)));
+                assert_eq!(owner, None, "{app} gets a frame of another: {frame:?}");
+            }
+        }
     }
 
     /// Takes the frames out of the slice that the tap has.
@@ -384,6 +425,7 @@ impl World {
                 self.take_upcalls(app);
             }
         }
+        self.look_at_new_frames(self.known.each_ref().map(|known| known.claim));
         for app in 0..APPS {
             let process = self.bench.processes[app];
             self.take_slice(app);
