@@ -304,6 +304,19 @@ fn a_storm_of_interrupts_delays_nobody() {
 }
 
 #[test]
+fn a_device_that_storms_is_masked_and_its_app_gets_bytes() {
+    // Where time is counted, a second is over before there are enough interrupts in it.
+    each_qemu(|qemu| {
+        let script = Script::lie_after(2, Lie::Storm);
+        let mut liar = Liar::boot(qemu, Kind::Entropy, script, Time::Real);
+        liar.expect_counter("transport", "masked", 1);
+        (0..4).for_each(|_| liar.expect_random(true));
+        liar.expect_life();
+        liar.end();
+    });
+}
+
+#[test]
 fn a_device_that_stops_lying_is_back_in_service() {
     let broken_once = |queue: &'static str| {
         move |liar: &mut Liar, _: Lie| {

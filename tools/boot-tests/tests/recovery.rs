@@ -102,8 +102,12 @@ fn frames_that_the_card_cannot_send_are_lost_and_traffic_resumes() {
 #[test]
 fn a_card_that_interrupts_without_end_is_masked_while_the_rest_of_the_board_runs() {
     each_qemu(|qemu| {
-        let apps = ["ticker", "echo"];
-        let (mut guest, peer) = Board::on(qemu).apps(&apps).cable().boot_with_peer();
+        let apps = ["ticker", "echo", "random"];
+        let (mut guest, peer) = Board::on(qemu)
+            .apps(&apps)
+            .with(&["-device", "virtio-rng-device"])
+            .cable()
+            .boot_with_peer();
         guest.expect("echo: returning every frame");
         // The console answers all the while.
         await_counter(&mut guest, "masked", |guest| {
@@ -113,6 +117,12 @@ fn a_card_that_interrupts_without_end_is_masked_while_the_rest_of_the_board_runs
             }
         });
         guest.expect_line("a tick", |line| line.starts_with("ticker: "));
+        for _ in 0..4 {
+            guest.expect_line("random bytes", |line| {
+                let bytes = line.strip_prefix("random: ");
+                bytes.is_some_and(|bytes| bytes.len() == 64)
+            });
+        }
         // Masked or not, the card hears of the last change, and carries frames again.
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
