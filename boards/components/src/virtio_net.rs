@@ -39,8 +39,10 @@ pub const CONTROL_QUEUE_SIZE: usize = TRANSMIT_QUEUE_SIZE;
 /// The queue of requests.
 pub type ControlQueue<F> = NegotiatedVirtqueue<'static, 'static, CONTROL_QUEUE_SIZE, F>;
 
-/// The driver.
-pub type Net<F> = VirtIONet<'static, F, RECEIVE_DEPTH>;
+/// The driver, which knows its queues by their type: they have the same one.
+pub type Net<F> = VirtIONet<'static, F, RECEIVE_DEPTH, ReceiveQueue<F>>;
+
+const _: () = assert!(RECEIVE_DEPTH == TRANSMIT_QUEUE_SIZE);
 
 /// The length of a receive buffer: every frame of Ethernet has room in it, unless the feature
 /// `small-receive-buffers` is on.

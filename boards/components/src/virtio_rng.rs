@@ -25,7 +25,7 @@ pub const BUFFER_LEN: usize = 512;
 pub type RngQueue<F> = NegotiatedVirtqueue<'static, 'static, DEPTH, F>;
 
 /// The driver.
-pub type Rng<F> = VirtIORng<'static, 'static, F, DEPTH>;
+pub type Rng<F> = VirtIORng<'static, 'static, F, DEPTH, RngQueue<F>>;
 
 /// A driver with its queue, for statistics.
 pub struct RngDevice<F: DmaFence + 'static> {

@@ -222,7 +222,7 @@ impl Devices {
             }
             (_, Some(Service::Net(device))) => {
                 counters(writer, "driver", device.net.counters().entries())?;
-                let queues: [(_, &dyn BufferQueue<'static>); 3] = [
+                let queues = [
                     ("receive", device.receive_queue),
                     ("transmit", device.transmit_queue),
                     ("control", device.control_queue),

@@ -31,7 +31,7 @@ const TELLING: usize = 8;
 /// The length of each, odd so that words cross from one to the next.
 const BUFFER_LEN: usize = 61;
 
-type Driver = VirtIORng<'static, 'static, Coherent, DEPTH>;
+type Driver = VirtIORng<'static, 'static, Coherent, DEPTH, Queue<DEPTH>>;
 
 /// Who draws.
 #[derive(Default)]

@@ -41,6 +41,7 @@ pub const HEADER_LEN: usize = 12;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 
+/// The queues differ in size, so they are objects to it.
 type Driver = VirtIONet<'static, Coherent, RECEIVE_DEPTH>;
 
 /// Who sends and receives.
@@ -132,12 +133,8 @@ impl Network {
         let transmit_queue = machine.queue::<TRANSMIT_SIZE>();
         let buffers = [(); RECEIVE_DEPTH].map(|()| machine.buffer::<RECEIVE_BUFFER_LEN>());
         let own_mac = [2, 0, 0, 0, 0, 9];
-        let driver: &'static Driver = keep(VirtIONet::new(
-            receive_queue,
-            transmit_queue,
-            buffers,
-            own_mac,
-        ));
+        let driver: Driver = VirtIONet::new(receive_queue, transmit_queue, buffers, own_mac);
+        let driver: &'static Driver = keep(driver);
         let wire: &'static Wire = keep(Wire::default());
         for _ in 0..FRAMES {
             wire.buffers.borrow_mut().push(machine.buffer::<LONGEST>());

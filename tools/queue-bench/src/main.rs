@@ -44,14 +44,14 @@ fn run(which: &str, size: &str, shape: &str) -> Result<(), String> {
         .parse()
         .ok()
         .and_then(|index: usize| SHAPES.get(index));
-    let (_, shape) = *shape.ok_or("no such shape")?;
+    let (_, shape, buffers) = *shape.ok_or("no such shape")?;
     match (which, size) {
-        ("ours" | "object", "4") => ours::run::<4>(shape, ROUNDS, which == "object"),
-        ("ours" | "object", "64") => ours::run::<64>(shape, ROUNDS, which == "object"),
-        ("ours" | "object", "256") => ours::run::<256>(shape, ROUNDS, which == "object"),
-        ("peer" | "handed", "4") => peer::run::<4>(shape, ROUNDS, which == "handed"),
-        ("peer" | "handed", "64") => peer::run::<64>(shape, ROUNDS, which == "handed"),
-        ("peer" | "handed", "256") => peer::run::<256>(shape, ROUNDS, which == "handed"),
+        ("ours" | "object", "4") => ours::run::<4>(shape, buffers, ROUNDS, which == "object"),
+        ("ours" | "object", "64") => ours::run::<64>(shape, buffers, ROUNDS, which == "object"),
+        ("ours" | "object", "256") => ours::run::<256>(shape, buffers, ROUNDS, which == "object"),
+        ("peer" | "handed", "4") => peer::run::<4>(shape, buffers, ROUNDS, which == "handed"),
+        ("peer" | "handed", "64") => peer::run::<64>(shape, buffers, ROUNDS, which == "handed"),
+        ("peer" | "handed", "256") => peer::run::<256>(shape, buffers, ROUNDS, which == "handed"),
         _ => return Err(format!("no measurement {which} {size}")),
     }
     Ok(())
@@ -60,16 +60,16 @@ fn run(which: &str, size: &str, shape: &str) -> Result<(), String> {
 fn compare() -> Result<(), String> {
     println!("Instructions on this machine for add, publish, notify and take back, EVENT_IDX on.");
     println!(
-        "virtio hands buffers over and its driver gets them back: one whose type is known to the"
+        "virtio hands buffers over and its driver gets them back, as the drivers of this project do"
     );
     println!(
-        "compiler, as that of virtio-drivers is, or (c) one behind a trait object. virtio-drivers"
+        "that know their queue by its type, or (c) by trait objects on both sides. virtio-drivers is"
     );
     println!(
-        "is told which chain comes back (a), or finds by what comes back what it handed over (b):"
+        "told which chain comes back (a), or finds by what comes back what it handed over (b):"
     );
     println!(
-        "{:14} {:>5} {:>8} {:>18} {:>6} {:>18} {:>6} {:>12} {:>6}",
+        "{:22} {:>5} {:>8} {:>18} {:>6} {:>18} {:>6} {:>12} {:>6}",
         "",
         "size",
         "virtio",
@@ -80,7 +80,7 @@ fn compare() -> Result<(), String> {
         "virtio (c)",
         "share"
     );
-    for (index, (name, _)) in SHAPES.iter().enumerate() {
+    for (index, (name, ..)) in SHAPES.iter().enumerate() {
         for size in SIZES {
             let ours = count("ours", size, index)?;
             let peer = count("peer", size, index)?;
@@ -89,7 +89,7 @@ fn compare() -> Result<(), String> {
             let (share, of_handed, of_object) = (ours / peer, ours / handed, object / peer);
             let note = if share > AIM { "  above the aim" } else { "" };
             println!(
-                "{name:14} {size:5} {ours:8.1} {peer:18.1} {share:6.2} {handed:18.1} {of_handed:6.2} {object:12.1} {of_object:6.2}{note}"
+                "{name:22} {size:5} {ours:8.1} {peer:18.1} {share:6.2} {handed:18.1} {of_handed:6.2} {object:12.1} {of_object:6.2}{note}"
             );
         }
     }

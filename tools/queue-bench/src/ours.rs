@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! This project's split queue.
+//! This project's queue, which is split here, though it might be packed.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -11,12 +11,13 @@ use std::sync::atomic::{Ordering, compiler_fence};
 use kernel::platform::dma_fence::DmaFence;
 use virtio::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use virtio::features::EVENT_IDX;
-use virtio::queues::split_queue::{SplitVirtqueue, SplitVirtqueueClient, VirtqueueReturnBuffer};
-use virtio::queues::{BufferQueue, QueueMemory, Virtqueue};
+use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
+use virtio::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
+use virtio::queues::{BufferQueue, DrivenQueue, QueueMemory, Served, Virtqueue};
 use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
 
 use crate::device::Device;
-use crate::shape::Shape;
+use crate::shape::{Buffers, Shape};
 
 /// What the device reads before each frame.
 static HEADER: [u8; 12] = [0; 12];
@@ -35,11 +36,14 @@ unsafe impl DmaFence for Fence {
     }
 }
 
+/// Where a buffer is kept.
+type Place = Cell<Option<&'static mut [u8]>>;
+
 /// Keeps what comes back for the next round, and counts notifications.
 #[derive(Default)]
 struct Desk {
     /// Buffers by the context of their chain.
-    spare: [Cell<Option<&'static mut [u8]>>; 16],
+    spare: [Place; 16],
     notified: Cell<u32>,
 }
 
@@ -92,23 +96,28 @@ impl VirtIOTransport for Desk {
     }
 }
 
-struct Rig<const SIZE: usize> {
-    queue: SplitVirtqueue<'static, 'static, SIZE, Fence>,
+type Queue<const SIZE: usize> = NegotiatedVirtqueue<'static, 'static, SIZE, Fence>;
+
+/// A driver with its queue: of type `Q`, or an object.
+struct Rig<Q: ?Sized + 'static> {
+    queue: &'static Q,
+    /// The queue as the transport has it.
+    object: &'static dyn Virtqueue,
     desk: &'static Desk,
 }
 
-/// What is counted: nothing but the calls that a driver makes, for chains whose shape it knows.
-impl<const SIZE: usize> Rig<SIZE> {
+/// What is counted: nothing but the calls that the network and the entropy driver make.
+impl<Q: DrivenQueue<'static> + ?Sized> Rig<Q> {
     #[inline(never)]
-    fn counted_add_one(&self) {
-        self.add(0);
+    fn counted_add_one(&self, place: &Place, chain: usize) {
+        self.add(place, chain);
         self.queue.announce();
     }
 
     #[inline(never)]
-    fn counted_add_two(&self) {
-        if let Some(frame) = self.desk.spare[0].take() {
-            let provided = self.queue.provide_readable(&HEADER, frame, 64, 0);
+    fn counted_add_two(&self, place: &Place, chain: usize) {
+        if let Some(frame) = place.take() {
+            let provided = self.queue.provide_readable(&HEADER, frame, 64, chain);
             assert!(provided.is_ok());
         }
         self.queue.announce();
@@ -116,41 +125,69 @@ impl<const SIZE: usize> Rig<SIZE> {
 
     #[inline(never)]
     fn counted_add_batch(&self, chains: Range<usize>) {
-        for chain in chains {
-            self.add(chain);
+        for (chain, place) in chains.clone().zip(&self.desk.spare[chains]) {
+            self.add(place, chain);
         }
         self.queue.announce();
     }
 
-    /// Takes back what was used.
+    /// Takes back what was used, as on an interrupt.
     #[inline(never)]
-    fn counted_pop(&self) {
-        self.queue.take_used(self.desk);
-    }
-
-    /// The same for a driver that the queue knows by its trait.
-    #[inline(never)]
-    fn counted_pop_through_object(&self) {
-        self.queue.used_interrupt();
+    fn counted_pop(&self) -> Served {
+        self.queue.serve_for(self.desk, self.object)
     }
 
     #[inline(always)]
-    fn add(&self, chain: usize) {
-        if let Some(buffer) = self.desk.spare[chain].take() {
+    fn add(&self, place: &Place, chain: usize) {
+        if let Some(buffer) = place.take() {
             let provided = self.queue.provide_writable(buffer, chain);
             assert!(provided.is_ok());
         }
     }
+
+    fn run(&self, shape: Shape, buffers: Buffers, rounds: u32, device: Device) {
+        let mut position = 0_u16;
+        let mut serve_and_pop = |rig: &Self, count| {
+            // SAFETY: the queue says where its rings are, and has no references to them.
+            unsafe { device.serve(position, count) };
+            position = position.wrapping_add(count);
+            assert_eq!(rig.counted_pop(), Served::Something);
+        };
+        for round in 0..rounds {
+            let rig = black_box(self);
+            let chain = black_box(buffers.at(round));
+            let place = &self.desk.spare[chain];
+            match shape {
+                Shape::One => {
+                    rig.counted_add_one(place, chain);
+                    serve_and_pop(rig, 1);
+                }
+                Shape::Two => {
+                    rig.counted_add_two(place, chain);
+                    serve_and_pop(rig, 1);
+                }
+                Shape::Batch => {
+                    let size = usize::from(device.size);
+                    for first in (0..16).step_by(size) {
+                        let chains = first..(first + size).min(16);
+                        let count = chains.len() as u16;
+                        rig.counted_add_batch(chains);
+                        serve_and_pop(rig, count);
+                    }
+                }
+            }
+        }
+    }
 }
 
-/// Runs `rounds` of a shape; `through_object` says whether the driver's type is hidden from the queue.
-pub fn run<const SIZE: usize>(shape: Shape, rounds: u32, through_object: bool) {
+/// Runs `rounds` of a shape; `as_objects` says whether driver and queue know each other as trait objects.
+pub fn run<const SIZE: usize>(shape: Shape, buffers: Buffers, rounds: u32, as_objects: bool) {
     let desk: &'static Desk = Box::leak(Box::default());
     for place in &desk.spare {
         place.set(Some(Box::leak(Box::new([0; 64]))));
     }
     let memory = Box::leak(Box::new(MaybeUninit::<QueueMemory<'static, SIZE>>::uninit()));
-    let queue = SplitVirtqueue::new(memory, Fence);
+    let queue: &'static Queue<SIZE> = Box::leak(Box::new(Queue::new(memory, Fence)));
     queue.set_client(desk);
     queue.set_transport(desk);
     queue.set_features(EVENT_IDX);
@@ -161,38 +198,22 @@ pub fn run<const SIZE: usize>(shape: Shape, rounds: u32, through_object: bool) {
         used: addresses.device_area,
         size: SIZE as u16,
     };
-    let rig = Rig { queue, desk };
-    let mut position = 0_u16;
-    let mut serve_and_pop = |rig: &Rig<SIZE>, count| {
-        // SAFETY: the queue says where its rings are, and has no references to them.
-        unsafe { device.serve(position, count) };
-        position = position.wrapping_add(count);
-        if through_object {
-            rig.counted_pop_through_object();
-        } else {
-            rig.counted_pop();
-        }
-    };
-    for _ in 0..rounds {
-        let rig = black_box(&rig);
-        match shape {
-            Shape::One => {
-                rig.counted_add_one();
-                serve_and_pop(rig, 1);
-            }
-            Shape::Two => {
-                rig.counted_add_two();
-                serve_and_pop(rig, 1);
-            }
-            Shape::Batch => {
-                for first in (0..16).step_by(SIZE) {
-                    let chains = first..(first + SIZE).min(16);
-                    let count = chains.len() as u16;
-                    rig.counted_add_batch(chains);
-                    serve_and_pop(rig, count);
-                }
-            }
-        }
+    let object = black_box(queue as &dyn Virtqueue);
+    if as_objects {
+        let queue = black_box(queue as &dyn BufferQueue<'static>);
+        let rig = Rig {
+            queue,
+            object,
+            desk,
+        };
+        rig.run(shape, buffers, rounds, device);
+    } else {
+        let rig = Rig {
+            queue,
+            object,
+            desk,
+        };
+        rig.run(shape, buffers, rounds, device);
     }
     let back = desk.spare.iter().filter(|place| place.take().is_some());
     assert_eq!(back.count(), 16, "every buffer came back");

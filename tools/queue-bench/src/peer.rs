@@ -13,7 +13,7 @@ use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Trans
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
 use crate::device::Device;
-use crate::shape::Shape;
+use crate::shape::{Buffers, Shape};
 
 struct Identity;
 
@@ -233,8 +233,8 @@ impl<const SIZE: usize> Rig<SIZE> {
     }
 
     #[inline(never)]
-    fn counted_hand_one<const LINKS: usize>(&mut self) {
-        self.hand::<LINKS>(0);
+    fn counted_hand_one<const LINKS: usize>(&mut self, place: usize) {
+        self.hand::<LINKS>(place);
         self.notify();
     }
 
@@ -265,7 +265,7 @@ impl<const SIZE: usize> Rig<SIZE> {
 }
 
 /// Runs `rounds` of a shape; `hands_over` says whether the driver finds chains by what comes back.
-pub fn run<const SIZE: usize>(shape: Shape, rounds: u32, hands_over: bool) {
+pub fn run<const SIZE: usize>(shape: Shape, buffers: Buffers, rounds: u32, hands_over: bool) {
     let mut registers = Registers::default();
     let queue = VirtQueue::new(&mut registers, 0, false, true).expect("a queue");
     let device = Device {
@@ -286,18 +286,19 @@ pub fn run<const SIZE: usize>(shape: Shape, rounds: u32, hands_over: bool) {
         unsafe { device.serve(position, count as u16) };
         position = position.wrapping_add(count as u16);
     };
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        let place = black_box(buffers.at(round));
         let (rig, all) = (black_box(&mut rig), black_box(&mut all));
         match (shape, hands_over) {
             (Shape::One, false) => {
-                rig.counted_add::<1>(&mut all[0]);
+                rig.counted_add::<1>(&mut all[place]);
                 serve(1);
-                assert!(rig.counted_pop::<1>(&mut all[0]).is_some());
+                assert!(rig.counted_pop::<1>(&mut all[place]).is_some());
             }
             (Shape::Two, false) => {
-                rig.counted_add::<2>(&mut all[0]);
+                rig.counted_add::<2>(&mut all[place]);
                 serve(1);
-                assert!(rig.counted_pop::<2>(&mut all[0]).is_some());
+                assert!(rig.counted_pop::<2>(&mut all[place]).is_some());
             }
             (Shape::Batch, false) => {
                 for chains in all.chunks_mut(SIZE) {
@@ -307,12 +308,12 @@ pub fn run<const SIZE: usize>(shape: Shape, rounds: u32, hands_over: bool) {
                 }
             }
             (Shape::One, true) => {
-                rig.counted_hand_one::<1>();
+                rig.counted_hand_one::<1>(place);
                 serve(1);
                 rig.counted_collect::<1>();
             }
             (Shape::Two, true) => {
-                rig.counted_hand_one::<2>();
+                rig.counted_hand_one::<2>(place);
                 serve(1);
                 rig.counted_collect::<2>();
             }

@@ -14,11 +14,32 @@ pub enum Shape {
     Batch,
 }
 
+/// Which buffers one or two chains take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffers {
+    /// The same at each round.
+    Same,
+    /// Two in turn.
+    InTurn,
+}
+
+impl Buffers {
+    /// The buffer for a round.
+    pub fn at(self, round: u32) -> usize {
+        match self {
+            Self::Same => 0,
+            Self::InTurn => round as usize % 2,
+        }
+    }
+}
+
 /// All shapes, with their names in the table.
-pub const SHAPES: [(&str, Shape); 3] = [
-    ("1 descriptor", Shape::One),
-    ("2 descriptors", Shape::Two),
-    ("batch of 16", Shape::Batch),
+pub const SHAPES: [(&str, Shape, Buffers); 5] = [
+    ("1 descriptor", Shape::One, Buffers::Same),
+    ("1, two buffers in turn", Shape::One, Buffers::InTurn),
+    ("2 descriptors", Shape::Two, Buffers::Same),
+    ("2, two buffers in turn", Shape::Two, Buffers::InTurn),
+    ("batch of 16", Shape::Batch, Buffers::Same),
 ];
 
 /// All queue sizes.

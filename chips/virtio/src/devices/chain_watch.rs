@@ -30,7 +30,7 @@ impl ChainWatch {
     }
 
     /// Looks at the queue, at a poll.
-    pub(super) fn check(&self, queue: &dyn BufferQueue<'_>) -> Progress {
+    pub(super) fn check<'b>(&self, queue: &(impl BufferQueue<'b> + ?Sized)) -> Progress {
         let provided = queue.provided();
         let mut seen = self.provided.get();
         let [oldest, ..] = seen;

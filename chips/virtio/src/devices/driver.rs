@@ -5,6 +5,7 @@
 use kernel::ErrorCode;
 
 use super::VirtIODeviceType;
+use crate::queues::{Served, Virtqueue};
 use crate::transports::configuration::Configuration;
 
 /// How far a device has come with what it was asked for, from good to bad.
@@ -100,6 +101,15 @@ pub trait VirtIODeviceDriver {
         let _ = configuration;
     }
 
+    /// Takes what the device has used, on an interrupt, and says what came of it. `queues` are those given
+    /// to [`initialize`](crate::transports::VirtIOTransport::initialize).
+    ///
+    /// A driver that knows the type of its queues serves them [at less cost](crate::queues::DrivenQueue)
+    /// than as these objects.
+    fn serve_queues(&self, queues: &[&dyn Virtqueue]) -> Served {
+        serve_each(queues)
+    }
+
     /// Tells the driver that the device is out of service until it is initialized again.
     ///
     /// Nothing that the driver put into the queues will be used. It is back already, unless the
@@ -120,4 +130,11 @@ pub trait VirtIODeviceDriver {
     fn check_progress(&self) -> Progress {
         Progress::Idle
     }
+}
+
+/// Serves queues as the transport knows them.
+pub(super) fn serve_each(queues: &[&dyn Virtqueue]) -> Served {
+    queues.iter().fold(Served::Nothing, |outcome, queue| {
+        outcome.max(queue.serve_expected())
+    })
 }

@@ -12,4 +12,5 @@ pub mod virtio_net;
 pub mod virtio_rng;
 
 pub use device_type::VirtIODeviceType;
+use driver::serve_each;
 pub use driver::{Progress, VirtIODeviceDriver};

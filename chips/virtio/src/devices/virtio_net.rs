@@ -42,11 +42,11 @@ use self::header::{FRAME_OVERHEAD, HEADER_LEN, HeaderFormat, longest_frame};
 use self::waiting_frames::WaitingFrames;
 use super::buffer_stack::BufferStack;
 use super::chain_watch::ChainWatch;
-use super::{Progress, VirtIODeviceDriver, VirtIODeviceType};
+use super::{Progress, VirtIODeviceDriver, VirtIODeviceType, serve_each};
 use crate::counters::{NetCounters, NetEvents};
 use crate::features::{ANY_LAYOUT, VERSION_1};
-use crate::queues::BufferQueue;
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
+use crate::queues::{BufferQueue, DrivenQueue, Served, Virtqueue};
 use crate::transports::configuration::Configuration;
 
 /// The number of the queue of received frames (5.1.2).
@@ -84,9 +84,17 @@ const fn default_mtu(largest: u16) -> u16 {
 }
 
 /// The driver of a network device, with up to `DEPTH` receive buffers.
-pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
-    receive_queue: &'a dyn BufferQueue<'static>,
-    transmit_queue: &'a dyn BufferQueue<'static>,
+///
+/// Its queues are objects, or of type `Q` for a board that gives both the same one:
+/// [at less cost](crate::queues::DrivenQueue).
+pub struct VirtIONet<
+    'a,
+    F: DmaFence,
+    const DEPTH: usize = 16,
+    Q: ?Sized = dyn BufferQueue<'static> + 'a,
+> {
+    receive_queue: &'a Q,
+    transmit_queue: &'a Q,
     client: OptionalCell<Client<'a>>,
 
     // Received frames.
@@ -134,7 +142,7 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     transmit_watch: ChainWatch,
 
     // The device.
-    control: Control<'a>,
+    control: Control<'a, Q>,
     running: Cell<bool>,
     mtu_is_usable: Cell<bool>,
     status: Cell<NetStatus>,
@@ -152,7 +160,9 @@ pub struct VirtIONet<'a, F: DmaFence, const DEPTH: usize = 16> {
     fence: PhantomData<F>,
 }
 
-impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
+impl<'a, F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized>
+    VirtIONet<'a, F, DEPTH, Q>
+{
     /// Makes a driver for the device whose queues 0 and 1 are those given.
     ///
     /// The length of the receive buffers limits the MTU. Those shorter than [`RECEIVE_BUFFER_LEN`] only
@@ -163,8 +173,8 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     /// and that stays the same over restarts. The driver has to be set as client of both queues, and
     /// its deferred call to be registered, before the device is initialized.
     pub fn new<const BUFFER_LEN: usize>(
-        receive_queue: &'a dyn BufferQueue<'static>,
-        transmit_queue: &'a dyn BufferQueue<'static>,
+        receive_queue: &'a Q,
+        transmit_queue: &'a Q,
         receive_buffers: [&'static mut [u8; BUFFER_LEN]; DEPTH],
         own_mac: [u8; 6],
     ) -> Self {
@@ -232,11 +242,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     /// Without it the client gets all frames that the device lets pass by itself.
     ///
     /// To be called before the device is initialized. If the device has no such queue, it is left alone.
-    pub fn set_control_queue(
-        &self,
-        queue: &'a dyn BufferQueue<'static>,
-        memory: &'static mut [u8; CONTROL_MEMORY_LEN],
-    ) {
+    pub fn set_control_queue(&self, queue: &'a Q, memory: &'static mut [u8; CONTROL_MEMORY_LEN]) {
         self.control.set_queue(queue, memory);
     }
 
@@ -313,7 +319,9 @@ impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
     }
 }
 
-impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONet<'_, F, DEPTH> {
+impl<F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized>
+    SplitVirtqueueClient<'static> for VirtIONet<'_, F, DEPTH, Q>
+{
     /// Never called: the queue knows contexts.
     fn buffer_chain_ready(
         &self,
@@ -395,7 +403,9 @@ impl<F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'static> for VirtIONe
     }
 }
 
-impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DEPTH> {
+impl<F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized> VirtIODeviceDriver
+    for VirtIONet<'_, F, DEPTH, Q>
+{
     /// Buffers too small for a frame need a device that merges them.
     fn negotiate_features(&self, offered_features: u64) -> Option<u64> {
         let mut chosen = features::choose(offered_features, self.control.has_queue());
@@ -501,8 +511,18 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
         self.link_may_have_changed();
     }
 
+    fn serve_queues(&self, queues: &[&dyn Virtqueue]) -> Served {
+        let [receive_queue, transmit_queue, others @ ..] = queues else {
+            return serve_each(queues);
+        };
+        self.receive_queue
+            .serve_for(self, *receive_queue)
+            .max(self.transmit_queue.serve_for(self, *transmit_queue))
+            .max(serve_each(others))
+    }
+
     fn collect(&self) {
-        self.transmit_queue.reap();
+        self.transmit_queue.reap_for(self);
         self.transmit_queue.remind();
     }
 
@@ -514,11 +534,13 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIONet<'_, F, DE
     }
 }
 
-impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIONet<'_, F, DEPTH> {
+impl<F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized> DeferredCallClient
+    for VirtIONet<'_, F, DEPTH, Q>
+{
     fn handle_deferred_call(&self) {
         if self.flush_is_due.take() {
             // What was sent meanwhile may make room for more.
-            self.transmit_queue.reap();
+            self.transmit_queue.reap_for(self);
             self.send_enqueued();
         }
         if self.resume.take() {

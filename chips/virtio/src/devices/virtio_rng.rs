@@ -50,8 +50,16 @@ enum Receiver<'a> {
 }
 
 /// The driver of an entropy device, with `DEPTH` buffers: at least four.
-pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
-    queue: &'a dyn BufferQueue<'b>,
+///
+/// Its queue is an object, or of type `Q`, at less cost.
+pub struct VirtIORng<
+    'a,
+    'b,
+    F: DmaFence,
+    const DEPTH: usize = 4,
+    Q: ?Sized = dyn BufferQueue<'b> + 'a,
+> {
+    queue: &'a Q,
     client: OptionalCell<Receiver<'a>>,
     pool: RandomPool<'b, DEPTH>,
     /// Buffers without random bytes that the device does not have.
@@ -71,12 +79,14 @@ pub struct VirtIORng<'a, 'b, F: DmaFence, const DEPTH: usize = 4> {
     fence: PhantomData<F>,
 }
 
-impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
+impl<'a, 'b, F: DmaFence, const DEPTH: usize, Q: BufferQueue<'b> + ?Sized>
+    VirtIORng<'a, 'b, F, DEPTH, Q>
+{
     /// Makes a driver for the device whose only queue is `queue`, with `buffers` to fill.
     ///
     /// The queue's client has to be set to this driver, and the driver's deferred call to be
     /// registered, before the device is initialized.
-    pub fn new(queue: &'a dyn BufferQueue<'b>, buffers: [&'b mut [u8]; DEPTH]) -> Self {
+    pub fn new(queue: &'a Q, buffers: [&'b mut [u8]; DEPTH]) -> Self {
         // Fewer buffers could hold a byte each, which is no word, and none be left to fill.
         const { assert!(DEPTH >= size_of::<u32>()) };
         let spare = BufferStack::new();
@@ -256,7 +266,9 @@ impl<'a, 'b, F: DmaFence, const DEPTH: usize> VirtIORng<'a, 'b, F, DEPTH> {
     }
 }
 
-impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH> {
+impl<'a, 'b, F: DmaFence, const DEPTH: usize, Q: BufferQueue<'b> + ?Sized> Rng<'a>
+    for VirtIORng<'a, 'b, F, DEPTH, Q>
+{
     fn get(&self) -> Result<(), ErrorCode> {
         self.ask()
     }
@@ -270,7 +282,9 @@ impl<'a, F: DmaFence, const DEPTH: usize> Rng<'a> for VirtIORng<'a, '_, F, DEPTH
     }
 }
 
-impl<'b, F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'b> for VirtIORng<'_, 'b, F, DEPTH> {
+impl<'b, F: DmaFence, const DEPTH: usize, Q: BufferQueue<'b> + ?Sized> SplitVirtqueueClient<'b>
+    for VirtIORng<'_, 'b, F, DEPTH, Q>
+{
     /// Never called: buffers are lent one by one.
     fn buffer_chain_ready(
         &self,
@@ -306,7 +320,9 @@ impl<'b, F: DmaFence, const DEPTH: usize> SplitVirtqueueClient<'b> for VirtIORng
     }
 }
 
-impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIORng<'_, '_, F, DEPTH> {
+impl<'b, F: DmaFence, const DEPTH: usize, Q: BufferQueue<'b> + ?Sized> VirtIODeviceDriver
+    for VirtIORng<'_, 'b, F, DEPTH, Q>
+{
     /// The device has no features of its own (5.4.3).
     fn negotiate_features(&self, _offered_features: u64) -> Option<u64> {
         Some(0)
@@ -348,7 +364,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIODeviceDriver for VirtIORng<'_, '_, F
     }
 }
 
-impl<F: DmaFence, const DEPTH: usize> DeferredCallClient for VirtIORng<'_, '_, F, DEPTH> {
+impl<'b, F: DmaFence, const DEPTH: usize, Q: BufferQueue<'b> + ?Sized> DeferredCallClient
+    for VirtIORng<'_, 'b, F, DEPTH, Q>
+{
     fn handle_deferred_call(&self) {
         self.queue.reap();
         self.serve_client();

@@ -3,7 +3,9 @@
 //! What a device driver asks of a queue, whatever its layout.
 
 use super::buffer::VirtqueueBuffer;
+use super::client::SplitVirtqueueClient;
 use super::error::QueueError;
+use super::{Served, Virtqueue};
 use crate::counters::QueueCounters;
 
 /// A queue that a driver puts buffers into.
@@ -106,4 +108,28 @@ pub trait BufferQueue<'b> {
 
     /// What has happened so far.
     fn counters(&self) -> QueueCounters;
+}
+
+/// A queue as a driver holds it: by its type, or as an object.
+///
+/// A driver that knows the type of its queue gives itself when it takes back what the device has used.
+/// Then the two are compiled as one, which costs less than to be called through the client that the queue
+/// knows. That has to be the same driver: it is still the one that gets what comes back in other ways.
+pub trait DrivenQueue<'b>: BufferQueue<'b> {
+    /// As [`Virtqueue::serve_expected`] of `queue`, which is this queue as the transport knows it.
+    fn serve_for<C: SplitVirtqueueClient<'b>>(&self, client: &C, queue: &dyn Virtqueue) -> Served;
+
+    /// As [`reap`](BufferQueue::reap).
+    fn reap_for<C: SplitVirtqueueClient<'b>>(&self, client: &C);
+}
+
+/// Of an object the type is not known, so the client is the one that the queue knows.
+impl<'b> DrivenQueue<'b> for dyn BufferQueue<'b> + '_ {
+    fn serve_for<C: SplitVirtqueueClient<'b>>(&self, _: &C, queue: &dyn Virtqueue) -> Served {
+        queue.serve_expected()
+    }
+
+    fn reap_for<C: SplitVirtqueueClient<'b>>(&self, _: &C) {
+        self.reap();
+    }
 }

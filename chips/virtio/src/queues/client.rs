@@ -75,6 +75,7 @@ pub trait SplitVirtqueueClient<'b> {
     /// such chain, instead of [`chain_used`](Self::chain_used).
     ///
     /// The first `len` bytes were lent. The header belongs to nobody and does not come back.
+    #[inline(never)]
     fn buffer_read(&self, queue_number: u32, context: usize, buffer: &'b mut [u8], len: usize) {
         let mut window = SubSliceMut::new(buffer);
         window.slice(..len);

@@ -47,4 +47,10 @@ impl DescriptorMemory {
     pub(super) fn place(&self, index: u16) -> *mut RawDescriptor {
         self.first.wrapping_add(self.index(index))
     }
+
+    /// As [`place`](Self::place), of an index that is less than their number.
+    #[inline(always)]
+    pub(super) fn place_within(&self, index: u16) -> *mut RawDescriptor {
+        self.first.wrapping_add(index.into())
+    }
 }

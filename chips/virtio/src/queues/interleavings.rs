@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use std::vec::Vec;
 
 use super::split_queue::VirtqueueBuffer;
-use super::{BufferQueue, Virtqueue};
+use super::{BufferQueue, DrivenQueue, Served, Virtqueue};
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use crate::features::{EVENT_IDX, RING_PACKED};
 use crate::testing::barriers::Probe;
@@ -37,6 +37,8 @@ struct Scenario {
     /// Chains the device takes before it gives one back.
     hoards: usize,
     full_barriers: bool,
+    /// Whether the driver gives itself when it takes chains back.
+    gives_itself: bool,
 }
 
 const PLAIN: Scenario = Scenario {
@@ -47,6 +49,7 @@ const PLAIN: Scenario = Scenario {
     delay: 1,
     hoards: 1,
     full_barriers: true,
+    gives_itself: false,
 };
 
 /// Wakes the device, once it sees all that was stored before.
@@ -159,7 +162,12 @@ impl<const N: usize> Driver<N> {
             self.queue.publish();
             self.queue.notify();
             if device.interrupted.take() {
-                self.queue.used_interrupt();
+                if scenario.gives_itself {
+                    let served = self.queue.serve_for(self.client, self.queue);
+                    assert_ne!(served, Served::Broken);
+                } else {
+                    self.queue.used_interrupt();
+                }
                 missing -= self.collect();
             } else if (to_provide == 0 || self.spare.len() < scenario.links) && !explorer.sleep() {
                 return false;
@@ -187,13 +195,22 @@ fn explore<const N: usize>(scenario: Scenario) -> (usize, bool) {
     }
 }
 
-/// Both layouts, with and without event indices.
+/// Both layouts, with and without event indices, and the one that a driver can take chains from by itself.
 fn each_layout(scenario: Scenario) -> impl Iterator<Item = Scenario> {
-    let layouts = [0, EVENT_IDX, RING_PACKED, RING_PACKED | EVENT_IDX];
-    layouts.into_iter().map(move |features| Scenario {
-        features,
-        ..scenario
-    })
+    let layouts = [
+        (0, false),
+        (EVENT_IDX, false),
+        (EVENT_IDX, true),
+        (RING_PACKED, false),
+        (RING_PACKED | EVENT_IDX, false),
+    ];
+    layouts
+        .into_iter()
+        .map(move |(features, gives_itself)| Scenario {
+            features,
+            gives_itself,
+            ..scenario
+        })
 }
 
 fn assert_nothing_is_lost<const N: usize>(scenario: Scenario) {

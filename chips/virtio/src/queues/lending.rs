@@ -8,7 +8,7 @@ use super::QueueError;
 use super::buffer::VirtqueueBuffer;
 use super::chain_table::{ChainSlot, READABLE, WRITABLE};
 use super::lent::{Loan, link};
-use super::queue_core::{MAX_CHAIN, QueueCore};
+use super::queue_core::{DOWN, MAX_CHAIN, NOT_SPLIT, QueueCore};
 use super::ring::{Entry, NEXT, Ring, WRITE};
 use super::split_queue::SplitRing;
 use crate::barriers::Barriers;
@@ -19,7 +19,7 @@ type Answer = Result<(), (QueueError, &'static mut [u8])>;
 impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     #[inline(always)]
     fn check_state(&self) -> Result<(), QueueError> {
-        if self.state.get() == 0 {
+        if !self.is_up() {
             return Err(self.refusal());
         }
         Ok(())
@@ -81,20 +81,42 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
     }
 
     /// Lends a buffer in the place of the one that came back from there, to be written as that was.
+    ///
+    /// # Safety
+    ///
+    /// `head` is the index of `slot`.
     #[inline(always)]
-    pub(super) fn lend_again(&self, head: u16, slot: &ChainSlot<'b>, buffer: &'b mut [u8]) {
-        match self.ring.split() {
-            Some(ring) => self.lend_writable(ring, head, slot, buffer),
-            None => self.lend_again_otherwise(head, slot, buffer),
+    pub(super) unsafe fn lend_again<O: Ring>(
+        &self,
+        ring: &O,
+        head: u16,
+        slot: &ChainSlot<'b>,
+        buffer: &'b mut [u8],
+    ) {
+        match ring.split_part() {
+            // SAFETY: passed on to the caller.
+            Some(ring) if O::IS_SPLIT => unsafe { self.lend_writable(ring, head, slot, buffer) },
+            _ => self.lend_again_otherwise(head, slot, buffer),
         }
     }
 
     /// Lends a buffer to be written as a chain of its own, in the place of `head`.
+    ///
+    /// # Safety
+    ///
+    /// `head` is the index of `slot`.
     #[inline(always)]
-    fn lend_writable(&self, ring: &SplitRing, head: u16, slot: &ChainSlot<'b>, buffer: &mut [u8]) {
+    unsafe fn lend_writable(
+        &self,
+        ring: &SplitRing,
+        head: u16,
+        slot: &ChainSlot<'b>,
+        buffer: &mut [u8],
+    ) {
         let (address, len) = place(buffer);
         if slot.lent.lend_whole(buffer, self.fence) {
-            ring.write_descriptor(head, address, len, WRITE.into());
+            // SAFETY: the caller has found the slot in the table.
+            unsafe { ring.write_descriptor_of_slot(head, address, len, WRITE.into()) };
         }
         self.put(ring, head, slot, WRITABLE);
     }
@@ -108,8 +130,7 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
         self.provided.set(position.wrapping_add(1));
     }
 
-    /// The same in another layout.
-    #[cold]
+    /// The same in any layout.
     #[inline(never)]
     fn lend_again_otherwise(&self, head: u16, slot: &ChainSlot<'b>, buffer: &'b mut [u8]) {
         self.chains.release(head, slot, 1);
@@ -126,15 +147,16 @@ impl<'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'b, F, R, B> {
 }
 
 impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn provide_writable(&self, buffer: &'static mut [u8], context: usize) -> Answer {
-        if let Some(ring) = self.ring.split()
-            && self.state.get() != 0
-            && fits(buffer.len())
+        if fits(buffer.len())
+            && self.state.get() & (DOWN | NOT_SPLIT) == 0
+            && let Some(ring) = self.ring.split_part()
             && let Some(slot) = self.chains.first_free_slot()
         {
             let head = self.chains.first_free();
-            self.lend_writable(ring, head, slot, buffer);
+            // SAFETY: both are of the first free descriptor.
+            unsafe { self.lend_writable(ring, head, slot, buffer) };
             slot.set_context(context);
             self.chains.remove_free(slot.next(), 1);
             return Ok(());
@@ -152,7 +174,7 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn provide_readable(
         &self,
         header: &'static [u8],
@@ -160,8 +182,8 @@ impl<F: DmaFence, R: Ring, B: Barriers> QueueCore<'_, 'static, F, R, B> {
         len: usize,
         context: usize,
     ) -> Answer {
-        if let Some(ring) = self.ring.split()
-            && self.state.get() != 0
+        if self.state.get() & (DOWN | NOT_SPLIT) == 0
+            && let Some(ring) = self.ring.split_part()
             && self.chains.free() > self.scarce.get()
             && check_frame(header, frame, len).is_ok()
         {

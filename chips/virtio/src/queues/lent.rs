@@ -249,11 +249,13 @@ impl Lent {
         writable
     }
 
-    /// Takes what the device wrote to a buffer that it could, and returns how much it may have been.
+    /// Takes what the device wrote to a buffer that [`lend_whole`](Self::lend_whole) lent, and returns
+    /// where that is.
     #[inline(always)]
-    pub(super) fn acquire_written(&self, fence: impl DmaFence) -> u32 {
-        fence.acquire(self.window());
-        self.len.get()
+    pub(super) fn acquire_whole(&self, fence: impl DmaFence) -> *mut [u8] {
+        let window = self.window();
+        fence.acquire(window);
+        window
     }
 
     /// The buffer that [`lend_whole`](Self::lend_whole) lent.

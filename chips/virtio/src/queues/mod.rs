@@ -26,7 +26,7 @@ mod shared;
 pub mod split_queue;
 mod taking;
 
-pub use buffer_queue::BufferQueue;
+pub use buffer_queue::{BufferQueue, DrivenQueue};
 pub use error::{QueueError, Violation};
 pub use indirect_tables::IndirectMemory;
 pub use memory::QueueMemory;
@@ -89,8 +89,8 @@ pub trait Virtqueue {
     unsafe fn device_was_reset(&self) {}
 }
 
-/// What came of a look at a queue, as bits: the outcome for several queues is all of theirs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What came of a look at a queue, from good to bad: of several queues the largest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Served {
     /// The device has used nothing.
@@ -98,7 +98,7 @@ pub enum Served {
     /// Chains were taken, now or by the driver itself since the last look.
     Something = 1,
     /// The device broke the rules, so that the queue has stopped.
-    Broken = 3,
+    Broken = 2,
 }
 
 /// Where in memory the parts of a queue are, as the device addresses it.

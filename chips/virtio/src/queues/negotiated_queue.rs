@@ -27,7 +27,6 @@ pub type NegotiatedVirtqueue<'a, 'b, const MAX_SIZE: usize, F, B = MachineBarrie
 pub struct EitherRing {
     split: SplitRing,
     is_packed: Cell<bool>,
-    style: Cell<Style>,
     packed: PackedRing,
 }
 
@@ -50,6 +49,11 @@ impl Ring for EitherRing {
         (!self.is_packed.get()).then_some(&self.split)
     }
 
+    #[inline(always)]
+    fn split_part(&self) -> Option<&SplitRing> {
+        Some(&self.split)
+    }
+
     unsafe fn new(memory: RingMemory) -> Self {
         // SAFETY: passed on to the caller. Each ring clears the memory before it uses it, and is not
         // used again before it has, so that the other one may have it meanwhile.
@@ -58,7 +62,6 @@ impl Ring for EitherRing {
             split,
             packed,
             is_packed: Cell::new(false),
-            style: Cell::new(Style::Other),
         }
     }
 
@@ -88,12 +91,10 @@ impl Ring for EitherRing {
     #[inline(never)]
     fn set_delay(&self, delay: u16) {
         in_use!(self.set_delay(delay));
-        self.style.set(in_use!(self.style()));
     }
 
-    #[inline(always)]
     fn style(&self) -> Style {
-        self.style.get()
+        in_use!(self.style())
     }
 
     #[inline]

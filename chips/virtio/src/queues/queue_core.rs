@@ -23,8 +23,10 @@ use crate::transports::VirtIOTransport;
 /// The longest chain; bounds the stack that a returning chain takes.
 pub(super) const MAX_CHAIN: usize = 4;
 
-/// State: chains may be provided. Unset before initialization, after a reset, and after a violation.
-pub(super) const READY: u8 = 1;
+// The state says what keeps a call from the usual way, which takes one test of several bits.
+
+/// State: no chains may be provided: before initialization, after a reset, and after a violation.
+pub(super) const DOWN: u8 = 1;
 
 /// State: used chains are being taken.
 pub(super) const SCANNING: u8 = 2;
@@ -34,6 +36,18 @@ pub(super) const HELD: u8 = 4;
 
 /// State: nobody is there to take chains back, so they stay.
 const UNATTENDED: u8 = 8;
+
+/// State: the device is asked by index to interrupt for a chain after the next, or for none, or it is
+/// asked in another way, as the ring's style says.
+pub(super) const LATER: u8 = 16;
+pub(super) const NEVER: u8 = 32;
+pub(super) const OTHERWISE: u8 = 64;
+
+/// State: the ring is not laid out as a split queue.
+pub(super) const NOT_SPLIT: u8 = 128;
+
+/// What the ring has to do with the state.
+pub(super) const OF_THE_RING: u8 = LATER | NEVER | OTHERWISE | NOT_SPLIT;
 
 /// In C's order, so that what is used most often can be reached by the shortest instructions.
 #[repr(C)]
@@ -88,7 +102,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             attended: Cell::new(false),
             number: Cell::new(0),
             features: Cell::new(0),
-            state: Cell::new(0),
+            state: Cell::new(DOWN),
             indirect: Cell::new(false),
             scarce: Cell::new(1),
             delay: Cell::new(1),
@@ -128,7 +142,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         if self.known.replace(true) {
             return;
         }
-        self.state.set(0);
+        self.state.set(DOWN);
         self.violation.set(None);
         self.due.set(false);
         self.number.set(number);
@@ -153,11 +167,28 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             count.set(0);
         }
         self.withheld.set(u32::MAX);
-        self.state.set(if self.attended.get() {
-            READY
+        let attendance = if self.attended.get() { 0 } else { UNATTENDED };
+        self.state.set(attendance | self.state_of_ring());
+    }
+
+    #[inline(never)]
+    fn state_of_ring(&self) -> u8 {
+        let layout = if self.ring.split().is_some() {
+            0
         } else {
-            READY | UNATTENDED
-        });
+            NOT_SPLIT
+        };
+        layout
+            | match self.ring.style() {
+                Style::Each => 0,
+                Style::Later => LATER,
+                Style::Never => NEVER,
+                Style::Other => OTHERWISE,
+            }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state.get() & DOWN == 0
     }
 
     /// What has happened so far.
@@ -184,14 +215,14 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
         let state = self.state.get();
         if state & SCANNING != 0 {
             self.state.set(state | HELD);
-        } else if state != 0 {
+        } else if state & DOWN == 0 {
             self.show();
         }
     }
 
     pub(super) fn notify(&self) {
         let (before, now) = (self.notified.get(), self.published.get());
-        if self.state.get() != 0 && before != now {
+        if self.is_up() && before != now {
             self.tell(before, now);
         }
     }
@@ -199,7 +230,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     pub(super) fn announce(&self) {
         let now = self.provided.get();
         let is_news = now != self.published.get();
-        if !is_news || self.state.get() != READY || self.ring.style() > Style::Never {
+        if !is_news || self.state.get() & !NEVER != 0 {
             return self.announce_otherwise();
         }
         self.ring.show_only(now, self.barriers);
@@ -258,7 +289,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
     pub(super) fn remind(&self) {
         let published = self.published.get();
         let outstanding = published != self.taken.get();
-        if self.state.get() != 0 && outstanding && self.withheld.get() == published {
+        if self.is_up() && outstanding && self.withheld.get() == published {
             // Once.
             self.withheld.set(published.wrapping_sub(1));
             self.kick();
@@ -272,13 +303,16 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             return;
         }
         self.ring.set_delay(delay);
+        let state = self.state.get();
+        if state & DOWN == 0 {
+            self.state.set(state & !OF_THE_RING | self.state_of_ring());
+        }
         if delay == 0 {
-            if before != 0 && self.state.get() != 0 {
+            if before != 0 && self.is_up() {
                 self.ring.silence(self.taken.get());
             }
         } else if (before == 0 || delay < before)
-            && self.state.get() & SCANNING == 0
-            && self.state.get() != 0
+            && self.state.get() & (SCANNING | DOWN) == 0
             && self.ring.arm(self.taken.get(), self.published.get())
         {
             // The device may have passed the place before it knew that somebody waits there.

@@ -58,8 +58,14 @@ pub trait Ring {
     /// The features that this layout can use.
     const FEATURES: u64;
 
+    /// Whether this is a split queue's layout, and no other at any time.
+    const IS_SPLIT: bool = false;
+
     /// The ring, if it is laid out as a split queue: then what is done most often is done directly.
     fn split(&self) -> Option<&SplitRing>;
+
+    /// The part of it that is such a ring, whether or not it is in use.
+    fn split_part(&self) -> Option<&SplitRing>;
 
     /// # Safety
     ///

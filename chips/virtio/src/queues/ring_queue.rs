@@ -14,7 +14,9 @@ use super::indirect_tables::{IndirectMemory, IndirectTables};
 use super::memory::{QueueMemory, RingMemory};
 use super::queue_core::QueueCore;
 use super::ring::Ring;
-use super::{BufferQueue, QueueError, Served, Violation, Virtqueue, VirtqueueAddresses};
+use super::{
+    BufferQueue, DrivenQueue, QueueError, Served, Violation, Virtqueue, VirtqueueAddresses,
+};
 use crate::barriers::{Barriers, MachineBarriers};
 use crate::counters::QueueCounters;
 use crate::transports::VirtIOTransport;
@@ -111,16 +113,6 @@ impl<'a, 'b, const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers>
             .map_or(0, |exponent| 1 << exponent)
     }
 
-    /// As [`used_interrupt`](Virtqueue::used_interrupt), at less cost, for a driver whose type is known
-    /// where it calls this: it gives itself, and is not looked up as the client that it has to be.
-    #[inline]
-    pub fn take_used<C: SplitVirtqueueClient<'b>>(&self, client: &C) {
-        let advance = self.core.look();
-        if advance != 0 {
-            self.core.scan_for(advance, || client);
-        }
-    }
-
     /// Says how the device broke the rules, if it did since the queue was initialized.
     pub fn violation(&self) -> Option<Violation> {
         self.core.violation.get()
@@ -160,10 +152,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
     }
 
     fn serve_expected(&self) -> Served {
-        if self.core.expects_nothing() {
-            return Served::Nothing;
-        }
-        self.serve()
+        self.core.serve_expected()
     }
 
     fn features(&self) -> u64 {
@@ -180,6 +169,23 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> Virtqueue
     }
 }
 
+impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> DrivenQueue<'static>
+    for RingQueue<'_, 'static, MAX_SIZE, F, R, B>
+{
+    #[inline]
+    fn serve_for<C: SplitVirtqueueClient<'static>>(&self, client: &C, _: &dyn Virtqueue) -> Served {
+        self.core.serve_for(client)
+    }
+
+    #[inline(never)]
+    fn reap_for<C: SplitVirtqueueClient<'static>>(&self, client: &C) {
+        let expects_interrupts = self.core.delay.get() != 0;
+        if self.core.scan_used_for(client) && expects_interrupts {
+            self.core.due.set(true);
+        }
+    }
+}
+
 impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'static>
     for RingQueue<'_, 'static, MAX_SIZE, F, R, B>
 {
@@ -191,6 +197,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         self.core.provide(chain, context)
     }
 
+    #[inline(always)]
     fn provide_writable(
         &self,
         buffer: &'static mut [u8],
@@ -199,6 +206,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         self.core.provide_writable(buffer, context)
     }
 
+    #[inline(always)]
     fn provide_readable(
         &self,
         header: &'static [u8],
@@ -217,6 +225,7 @@ impl<const MAX_SIZE: usize, F: DmaFence, R: Ring, B: Barriers> BufferQueue<'stat
         self.core.notify();
     }
 
+    #[inline]
     fn announce(&self) {
         self.core.announce();
     }

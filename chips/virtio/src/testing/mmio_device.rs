@@ -30,6 +30,8 @@ pub(crate) struct MmioDevice {
     pub(crate) device_id: Cell<u32>,
     pub(crate) offered: Cell<u64>,
     pub(crate) queue_num_max: Cell<u32>,
+    /// A queue that has less room than the others, and how much.
+    pub(crate) small_queue: Cell<Option<(u32, u32)>>,
     pub(crate) number_of_queues: Cell<u32>,
     /// Never completes a reset.
     pub(crate) reset_hangs: Cell<bool>,
@@ -75,6 +77,7 @@ impl MmioDevice {
             device_id: Cell::new(device_id),
             offered: Cell::new(1 << 32),
             queue_num_max: Cell::new(1024),
+            small_queue: Cell::new(None),
             number_of_queues: Cell::new(2),
             reset_hangs: Cell::new(false),
             refuses_features: Cell::new(false),
@@ -207,7 +210,10 @@ unsafe impl RegisterAccess for &'static MmioDevice {
                 (self.offered.get() >> (32 * word)) as u32
             }
             Readable::QueueNumMax if self.selected_queue() < self.number_of_queues.get() => {
-                self.queue_num_max.get()
+                match self.small_queue.get() {
+                    Some((number, room)) if number == self.selected_queue() => room,
+                    _ => self.queue_num_max.get(),
+                }
             }
             Readable::QueueNumMax => 0,
             Readable::QueuePfn => {

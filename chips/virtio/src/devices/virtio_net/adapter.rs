@@ -10,8 +10,9 @@ use kernel::platform::dma_fence::DmaFence;
 
 use super::VirtIONet;
 use super::client::Client;
+use crate::queues::DrivenQueue;
 
-impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
+impl<F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized> VirtIONet<'_, F, DEPTH, Q> {
     fn current_link(&self) -> Link {
         Link {
             address: self.mac(),
@@ -31,7 +32,9 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
     }
 }
 
-impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, F, DEPTH> {
+impl<'a, F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized> EthernetAdapter<'a>
+    for VirtIONet<'a, F, DEPTH, Q>
+{
     fn set_adapter_client(&self, client: &'a dyn EthernetAdapterClient) {
         self.told_link.set(Some(self.current_link()));
         self.set_any_client(Client::Adapter(client));
@@ -98,7 +101,7 @@ impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapter<'a> for VirtIONet<'a, 
     fn reclaim(&self) {
         let queue = self.transmit_queue;
         let free = queue.free();
-        queue.reap();
+        queue.reap_for(self);
         if queue.free() == free && free != queue.size() {
             // None was out: the next one is announced by an interrupt.
             if !self.awaited.replace(true) {

@@ -79,8 +79,8 @@ impl Topic {
 }
 
 /// The driver's half of the control queue, if it has one.
-pub(super) struct Control<'a> {
-    queue: Cell<Option<&'a dyn BufferQueue<'static>>>,
+pub(super) struct Control<'a, Q: ?Sized> {
+    queue: Cell<Option<&'a Q>>,
     /// Where a request and its answer are written, while none is on its way.
     memory: Cell<Option<Pair>>,
     /// Whether the device has the queue, too.
@@ -102,7 +102,7 @@ pub(super) struct Control<'a> {
     stalls: Cell<u8>,
 }
 
-impl<'a> Control<'a> {
+impl<'a, Q: BufferQueue<'static> + ?Sized> Control<'a, Q> {
     pub(super) const fn new() -> Self {
         Self {
             queue: Cell::new(None),
@@ -120,11 +120,7 @@ impl<'a> Control<'a> {
         }
     }
 
-    pub(super) fn set_queue(
-        &self,
-        queue: &'a dyn BufferQueue<'static>,
-        memory: &'static mut [u8; CONTROL_MEMORY_LEN],
-    ) {
+    pub(super) fn set_queue(&self, queue: &'a Q, memory: &'static mut [u8; CONTROL_MEMORY_LEN]) {
         let (request, answer) = memory.split_at_mut(CONTROL_MEMORY_LEN - ANSWER_LEN);
         self.memory.set(Some([request, answer]));
         self.queue.set(Some(queue));

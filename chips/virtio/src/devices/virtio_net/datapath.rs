@@ -12,8 +12,11 @@ use kernel::platform::dma_fence::DmaFence;
 
 use super::VirtIONet;
 use super::client::Client;
+use crate::queues::DrivenQueue;
 
-impl<'a, F: DmaFence, const DEPTH: usize> EthernetAdapterDatapath<'a> for VirtIONet<'a, F, DEPTH> {
+impl<'a, F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized>
+    EthernetAdapterDatapath<'a> for VirtIONet<'a, F, DEPTH, Q>
+{
     fn set_client(&self, client: &'a dyn EthernetAdapterDatapathClient) {
         self.set_any_client(Client::Datapath(client));
     }

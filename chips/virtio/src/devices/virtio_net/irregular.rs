@@ -16,6 +16,7 @@ use super::header::{ETHERNET_HEADER_LEN, Flaw, PartialChecksum};
 use super::received::{ReceiveBuffer, Received};
 use super::waiting_frames::WaitingFrames;
 use crate::counters::Counter;
+use crate::queues::DrivenQueue;
 
 /// Where a received buffer goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ enum Place {
     Device,
 }
 
-impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
+impl<F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized> VirtIONet<'_, F, DEPTH, Q> {
     /// Deals with a buffer of which the device says it has written the first `written` bytes.
     #[inline(never)]
     pub(super) fn receive_irregular(&self, buffer: ReceiveBuffer, written: usize) {

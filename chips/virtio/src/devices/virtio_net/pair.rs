@@ -15,7 +15,7 @@ pub(super) type Pair = [&'static mut [u8]; 2];
 ///
 /// The pieces, if the queue refuses the chain.
 pub(super) fn lend(
-    queue: &dyn BufferQueue<'static>,
+    queue: &(impl BufferQueue<'static> + ?Sized),
     pieces: [VirtqueueBuffer<'static>; 2],
 ) -> Result<(), Pair> {
     let [first, second] = pieces;

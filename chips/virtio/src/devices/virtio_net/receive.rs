@@ -13,9 +13,12 @@ use super::client::Client;
 use super::header::ETHERNET_HEADER_LEN;
 use super::pair;
 use super::received::ReceiveBuffer;
+use crate::queues::DrivenQueue;
 use crate::queues::split_queue::VirtqueueBuffer;
 
-impl<'a, F: DmaFence, const DEPTH: usize> VirtIONet<'a, F, DEPTH> {
+impl<'a, F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized>
+    VirtIONet<'a, F, DEPTH, Q>
+{
     /// Deals with a buffer of which the device says it has written the first `written` bytes, and
     /// returns it, or another one, to be lent in its place.
     #[inline]

@@ -22,7 +22,7 @@ const CARD_MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const RECEIVE: usize = 0;
 const TRANSMIT: usize = 1;
 
-type Driver = VirtIONet<'static, NoFence, DEPTH>;
+type Driver = VirtIONet<'static, NoFence, DEPTH, TestQueue<DEPTH>>;
 type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
 
 /// A transmission that ended: outcome, buffer length, frame length and identifier.

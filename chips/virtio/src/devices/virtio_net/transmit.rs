@@ -9,8 +9,9 @@ use kernel::platform::dma_fence::DmaFence;
 
 use super::VirtIONet;
 use super::header::{ETHERNET_HEADER_LEN, TRANSMIT_HEADER};
+use crate::queues::{DrivenQueue, QueueError};
 
-impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
+impl<F: DmaFence, const DEPTH: usize, Q: DrivenQueue<'static> + ?Sized> VirtIONet<'_, F, DEPTH, Q> {
     /// Puts a frame into the queue, where the device does not see it yet.
     #[inline]
     pub(super) fn enqueue(
@@ -24,16 +25,25 @@ impl<F: DmaFence, const DEPTH: usize> VirtIONet<'_, F, DEPTH> {
             self.events.refused.bump();
             return Err((self.reason_to_refuse(), frame));
         }
-        let header = TRANSMIT_HEADER
-            .get(..self.format.get().len)
-            .unwrap_or(&TRANSMIT_HEADER);
-        let provided = self
-            .transmit_queue
-            .provide_readable(header, frame, len, identifier);
-        provided.map_err(|(error, frame)| {
+        self.lend(frame, len, identifier).map_err(|(error, frame)| {
             self.events.refused.bump();
             (error.into(), frame)
         })
+    }
+
+    /// Lends a frame. Apart from the above, which is a part of its callers.
+    #[inline(never)]
+    fn lend(
+        &self,
+        frame: &'static mut [u8],
+        len: usize,
+        identifier: usize,
+    ) -> Result<(), (QueueError, &'static mut [u8])> {
+        let header = TRANSMIT_HEADER
+            .get(..self.format.get().len)
+            .unwrap_or(&TRANSMIT_HEADER);
+        self.transmit_queue
+            .provide_readable(header, frame, len, identifier)
     }
 
     /// Says why a frame of any length, or of one that is out of range, is not accepted.

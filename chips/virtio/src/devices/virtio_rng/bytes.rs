@@ -9,8 +9,11 @@ use kernel::hil::rng_bytes::{RandomBytes, RandomBytesClient};
 use kernel::platform::dma_fence::DmaFence;
 
 use super::{Receiver, State, VirtIORng};
+use crate::queues::BufferQueue;
 
-impl<'a, F: DmaFence, const DEPTH: usize> RandomBytes<'a> for VirtIORng<'a, '_, F, DEPTH> {
+impl<'a, 'b, F: DmaFence, const DEPTH: usize, Q: BufferQueue<'b> + ?Sized> RandomBytes<'a>
+    for VirtIORng<'a, 'b, F, DEPTH, Q>
+{
     fn draw(&self, count: usize, take: &mut dyn FnMut(&[u8])) -> usize {
         let spare = self.spare.len();
         let mut drawn = self.pool.draw(count, &self.spare, take);

@@ -11,8 +11,11 @@ use kernel::hil::entropy::{Client32, Entropy32};
 use kernel::platform::dma_fence::DmaFence;
 
 use super::{Receiver, VirtIORng};
+use crate::queues::BufferQueue;
 
-impl<'a, F: DmaFence, const DEPTH: usize> Entropy32<'a> for VirtIORng<'a, '_, F, DEPTH> {
+impl<'a, 'b, F: DmaFence, const DEPTH: usize, Q: BufferQueue<'b> + ?Sized> Entropy32<'a>
+    for VirtIORng<'a, 'b, F, DEPTH, Q>
+{
     fn get(&self) -> Result<(), ErrorCode> {
         self.ask()
     }

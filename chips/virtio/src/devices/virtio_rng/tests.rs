@@ -18,7 +18,7 @@ use crate::transports::{POLLS_IN_A_SECOND, Polled, VirtIOTransport};
 pub(super) const DEPTH: usize = 4;
 pub(super) const LEN: usize = 8;
 
-pub(super) type Driver = VirtIORng<'static, 'static, NoFence, DEPTH>;
+pub(super) type Driver = VirtIORng<'static, 'static, NoFence, DEPTH, TestQueue<DEPTH>>;
 type Transport = VirtIOMMIODevice<&'static MmioDevice, Probe>;
 
 /// A client that takes a given number of words at each call.

@@ -77,6 +77,11 @@ impl Ring for PackedRing {
         None
     }
 
+    #[inline(always)]
+    fn split_part(&self) -> Option<&SplitRing> {
+        None
+    }
+
     unsafe fn new(memory: RingMemory) -> Self {
         // SAFETY: passed on to the caller; each part has a piece of the memory to itself.
         let (descriptors, events) =

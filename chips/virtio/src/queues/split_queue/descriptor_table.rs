@@ -33,13 +33,31 @@ impl DescriptorTable {
     /// as they stand side by side.
     #[inline]
     pub(super) fn write(&self, index: u16, address: u64, len: u32, link: u32) {
-        let place = self.0.place(index);
-        // SAFETY: the place lies inside the table, which by the promise to `new` may be written. The
-        // last two fields are one aligned word.
-        unsafe {
-            RawDescriptor::write_address(place, address);
-            shared::store(&raw mut (*place).len, len);
-            shared::store((&raw mut (*place).third).cast::<u32>(), link);
-        }
+        // SAFETY: the place lies inside the table.
+        unsafe { write_to(self.0.place(index), address, len, link) };
+    }
+
+    /// As [`write`](Self::write), without a doubt about the index.
+    ///
+    /// # Safety
+    ///
+    /// The index is less than the number of descriptors that memory is there for.
+    #[inline]
+    pub(super) unsafe fn write_within(&self, index: u16, address: u64, len: u32, link: u32) {
+        // SAFETY: passed on to the caller.
+        unsafe { write_to(self.0.place_within(index), address, len, link) };
+    }
+}
+
+/// # Safety
+///
+/// The place is one of a table, which by the promise to its `new` may be written.
+#[inline(always)]
+unsafe fn write_to(place: *mut RawDescriptor, address: u64, len: u32, link: u32) {
+    // SAFETY: the caller vouches for the place. The last two fields are one aligned word.
+    unsafe {
+        RawDescriptor::write_address(place, address);
+        shared::store(&raw mut (*place).len, len);
+        shared::store((&raw mut (*place).third).cast::<u32>(), link);
     }
 }

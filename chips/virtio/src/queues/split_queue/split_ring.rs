@@ -60,6 +60,23 @@ impl SplitRing {
         self.descriptors.write(index, address, len, link);
     }
 
+    /// As [`write_descriptor`](Self::write_descriptor).
+    ///
+    /// # Safety
+    ///
+    /// The slot is one of those that the chain table has memory for, which are as many as descriptors.
+    #[inline(always)]
+    pub(in crate::queues) unsafe fn write_descriptor_of_slot(
+        &self,
+        index: u16,
+        address: u64,
+        len: u32,
+        link: u32,
+    ) {
+        // SAFETY: passed on to the caller.
+        unsafe { self.descriptors.write_within(index, address, len, link) };
+    }
+
     /// Makes `head` the next chain, before which `position` others were provided.
     #[inline(always)]
     pub(in crate::queues) fn write_entry(&self, head: u16, position: u32) {
@@ -78,9 +95,15 @@ impl SplitRing {
 
 impl Ring for SplitRing {
     const FEATURES: u64 = features::EVENT_IDX | features::INDIRECT_DESC;
+    const IS_SPLIT: bool = true;
 
     #[inline(always)]
     fn split(&self) -> Option<&SplitRing> {
+        Some(self)
+    }
+
+    #[inline(always)]
+    fn split_part(&self) -> Option<&SplitRing> {
         Some(self)
     }
 

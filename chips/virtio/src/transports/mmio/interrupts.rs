@@ -95,30 +95,30 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
             return false;
         }
         let outcome = self.serve_expected();
-        outcome == Served::Something as u8 || self.scan_on(outcome)
+        outcome == Served::Something || self.scan_on(outcome)
     }
 
-    /// Serves the queues that asked for interrupts. Returns the union of what came of it.
+    /// Has the driver serve the queues that asked for interrupts.
     #[inline(always)]
-    pub(super) fn serve_expected(&self) -> u8 {
-        let queues = self.queues.get();
-        queues
-            .iter()
-            .fold(0, |outcome, queue| outcome | queue.serve_expected() as u8)
+    pub(super) fn serve_expected(&self) -> Served {
+        match self.driver.get() {
+            Some(driver) => driver.serve_queues(self.queues.get()),
+            None => Served::Nothing,
+        }
     }
 
     /// Goes on if there was nothing, or a queue was found broken.
     #[inline(never)]
-    pub(super) fn scan_on(&self, mut outcome: u8) -> bool {
-        if outcome == Served::Nothing as u8 {
+    pub(super) fn scan_on(&self, mut outcome: Served) -> bool {
+        if outcome == Served::Nothing {
             for queue in self.queues.get() {
-                outcome |= queue.serve() as u8;
+                outcome = outcome.max(queue.serve());
             }
         }
-        if outcome == Served::Broken as u8 {
+        if outcome == Served::Broken {
             self.events.broken.bump();
             self.stop();
         }
-        outcome != Served::Nothing as u8
+        outcome != Served::Nothing
     }
 }

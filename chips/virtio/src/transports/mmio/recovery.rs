@@ -86,7 +86,7 @@ impl<R: RegisterAccess, B: Barriers> VirtIOMMIODevice<R, B> {
         let interrupts = self.events.interrupts.get();
         let quiet = self.interrupts_before.replace(interrupts) == interrupts;
         let outcome = self.serve_expected();
-        if outcome != Served::Something as u8 {
+        if outcome != Served::Something {
             self.scan_on(outcome);
         } else if quiet && !self.has_causes() {
             self.events.found_late.bump();

@@ -22,15 +22,16 @@ struct Card {
 
 impl Card {
     fn cold(offered: u64) -> Self {
-        Self::with_room_for::<4>(offered)
+        Self::with_room_for(4, offered)
     }
 
-    /// As [`cold`](Self::cold), with a control queue of `N` descriptors.
-    fn with_room_for<const N: usize>(offered: u64) -> Self {
+    /// As [`cold`](Self::cold), at a device whose control queue has `room` descriptors.
+    fn with_room_for(room: u32, offered: u64) -> Self {
         let mut rig = Rig::cold();
         rig.device.number_of_queues.set(3);
         rig.device.offered.set(rig.device.offered.get() | offered);
-        let queue = queue::<N>(Probe::new());
+        rig.device.small_queue.set(Some((CONTROL as u32, room)));
+        let queue = queue(Probe::new());
         queue.set_client(rig.driver);
         queue.set_transport(rig.transport);
         rig.driver
@@ -184,9 +185,9 @@ fn the_longest_filter_fits_a_request() {
 #[test]
 fn a_control_queue_without_room_for_an_answer_is_refused_if_it_would_be_used() {
     for (card, accepted) in [
-        (Card::with_room_for::<1>(ALL), false),
-        (Card::with_room_for::<2>(ALL), true),
-        (Card::with_room_for::<1>(ALL & !features::CTRL_VQ), true),
+        (Card::with_room_for(1, ALL), false),
+        (Card::with_room_for(2, ALL), true),
+        (Card::with_room_for(1, ALL & !features::CTRL_VQ), true),
     ] {
         let initialized = card
             .rig

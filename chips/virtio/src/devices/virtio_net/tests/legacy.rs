@@ -159,12 +159,10 @@ fn starts_with_receive_queue_of<const N: usize>(features: u64) -> bool {
     rig.device.offered.set(features::MAC | features);
     let receive_queue = queue::<N>(Probe::new());
     let buffers = core::array::from_fn(|_| leak([0xCC; RECEIVE_BUFFER_LEN]));
-    let driver: &'static Driver = leak(VirtIONet::new(
-        receive_queue,
-        rig.transmit_queue,
-        buffers,
-        OWN_MAC,
-    ));
+    // Queues of two types, which the driver knows as objects.
+    let driver: VirtIONet<'static, NoFence, DEPTH> =
+        VirtIONet::new(receive_queue, rig.transmit_queue, buffers, OWN_MAC);
+    let driver = leak(driver);
     receive_queue.set_client(driver);
     receive_queue.set_transport(rig.transport);
     rig.transmit_queue.set_client(driver);

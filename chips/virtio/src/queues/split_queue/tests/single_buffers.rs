@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use crate::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
 use crate::queues::split_queue::{SplitVirtqueueClient, VirtqueueReturnBuffer};
-use crate::queues::{BufferQueue, QueueError, Violation, Virtqueue};
+use crate::queues::{BufferQueue, DrivenQueue, QueueError, Served, Violation, Virtqueue};
 use crate::testing::barriers::Probe;
 use crate::testing::fence::NoFence;
 use crate::testing::leak;
@@ -253,7 +253,8 @@ fn a_driver_of_known_type_gets_what_the_client_behind_a_trait_object_would() {
             assert_eq!((posted.buffers.len(), sent.buffers.len()), (1, 2));
             office.device.return_used(&posted, 5);
             office.device.return_used(&sent, 0);
-            office.queue.take_used(office.clerk);
+            let served = office.queue.serve_for(office.clerk, office.queue);
+            assert_eq!(served, Served::Something);
             assert_eq!(office.clerk.notes(), [(How::Read, round, 4)]);
             office.clerk.back.take();
         }
@@ -263,7 +264,8 @@ fn a_driver_of_known_type_gets_what_the_client_behind_a_trait_object_would() {
         office.queue.announce();
         let (_, chain) = (office.device.pop().unwrap(), office.device.pop().unwrap());
         office.device.return_used(&chain, 2);
-        office.queue.take_used(office.clerk);
+        let served = office.queue.serve_for(office.clerk, office.queue);
+        assert_eq!(served, Served::Broken);
         let violation = Violation::Overrun {
             written: 2,
             writable: 1,
