@@ -11,7 +11,8 @@ use std::vec::Vec;
 
 use super::{allow_read_only, allow_read_write, forever};
 use crate::capabilities::{
-    ApplicationStorageCapability, ExternalProcessCapability, MemoryAllocationCapability,
+    ApplicationStorageCapability, ExternalProcessCapability, MainLoopCapability,
+    MemoryAllocationCapability, ProcessManagementCapability,
 };
 use crate::errorcode::ErrorCode;
 use crate::grant::{AllowRoSize, AllowRwSize, Grant, UpcallSize};
@@ -28,6 +29,10 @@ unsafe impl MemoryAllocationCapability for TestCapability {}
 unsafe impl ApplicationStorageCapability for TestCapability {}
 // SAFETY: as above.
 unsafe impl ExternalProcessCapability for TestCapability {}
+// SAFETY: as above.
+unsafe impl MainLoopCapability for TestCapability {}
+// SAFETY: as above.
+unsafe impl ProcessManagementCapability for TestCapability {}
 
 pub(super) struct FakeGrant {
     pub(super) driver_num: usize,

@@ -101,7 +101,7 @@ fn the_first_ready_process_has_priority_and_takes_over_when_it_becomes_ready() {
 
 /// A clock of a thousand ticks a second that the test sets.
 #[derive(Default)]
-struct Clock(Cell<u32>);
+pub(crate) struct Clock(Cell<u32>);
 
 impl Time for Clock {
     type Frequency = Freq1KHz;
