@@ -6,11 +6,14 @@
 //! Interrupts, other processes and caches make those vary, how much nobody promises. It takes
 //! nothing away: what the source alone makes unpredictable stays so, because words are combined by
 //! exclusive or with a number that does not depend on them. It is for boards whose source may be
-//! weak, beside a source that is not, and no substitute for one.
+//! weak, beside a source that is not, and no substitute for one. It mixes words: a source that could
+//! fill slices is used by words then, which costs more.
 //!
 //! ```text
 //! let mix = static_init!(JitterMix<'static, Source, Clock>, JitterMix::new(source, clock));
+//! let driver = static_init!(RngDriver<'static, _>, RngDriver::new(mix, grant));
 //! source.set_client(mix);
+//! mix.set_client(driver);
 //! ```
 
 use core::cell::Cell;
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_words_of_the_source_come_out_alike() {
+    fn what_the_source_alone_makes_unpredictable_stays_so() {
         let words: Vec<u32> = (0..1000u32).map(|n| n.wrapping_mul(77_777)).collect();
         let hashes = mixed(&[0; 1000], 1);
         let out = mixed(&words, 1);

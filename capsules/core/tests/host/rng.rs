@@ -3,11 +3,13 @@
 //! The random number driver, as processes use it.
 
 use crate::support::Tries;
+use capsules_core::jitter_mix::JitterMix;
 use capsules_core::late_upcalls::LateUpcalls;
 use capsules_core::rng::{DRIVER_NUM, RngDriver};
 use core::cell::Cell;
 use kernel::ErrorCode;
 use kernel::hil::rng::{Client, Continue, Rng};
+use kernel::hil::time::{Freq1MHz, Ticks32, Time};
 use kernel::syscall::SyscallDriver;
 use kernel::testing::{FakeProcess, Host, Memory, forever};
 use kernel::utilities::cells::OptionalCell;
@@ -263,4 +265,48 @@ fn an_end_that_finds_the_queue_full_comes_later() {
     assert!(!driver.try_again());
     let status = ErrorCode::NODEVICE as usize;
     assert_eq!(process.upcalls(), [(0, (status, 0, 0))]);
+}
+
+/// A clock that goes on by `step` whenever it is read.
+struct Steps {
+    step: u32,
+    now: Cell<u32>,
+}
+
+impl Time for Steps {
+    type Frequency = Freq1MHz;
+    type Ticks = Ticks32;
+
+    fn now(&self) -> Ticks32 {
+        self.now.set(self.now.get() + self.step);
+        self.now.get().into()
+    }
+}
+
+#[test]
+fn a_process_gets_the_words_of_a_source_mixed_with_the_time() {
+    let drawn = |step| {
+        let host = Host::new();
+        let [process] = host.processes;
+        let source: &'static Source = forever(Source::default());
+        let now = Cell::new(0);
+        let mix = forever(JitterMix::new(source, forever(Steps { step, now })));
+        let driver = forever(RngDriver::new(mix, host.grant(DRIVER_NUM)));
+        mix.set_client(driver);
+        source.set_client(mix);
+        let memory = Memory::zeroed(32);
+        process.allow_rw((driver, DRIVER_NUM), 0, memory);
+        assert!(driver.command(1, 32, 0, process.id()).is_success());
+        // The second half is asked for anew.
+        assert_eq!((source.offer(4), source.offer(9)), (4, 4));
+        assert_eq!(process.upcalls(), [(0, (0, 32, 0))]);
+        memory.bytes()
+    };
+    let plain: Vec<u8> = (1..=8).flat_map(|word| [word; 4]).collect();
+    let (slow, fast) = (drawn(3), drawn(2));
+    assert_eq!(drawn(3), slow, "nothing but time goes in");
+    for (one, other) in [(&slow, &fast), (&slow, &plain), (&fast, &plain)] {
+        let pairs = one.chunks(4).zip(other.chunks(4));
+        assert!(pairs.into_iter().all(|(one, other)| one != other));
+    }
 }
