@@ -107,3 +107,20 @@ pub struct RingMemory {
     /// One less than the number of descriptors that memory is there for, a power of two.
     pub(super) mask: u16,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_used_ring_begins_at_the_first_aligned_place_behind_the_available_one() {
+        for size in (0..=15).map(|exponent| 1 << exponent) {
+            let (available, used) = split_offsets(size);
+            assert_eq!(available, 16 * size);
+            // Flags, index and event, and the entries.
+            let end = available + 2 * (3 + size);
+            assert_eq!(used % RING_ALIGN, 0);
+            assert!((end..end + RING_ALIGN).contains(&used), "{used} for {size}");
+        }
+    }
+}

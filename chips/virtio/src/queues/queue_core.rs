@@ -308,7 +308,7 @@ impl<'a, 'b, F: DmaFence, R: Ring, B: Barriers> QueueCore<'a, 'b, F, R, B> {
             self.state.set(state & !OF_THE_RING | self.state_of_ring());
         }
         if delay == 0 {
-            if before != 0 && self.is_up() {
+            if self.is_up() {
                 self.ring.silence(self.taken.get());
             }
         } else if (before == 0 || delay < before)

@@ -202,6 +202,38 @@ fn a_shorter_delay_holds_at_once_and_finds_what_it_missed() {
 }
 
 #[test]
+fn a_device_is_reminded_once_of_what_it_has_and_of_nothing_else() {
+    let rig = Rig::<4>::with_features(EVENT_IDX);
+    // Somewhere else, so that it is told of nothing.
+    rig.device.set_available_event(100);
+    rig.post(1, 0);
+    use_one(&rig);
+    rig.queue.used_interrupt();
+    rig.queue.remind();
+    assert_eq!(rig.bell.rung.get(), 0, "nothing is outstanding");
+    rig.post(1, 1);
+    assert_eq!(rig.bell.rung.get(), 0);
+    rig.queue.remind();
+    rig.queue.remind();
+    assert_eq!(rig.bell.rung.get(), 1);
+    rig.post(1, 2);
+    rig.device.return_used(u32::MAX, 0);
+    rig.queue.used_interrupt();
+    rig.queue.remind();
+    assert_eq!(rig.bell.rung.get(), 1, "the queue is broken");
+}
+
+#[test]
+fn a_longer_delay_holds_from_the_next_publication_on() {
+    let rig = Rig::<4>::with_features(EVENT_IDX);
+    (0..2).for_each(|context| rig.post(1, context));
+    rig.queue.delay_interrupts(u16::MAX);
+    assert_eq!(rig.device.used_event(), 0);
+    rig.post(1, 2);
+    assert_eq!(rig.device.used_event(), 2);
+}
+
+#[test]
 fn a_queue_that_waits_for_no_interrupt_gets_none_until_it_does() {
     for features in [0, EVENT_IDX] {
         let rig = Rig::<4>::with_features(features);
