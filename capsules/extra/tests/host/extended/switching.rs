@@ -344,3 +344,20 @@ fn claims_count_where_everybody_wants_everything() {
     let got = slices.map(|slice| marks(&slice.frames()));
     assert_eq!(got, [[1, 3], [2, 3]]);
 }
+
+#[test]
+fn a_frame_to_the_own_address_goes_nowhere_however_the_address_ends() {
+    for id in [1, 0x100, 0xA1B2_C3D4] {
+        let bench = &Bench::new();
+        let [app] = bench.processes;
+        app.short_id
+            .set(ShortId::Fixed(NonZeroU32::new(id).unwrap()));
+        let own = bench.claim(app);
+        bench.send(app, &frame(own, 1, 60)).unwrap();
+        assert_eq!(bench.card.take_wire(), Vec::<Vec<u8>>::new(), "{id:x}");
+        let mut next = own;
+        next[5] ^= 1;
+        bench.send(app, &frame(next, 2, 60)).unwrap();
+        assert_eq!(marks(&bench.card.take_wire()), [2], "{id:x}");
+    }
+}
