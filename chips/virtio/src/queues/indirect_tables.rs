@@ -33,10 +33,10 @@ pub(super) struct IndirectTables<'a> {
 impl<'a> IndirectTables<'a> {
     pub(super) fn new<const N: usize>(memory: &'a mut MaybeUninit<IndirectMemory<'_, N>>) -> Self {
         let memory = memory.as_mut_ptr();
-        // SAFETY: the memory is borrowed uniquely for `'a`, and this is its only use. Zeros make all of
-        // it valid: what is lent is numbers and pointers that may be null.
+        // SAFETY: the memory is borrowed uniquely for `'a`, and this is its only use. Zeros make what is
+        // lent valid: numbers and pointers that may be null. The tables are only ever written here.
         unsafe {
-            memory.write_bytes(0, 1);
+            (&raw mut (*memory).lent).write_bytes(0, 1);
             Self {
                 first: (&raw mut (*memory).tables).cast(),
                 lent: &(*memory).lent,
@@ -44,7 +44,7 @@ impl<'a> IndirectTables<'a> {
         }
     }
 
-    /// Fills all tables with zeros, before the device knows them, and forgets what they said.
+    /// Fills all tables with zeros, as they have to be before they are used, and forgets what they said.
     pub(super) fn clear(&self) {
         // SAFETY: there are as many tables as `lent` has rows, and by the borrow given to `new` nothing
         // but a device accesses them; none knows them yet.
