@@ -121,7 +121,8 @@ impl Scheduler<FakeChip> for FirstReady {
 pub(crate) struct FakeDriver {
     pub(crate) apps: Grant<u32, UpcallCount<2>, AllowRoCount<1>, AllowRwCount<1>>,
     pub(crate) commands: RefCell<Vec<(usize, usize, usize, ProcessId)>>,
-    /// What a process shares as userspace-readable buffer 1; the driver takes no other.
+    /// What a process shares as userspace-readable buffer 1, or as 77, which the driver
+    /// does not hand back although it refuses it. It takes no other.
     pub(crate) readable: Cell<UserspaceReadableProcessBuffer>,
 }
 
@@ -156,6 +157,11 @@ impl SyscallDriver for FakeDriver {
     ) -> Result<UserspaceReadableProcessBuffer, (UserspaceReadableProcessBuffer, ErrorCode)> {
         match number {
             1 => Ok(self.readable.replace(buffer)),
+            // Keeps what it refuses.
+            77 => {
+                self.readable.set(buffer);
+                Err((Default::default(), ErrorCode::NOSUPPORT))
+            }
             _ => Err((buffer, ErrorCode::NOSUPPORT)),
         }
     }

@@ -344,6 +344,14 @@ const BUFFERS: &[Row] = &[
         },
     ),
     (
+        "buffers: one that a driver refuses and keeps all the same does hold the break",
+        |m| {
+            let ram = m.ram();
+            m.refuses(ALLOW_READABLE, [DRIVER, 77, ram + 90, 10], code::NOSUPPORT);
+            m.answers(class::MEMOP, [0, ram + 99, 0, 0], &[0, code::NOMEM]);
+        },
+    ),
+    (
         "buffers: a refused one does not take memory from the next run",
         |m| {
             m.fill_memory();
