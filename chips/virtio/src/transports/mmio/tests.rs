@@ -558,3 +558,15 @@ fn initializing_again_gives_back_what_the_first_run_left() {
     assert_eq!(rig.client.contexts(), [50]);
     assert_eq!(rig.device.queue(0).available_index(), 1);
 }
+
+#[test]
+fn an_initialization_that_ends_no_service_stops_nobody() {
+    let rig = Rig::running();
+    rig.driver.calls.take();
+    rig.initialize().unwrap();
+    assert_eq!(rig.driver.calls.take(), CALLS_OF_AN_INITIALIZATION);
+    let rig = Rig::new();
+    rig.device.refuses_features.set(true);
+    assert!(rig.initialize().is_err());
+    assert!(!rig.driver.calls.borrow().contains(&"stopped"));
+}
