@@ -448,6 +448,7 @@ fn chains_without_a_client_stay_in_the_queue() {
     queue.notify();
     let device = crate::testing::split_device::SplitDevice::new(queue.physical_addresses(), 2);
     device.return_used(0, 0);
+    queue.delay_interrupts(2);
     queue.used_interrupt();
     assert_eq!(queue.free(), 1);
 }

@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 use std::vec::Vec;
 
 use crate::features::EVENT_IDX;
-use crate::queues::{BufferQueue, Virtqueue};
+use crate::queues::{BufferQueue, DrivenQueue, Served, Violation, Virtqueue};
 use crate::testing::barriers::{Kind, Probe};
 use crate::testing::fence::NoFence;
 use crate::testing::leak;
@@ -294,16 +294,66 @@ fn without_events_the_driver_is_quiet_by_flag_during_a_scan() {
 
 #[test]
 fn a_run_shows_nothing_that_was_not_published() {
+    for features in [0, EVENT_IDX] {
+        let rig = Rig::<4>::with_features(features);
+        rig.post(1, 0);
+        let mut next = [Some(writable(1))];
+        rig.queue.provide(&mut next, 1).unwrap();
+        use_one(&rig);
+        rig.queue.used_interrupt();
+        assert_eq!(rig.client.contexts(), [0]);
+        assert!(!rig.device.has_available());
+        rig.publish();
+        assert!(rig.device.has_available());
+    }
+}
+
+#[test]
+fn a_driver_of_known_type_finds_by_itself_what_any_other_does() {
+    for (features, delay) in [
+        (0, 1),
+        (0, 0),
+        (EVENT_IDX, 1),
+        (EVENT_IDX, 0),
+        (EVENT_IDX, 9),
+    ] {
+        let rig = Rig::<4>::with_features(features);
+        rig.queue.delay_interrupts(delay);
+        rig.queue.reap_for(rig.client);
+        assert_eq!(rig.queue.serve(), Served::Nothing);
+        (0..2).for_each(|context| rig.post(1, context));
+        (0..2).for_each(|_| use_one(&rig));
+        rig.queue.reap_for(rig.client);
+        assert_eq!(rig.client.contexts(), [0, 1]);
+        let due = if delay == 0 {
+            Served::Nothing
+        } else {
+            Served::Something
+        };
+        assert_eq!(rig.queue.serve(), due);
+        rig.post(1, 2);
+        rig.device.set_used_index(4);
+        rig.queue.reap_for(rig.client);
+        let jump = Violation::IndexJump {
+            advance: 2,
+            outstanding: 1,
+        };
+        assert_eq!(rig.queue.violation(), Some(jump));
+        assert_eq!(rig.queue.serve(), Served::Broken);
+    }
+}
+
+#[test]
+fn a_broken_queue_asks_for_nothing_sooner() {
     let rig = Rig::<4>::with_features(EVENT_IDX);
-    rig.post(1, 0);
-    let mut next = [Some(writable(1))];
-    rig.queue.provide(&mut next, 1).unwrap();
-    use_one(&rig);
+    rig.queue.delay_interrupts(u16::MAX);
+    (0..2).for_each(|context| rig.post(1, context));
+    rig.device.return_used(u32::MAX, 0);
     rig.queue.used_interrupt();
-    assert_eq!(rig.client.contexts(), [0]);
-    assert!(!rig.device.has_available());
-    rig.publish();
-    assert!(rig.device.has_available());
+    assert!(rig.queue.violation().is_some());
+    let event = rig.device.used_event();
+    rig.queue.delay_interrupts(1);
+    assert_eq!(rig.device.used_event(), event);
 }
 
 #[test]
