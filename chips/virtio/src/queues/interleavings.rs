@@ -9,7 +9,9 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 use std::vec::Vec;
 
-use super::split_queue::VirtqueueBuffer;
+use kernel::utilities::leasable_buffer::SubSliceMut;
+
+use super::split_queue::{SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer};
 use super::{BufferQueue, DrivenQueue, Served, Virtqueue};
 use crate::devices::{VirtIODeviceDriver, VirtIODeviceType};
 use crate::features::{EVENT_IDX, RING_PACKED};
@@ -23,6 +25,18 @@ use crate::testing::shared_memory;
 use crate::testing::split_device::SplitDevice;
 use crate::testing::step_device::{PackedHalf, SplitHalf, StepDevice};
 use crate::transports::{VirtIOInitializationError, VirtIOTransport};
+
+/// How the driver awaits chains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// As it always asks for interrupts.
+    Steadily,
+    /// Having looked itself, it asks for the next one, until chains come back: as frames that were sent
+    /// are waited for.
+    Reclaiming,
+    /// It asks for the next one, until it has seen chains: as random bytes are waited for.
+    Hurrying,
+}
 
 /// What driver and device do.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +53,13 @@ struct Scenario {
     full_barriers: bool,
     /// Whether the driver gives itself when it takes chains back.
     gives_itself: bool,
+    /// Chains are published and announced in one.
+    announces: bool,
+    /// On an interrupt the queue is looked at only if it expects one.
+    selective: bool,
+    /// Single buffers are lent, and lent again as they come back.
+    relends: bool,
+    waits: Waits,
 }
 
 const PLAIN: Scenario = Scenario {
@@ -50,6 +71,17 @@ const PLAIN: Scenario = Scenario {
     hoards: 1,
     full_barriers: true,
     gives_itself: false,
+    announces: false,
+    selective: false,
+    relends: false,
+    waits: Waits::Steadily,
+};
+
+/// As the network driver uses its queues.
+const ANNOUNCED: Scenario = Scenario {
+    announces: true,
+    selective: true,
+    ..PLAIN
 };
 
 /// Wakes the device, once it sees all that was stored before.
@@ -71,9 +103,92 @@ impl VirtIOTransport for Doorbell {
     }
 }
 
+/// Keeps what comes back, or has it lent again.
+#[derive(Default)]
+struct Client {
+    collector: Collector,
+    queue: Cell<Option<&'static dyn BufferQueue<'static>>>,
+    relends: Cell<bool>,
+    /// Chains still to be provided.
+    to_provide: Cell<usize>,
+    /// Chains that came back, since somebody asked.
+    came: Cell<usize>,
+    /// The delay to go back to when chains have come back.
+    usual_delay: Cell<Option<u16>>,
+}
+
+impl Client {
+    fn queue(&self) -> &'static dyn BufferQueue<'static> {
+        self.queue.get().expect("there is a queue")
+    }
+}
+
+impl SplitVirtqueueClient<'static> for Client {
+    fn buffer_chain_ready(
+        &self,
+        queue_number: u32,
+        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        bytes_used: usize,
+    ) {
+        self.collector
+            .buffer_chain_ready(queue_number, chain, bytes_used);
+    }
+
+    fn chain_used(
+        &self,
+        queue_number: u32,
+        context: usize,
+        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+        bytes_used: usize,
+    ) {
+        self.came.set(self.came.get() + 1);
+        self.collector
+            .chain_used(queue_number, context, chain, bytes_used);
+    }
+
+    fn buffer_written(
+        &self,
+        queue_number: u32,
+        context: usize,
+        buffer: &'static mut [u8],
+        written: usize,
+    ) -> Option<&'static mut [u8]> {
+        let to_provide = self.to_provide.get();
+        if to_provide != 0 {
+            self.to_provide.set(to_provide - 1);
+            self.came.set(self.came.get() + 1);
+            return Some(buffer);
+        }
+        let returned = VirtqueueReturnBuffer {
+            virtqueue_buffer: VirtqueueBuffer::DeviceWriteable(SubSliceMut::new(buffer)),
+            device_len: written,
+        };
+        self.chain_used(queue_number, context, &mut [Some(returned)], written);
+        None
+    }
+
+    fn chains_served(&self, _queue_number: u32) {
+        if self.relends.get() {
+            self.queue().announce();
+        }
+        if let Some(delay) = self.usual_delay.take() {
+            self.queue().delay_interrupts(delay);
+        }
+    }
+
+    fn chain_reclaimed(
+        &self,
+        queue_number: u32,
+        context: usize,
+        chain: &mut [Option<VirtqueueReturnBuffer<'static>>],
+    ) {
+        self.collector.chain_reclaimed(queue_number, context, chain);
+    }
+}
+
 struct Driver<const N: usize> {
     queue: &'static EitherQueue<N>,
-    client: &'static Collector,
+    client: &'static Client,
     doorbell: &'static Doorbell,
     probe: Probe,
     spare: Vec<VirtqueueBuffer<'static>>,
@@ -92,7 +207,8 @@ impl<const N: usize> Driver<N> {
         let memory = leak(MaybeUninit::uninit());
         let queue: &'static EitherQueue<N> =
             leak(EitherQueue::with_barriers(memory, NoFence, probe));
-        let client: &'static Collector = leak(Collector::default());
+        let client: &'static Client = leak(Client::default());
+        client.queue.set(Some(queue));
         let doorbell: &'static Doorbell = leak(Doorbell::default());
         queue.set_client(client);
         queue.set_transport(doorbell);
@@ -105,13 +221,13 @@ impl<const N: usize> Driver<N> {
         }
     }
 
+    /// Takes the buffers that came back, and counts the chains.
     fn collect(&mut self) -> usize {
-        let returned = self.client.take();
-        let chains = returned.len();
-        let buffers = returned.into_iter().flat_map(|chain| chain.buffers);
+        let returned = self.client.collector.take().into_iter();
+        let buffers = returned.flat_map(|chain| chain.buffers);
         self.spare
             .extend(buffers.map(|buffer| buffer.virtqueue_buffer));
-        chains
+        self.client.came.take()
     }
 
     /// Prepares everything just as it was before the first run.
@@ -120,6 +236,9 @@ impl<const N: usize> Driver<N> {
         unsafe { self.queue.device_was_reset() };
         self.collect();
         self.spare.sort_unstable_by_key(address);
+        self.client.usual_delay.set(None);
+        self.client.relends.set(scenario.relends);
+        self.client.to_provide.set(scenario.chains);
         self.queue.set_features(scenario.features);
         self.queue.delay_interrupts(scenario.delay);
         self.queue.initialize(0, N);
@@ -147,34 +266,87 @@ impl<const N: usize> Driver<N> {
         device
     }
 
+    /// Provides a chain, if there is one to provide and buffers for it; says whether it did.
+    fn provide(&mut self, scenario: Scenario) -> bool {
+        let to_provide = self.client.to_provide.get();
+        if to_provide == 0 || self.spare.len() < scenario.links {
+            return false;
+        }
+        self.client.to_provide.set(to_provide - 1);
+        let rest = self.spare.len() - scenario.links;
+        let mut chain: Vec<_> = self.spare.drain(rest..).map(Some).collect();
+        if !scenario.relends {
+            assert_eq!(self.queue.provide(&mut chain, to_provide), Ok(()));
+        } else if let Some(VirtqueueBuffer::DeviceWriteable(buffer)) = chain.remove(0) {
+            let lent = self.queue.provide_writable(buffer.take(), to_provide);
+            assert!(lent.is_ok());
+        }
+        true
+    }
+
     /// Sends chains until all are back, sleeping in between. Says whether they all came back.
+    ///
+    /// The device is never reminded of anything, which would hide what was lost.
     fn run(&mut self, scenario: Scenario, explorer: &Explorer, device: &StepDevice) -> bool {
-        let (mut to_provide, mut missing) = (scenario.chains, scenario.chains);
+        let mut missing = scenario.chains;
         while missing != 0 {
-            for _ in 0..scenario.batch {
-                if to_provide != 0 && self.spare.len() >= scenario.links {
-                    let rest = self.spare.len() - scenario.links;
-                    let mut chain: Vec<_> = self.spare.drain(rest..).map(Some).collect();
-                    assert_eq!(self.queue.provide(&mut chain, to_provide), Ok(()));
-                    to_provide -= 1;
-                }
+            let provided = (0..scenario.batch).all(|_| self.provide(scenario));
+            if scenario.announces {
+                self.queue.announce();
+            } else {
+                self.queue.publish();
+                self.queue.notify();
             }
-            self.queue.publish();
-            self.queue.notify();
+            let mut came = 0;
             if device.interrupted.take() {
+                explorer.interrupted();
                 if scenario.gives_itself {
                     let served = self.queue.serve_for(self.client, self.queue);
                     assert_ne!(served, Served::Broken);
+                } else if scenario.selective {
+                    self.queue.serve_expected();
                 } else {
                     self.queue.used_interrupt();
                 }
-                missing -= self.collect();
-            } else if (to_provide == 0 || self.spare.len() < scenario.links) && !explorer.sleep() {
-                return false;
+                came = self.collect();
+            } else if !provided {
+                came = self.look_once_more(scenario);
+                while came == 0 && !device.interrupted.get() {
+                    if !explorer.sleep() {
+                        return false;
+                    }
+                }
             }
+            if came != 0 && scenario.waits == Waits::Hurrying {
+                self.queue.delay_interrupts(scenario.delay);
+                came += self.collect();
+            }
+            missing -= came;
         }
         assert_eq!(self.queue.violation(), None);
         true
+    }
+
+    /// Prepares for sleep, and counts the chains that came back meanwhile.
+    fn look_once_more(&mut self, scenario: Scenario) -> usize {
+        match scenario.waits {
+            Waits::Steadily => return 0,
+            Waits::Hurrying => {}
+            Waits::Reclaiming => {
+                if scenario.gives_itself {
+                    self.queue.reap_for(self.client);
+                } else {
+                    self.queue.reap();
+                }
+                let came = self.collect();
+                if came != 0 {
+                    return came;
+                }
+                self.client.usual_delay.set(Some(scenario.delay));
+            }
+        }
+        self.queue.delay_interrupts(1);
+        self.collect()
     }
 }
 
@@ -273,15 +445,60 @@ fn chains_of_several_descriptors_lose_no_notification() {
 }
 
 #[test]
+fn announced_chains_lose_no_notification() {
+    assert_nothing_is_lost::<1>(ANNOUNCED);
+    assert_nothing_is_lost::<2>(ANNOUNCED);
+    assert_nothing_is_lost::<2>(Scenario {
+        batch: 2,
+        hoards: 2,
+        ..ANNOUNCED
+    });
+}
+
+#[test]
+fn buffers_that_are_lent_again_lose_no_notification() {
+    for hoards in [1, 2] {
+        assert_nothing_is_lost::<2>(Scenario {
+            relends: true,
+            hoards,
+            ..ANNOUNCED
+        });
+    }
+}
+
+#[test]
+fn delays_that_change_lose_no_notification() {
+    // The number of orders grows by an order of magnitude with each chain.
+    for (delay, waits, hoards) in [
+        (0, Waits::Reclaiming, 1),
+        (0, Waits::Reclaiming, 2),
+        (2, Waits::Hurrying, 1),
+        (2, Waits::Hurrying, 2),
+    ] {
+        let scenario = Scenario {
+            chains: 2,
+            delay,
+            hoards,
+            waits,
+            ..ANNOUNCED
+        };
+        assert_nothing_is_lost::<1>(scenario);
+        assert_nothing_is_lost::<2>(scenario);
+    }
+}
+
+#[test]
 fn without_full_barriers_notifications_are_lost() {
     if cfg!(miri) {
         return;
     }
-    for scenario in each_layout(PLAIN) {
-        let scenario = Scenario {
-            full_barriers: false,
-            ..scenario
-        };
-        assert!(!explore::<2>(scenario).1, "{scenario:?}");
+    for usual in [PLAIN, ANNOUNCED] {
+        for scenario in each_layout(usual) {
+            let scenario = Scenario {
+                full_barriers: false,
+                ..scenario
+            };
+            assert!(!explore::<2>(scenario).1, "{scenario:?}");
+        }
     }
 }

@@ -95,6 +95,11 @@ impl Explorer {
         }
     }
 
+    /// Notes that the driver has learned of an interrupt, which it does not read from shared memory.
+    pub(crate) fn interrupted(&self) {
+        "interrupted".hash(&mut *self.history.borrow_mut());
+    }
+
     /// Lets others act while the driver sleeps; says whether any did.
     pub(crate) fn sleep(&self) -> bool {
         self.choose(&[]) != Move::GoOn

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::*;
-use crate::features::RING_PACKED;
+use crate::features::{EVENT_IDX, RING_PACKED};
 use crate::queues::{BufferQueue, DrivenQueue, QueueError, Served, Violation, Virtqueue};
 use crate::testing::barriers::{Kind, Probe};
 use crate::testing::queue_rig::{Returned, Rig, queue, readable, writable};
@@ -453,9 +453,9 @@ fn chains_without_a_client_stay_in_the_queue() {
     assert_eq!(queue.free(), 1);
 }
 
-#[test]
-fn publication_follows_the_order_of_the_standard() {
-    let rig = Rig::<4>::new();
+/// Publishes one chain, as `publish` does it.
+fn assert_order_of_publication(features: u64, publish: impl Fn(&Rig<4>)) {
+    let rig = Rig::<4>::with_features(features);
     let (device, bell) = (rig.device, rig.bell);
     rig.probe.watch(move |kind| match kind {
         Kind::Release => {
@@ -470,14 +470,24 @@ fn publication_follows_the_order_of_the_standard() {
         Kind::Full => {
             assert_eq!(device.available_index(), 1, "the index comes before");
             assert_eq!(bell.rung.get(), 0, "the notification comes after");
-            // Whoever has read the flags by now misses this.
+            // Whoever has read these by now misses this.
             device.set_flags(1);
+            device.set_available_event(1);
         }
         _ => panic!("{kind:?} has no place here"),
     });
-    rig.post(5, 0);
+    rig.queue.provide(&mut [Some(writable(5))], 0).unwrap();
+    publish(&rig);
     assert_eq!(rig.probe.take_log(), [Kind::Release, Kind::Full]);
-    assert_eq!(bell.rung.get(), 0, "the flags are read after the barrier");
+    assert_eq!(bell.rung.get(), 0, "the wish is read after the barrier");
+}
+
+#[test]
+fn publication_follows_the_order_of_the_standard() {
+    for features in [0, EVENT_IDX] {
+        assert_order_of_publication(features, Rig::publish);
+        assert_order_of_publication(features, |rig| rig.queue.announce());
+    }
 }
 
 #[test]

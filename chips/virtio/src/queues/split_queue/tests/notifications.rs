@@ -399,3 +399,39 @@ fn a_received_frame_costs_few_ring_accesses_at_any_queue_size() {
     assert!(touches_for_each_chain::<16>(1) <= 8);
     assert!(touches_for_each_chain::<16>(8) <= 8);
 }
+
+/// Has a chain used at the moment when the device is asked for an earlier interrupt than before.
+fn assert_order_of_a_shorter_delay(features: u64, before: u16) {
+    let rig = Rig::<4>::with_features(features);
+    let (queue, device) = (rig.queue, rig.device);
+    queue.delay_interrupts(before);
+    for context in 0..3 {
+        rig.post(1, context);
+    }
+    if features & EVENT_IDX != 0 {
+        assert_ne!(device.used_event(), 0);
+    }
+    rig.probe.take_log();
+    let used = Cell::new(false);
+    rig.probe.watch(move |kind| {
+        if !used.replace(true) {
+            assert_eq!(kind, Kind::Full);
+            assert_eq!(device.used_event(), 0, "the wish comes before");
+            assert_eq!(device.driver_flags(), 0, "the wish comes before");
+            // Whoever has looked by now misses this.
+            device.return_used(0, 0);
+        }
+    });
+    queue.delay_interrupts(1);
+    // And after the scan the same again.
+    let log = rig.probe.take_log();
+    assert_eq!(log, [Kind::Full, Kind::Acquire, Kind::Full]);
+    assert_eq!(rig.client.contexts(), [0], "the look comes after");
+}
+
+#[test]
+fn a_shorter_delay_is_said_before_the_look_at_what_was_used() {
+    assert_order_of_a_shorter_delay(0, 0);
+    assert_order_of_a_shorter_delay(EVENT_IDX, 0);
+    assert_order_of_a_shorter_delay(EVENT_IDX, 3);
+}
