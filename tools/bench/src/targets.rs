@@ -183,7 +183,7 @@ impl Target {
     pub fn tolerance(&self) -> f64 {
         match self.figure {
             // One event more or less is chance; a limit of a few hundredths is not to be doubled by it.
-            Figure::Events(_) => self.limit.unwrap_or(0.0) * EVENT_TOLERANCE,
+            Figure::Events(_) => EVENT_TOLERANCE.min(self.limit.unwrap_or(0.0) * EVENT_TOLERANCE),
             _ => 0.0,
         }
     }
