@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use crate::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
 use crate::queues::split_queue::VirtqueueBuffer;
-use crate::queues::{BufferQueue, QueueError, Served, Violation, Virtqueue};
+use crate::queues::{BufferQueue, DrivenQueue, QueueError, Served, Violation, Virtqueue};
 use crate::testing::barriers::Kind;
 use crate::testing::fence::NoFence;
 use crate::testing::leak;
@@ -76,6 +76,18 @@ fn what_was_found_is_reported_at_once_or_by_the_next_interrupt() {
     rig.queue.reap();
     assert_eq!(rig.queue.serve(), Served::Something);
     assert_eq!(rig.queue.serve(), Served::Nothing);
+}
+
+#[test]
+fn a_driver_of_known_type_takes_chains_in_this_layout_too() {
+    let rig = rig_with_two_chains();
+    rig.device.return_used(2, 0);
+    rig.queue.reap_for(rig.client);
+    assert_eq!(rig.client.contexts(), [20]);
+    rig.device.return_used(0, 0);
+    let served = rig.queue.serve_for(rig.client, rig.queue);
+    assert_eq!(served, Served::Something);
+    assert_eq!(rig.client.contexts(), [20, 10]);
 }
 
 #[test]

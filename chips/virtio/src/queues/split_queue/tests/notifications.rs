@@ -321,6 +321,8 @@ fn a_driver_of_known_type_finds_by_itself_what_any_other_does() {
         rig.queue.delay_interrupts(delay);
         rig.queue.reap_for(rig.client);
         assert_eq!(rig.queue.serve(), Served::Nothing);
+        let serve = || rig.queue.serve_for(rig.client, rig.queue);
+        assert_eq!((serve(), rig.queue.violation()), (Served::Nothing, None));
         (0..2).for_each(|context| rig.post(1, context));
         (0..2).for_each(|_| use_one(&rig));
         rig.queue.reap_for(rig.client);
@@ -341,6 +343,16 @@ fn a_driver_of_known_type_finds_by_itself_what_any_other_does() {
         assert_eq!(rig.queue.violation(), Some(jump));
         assert_eq!(rig.queue.serve(), Served::Broken);
     }
+}
+
+#[test]
+fn a_jump_of_the_index_is_found_for_a_driver_of_known_type() {
+    let rig = Rig::<4>::with_features(EVENT_IDX);
+    rig.post(1, 0);
+    rig.device.set_used_index(2);
+    let served = rig.queue.serve_for(rig.client, rig.queue);
+    assert_eq!(served, Served::Broken);
+    assert_eq!(rig.queue.counters().rejected, 1);
 }
 
 #[test]
