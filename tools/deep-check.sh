@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
 # Checks what takes long: the host tests of the crates with unsafe code under Miri, which sees undefined
-# behaviour that a passing test hides; random devices; and changed checks that tests should notice.
+# behaviour that a passing test hides; random devices; what a queue costs; and changed checks that tests
+# should notice.
 #
 # Every step has a limit, runs whatever became of those before, and has its output in
 # target/deep-check/. The summary comes last; the status is 0 if nothing failed.
@@ -25,6 +26,8 @@ miri_flags="-Zmiri-disable-isolation -Zmiri-permissive-provenance ${MIRIFLAGS-}"
 miri_limit=${MIRI_LIMIT:-2400}
 fuzz_seconds=${FUZZ_SECONDS:-60}
 mutants_limit=${MUTANTS_LIMIT:-7200}
+# Of the comparison of queues.
+bench_limit=${BENCH_LIMIT:-1800}
 
 logs=target/deep-check
 mkdir -p "$logs"
@@ -123,6 +126,13 @@ if cargo +nightly fuzz --version >/dev/null 2>&1; then
     done
 else
     note "fuzzing" 0 "left out: cargo install cargo-fuzz"
+fi
+
+if valgrind --version >/dev/null 2>&1; then
+    step "cost of a queue" "$bench_limit" \
+        cargo run --quiet --profile host-bench --package queue-bench
+else
+    note "cost of a queue" 0 "left out: valgrind is missing"
 fi
 
 if cargo mutants --version >/dev/null 2>&1; then
