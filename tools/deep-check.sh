@@ -116,7 +116,7 @@ done
 if cargo +nightly fuzz --version >/dev/null 2>&1; then
     # The models live as long as the process, which is no leak. Building a target takes time of
     # its own.
-    for target in used_ring registers entropy network tap rng; do
+    for target in used_ring packed_ring registers entropy network tap rng; do
         corpus=target/fuzz-corpus/$target
         mkdir -p "$corpus"
         step "fuzzing: $target" $((fuzz_seconds + 900)) \

@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 
 use crate::{Entropy, Network};
 
-pub use queue::rings;
+pub use queue::{packed_rings, rings};
 
 std::thread_local! {
     static ENTROPY: OnceCell<Entropy> = const { OnceCell::new() };

@@ -29,6 +29,9 @@ fn replay(target: &str, case: impl Fn(&[u8])) {
 #[test]
 fn every_kept_input_is_survived() {
     replay("used_ring", cases::rings);
+    replay("packed_ring", |input| {
+        assert!(cases::packed_rings(input) > 0, "no chain came back");
+    });
     replay("registers", cases::registers);
     replay("entropy", cases::entropy);
     replay("network", cases::network);
@@ -69,5 +72,10 @@ proptest! {
     #[test]
     fn generated_rings_are_survived(input in vec(any::<u8>(), 0..400)) {
         cases::rings(&input);
+    }
+
+    #[test]
+    fn generated_packed_rings_are_survived(input in vec(any::<u8>(), 0..400)) {
+        cases::packed_rings(&input);
     }
 }

@@ -7,10 +7,12 @@ use std::collections::{HashMap, HashSet};
 
 use kernel::utilities::leasable_buffer::{SubSliceMut, SubSliceMutImmut};
 use virtio::devices::{VirtIODeviceDriver, VirtIODeviceType};
+use virtio::features::RING_PACKED;
+use virtio::queues::negotiated_queue::NegotiatedVirtqueue;
 use virtio::queues::split_queue::{
     SplitVirtqueue, SplitVirtqueueClient, VirtqueueBuffer, VirtqueueReturnBuffer,
 };
-use virtio::queues::{BufferQueue, IndirectMemory, QueueError, QueueMemory, Virtqueue};
+use virtio::queues::{BufferQueue, IndirectMemory, QueueError, QueueMemory, Violation, Virtqueue};
 use virtio::transports::{VirtIOInitializationError, VirtIOTransport};
 
 use crate::device::{assert_run, run};
@@ -26,9 +28,40 @@ const LONGEST_CHAIN: usize = 4;
 /// What was provided and has not come back: the lengths of the buffers, and which are readable.
 type Lent = Vec<(usize, bool)>;
 
+/// A queue in either layout.
+pub trait Queue: Virtqueue + BufferQueue<'static> {
+    /// How the device broke the rules, if it did.
+    fn violation(&self) -> Option<Violation>;
+}
+
+/// Makes a queue of the type, in shared memory and between both parts of a desk.
+macro_rules! queue_of {
+    ($type:ident, $memory:ident, $desk:ident) => {{
+        let rings = $memory.take::<QueueMemory<'static, SIZE>>();
+        let queue: &'static $type<'static, 'static, SIZE, Coherent> =
+            Box::leak(Box::new($type::new(rings, Coherent)));
+        queue.set_indirect_tables($memory.take::<IndirectMemory<'static, SIZE>>());
+        queue.set_client($desk);
+        queue.set_transport($desk);
+        queue
+    }};
+}
+
+impl<const SIZE: usize> Queue for SplitVirtqueue<'static, 'static, SIZE, Coherent> {
+    fn violation(&self) -> Option<Violation> {
+        self.violation()
+    }
+}
+
+impl<const SIZE: usize> Queue for NegotiatedVirtqueue<'static, 'static, SIZE, Coherent> {
+    fn violation(&self) -> Option<Violation> {
+        self.violation()
+    }
+}
+
 /// The driver's side of a queue.
 pub struct Driver<const SIZE: usize> {
-    queue: &'static SplitVirtqueue<'static, 'static, SIZE, Coherent>,
+    queue: &'static dyn Queue,
     desk: &'static Desk,
     /// All bytes in order, twice: any run of bytes.
     runs: &'static [u8],
@@ -155,19 +188,19 @@ impl VirtIOTransport for Desk {
 }
 
 impl<const SIZE: usize> Driver<SIZE> {
-    /// Sets up a queue in `memory`, with `features` agreed on.
+    /// Sets up a queue in `memory`, with `features` agreed on: one that is always split, or as boards have
+    /// it, if it is to be packed.
     ///
     /// # Panics
     ///
     /// The memory is too small.
     pub fn new(memory: &mut SharedMemory, features: u64) -> Driver<SIZE> {
         let desk: &'static Desk = Box::leak(Box::default());
-        let rings = memory.take::<QueueMemory<'static, SIZE>>();
-        let queue: &'static SplitVirtqueue<'static, 'static, SIZE, Coherent> =
-            Box::leak(Box::new(SplitVirtqueue::new(rings, Coherent)));
-        queue.set_indirect_tables(memory.take::<IndirectMemory<'static, SIZE>>());
-        queue.set_client(desk);
-        queue.set_transport(desk);
+        let queue: &'static dyn Queue = if features & RING_PACKED == 0 {
+            queue_of!(SplitVirtqueue, memory, desk)
+        } else {
+            queue_of!(NegotiatedVirtqueue, memory, desk)
+        };
         queue.set_features(features);
         queue.initialize(0, SIZE);
         for _ in 0..SIZE * LONGEST_CHAIN {
@@ -181,7 +214,7 @@ impl<const SIZE: usize> Driver<SIZE> {
 
     /// The queue.
     #[must_use]
-    pub fn queue(&self) -> &'static SplitVirtqueue<'static, 'static, SIZE, Coherent> {
+    pub fn queue(&self) -> &'static dyn Queue {
         self.queue
     }
 

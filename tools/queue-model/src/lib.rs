@@ -13,6 +13,6 @@ mod memory;
 mod random;
 
 pub use device::Device;
-pub use driver::Driver;
+pub use driver::{Driver, Queue};
 pub use memory::{Coherent, SharedMemory};
 pub use random::Random;

@@ -4,7 +4,6 @@
 
 use queue_model::{Device, Driver, Random, SharedMemory};
 use virtio::features::{EVENT_IDX, INDIRECT_DESC};
-use virtio::queues::{BufferQueue, Virtqueue};
 
 /// All tests together make four times as many.
 const ROUNDS: usize = 50_000;

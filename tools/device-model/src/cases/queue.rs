@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! A split queue by itself, whose rings are anybody's to write.
+//! A queue by itself, in either layout, whose rings are anybody's to write.
 
 use queue_model::{Driver, Random, SharedMemory};
-use virtio::features::{EVENT_IDX, INDIRECT_DESC};
-use virtio::queues::Virtqueue;
+use virtio::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
 use vm_memory::{Bytes, GuestAddress};
 
 const SIZE: usize = 8;
 
-/// The bytes of the rings of a queue of this size, descriptors first.
-const AREAS: [usize; 3] = [16 * SIZE, 6 + 2 * SIZE, 6 + 8 * SIZE];
+/// The bytes of the rings of a split queue of this size, descriptors first.
+const SPLIT_AREAS: [usize; 3] = [16 * SIZE, 6 + 2 * SIZE, 6 + 8 * SIZE];
 
-/// Writes anything into any word of the rings, between any two steps of the driver.
+/// The bytes of the descriptor ring of a packed queue, and of both event areas.
+const PACKED_AREAS: [usize; 3] = [16 * SIZE, 4, 4];
+
+/// Features of which one combination is in use.
+const FEATURES: [u64; 4] = [0, EVENT_IDX, INDIRECT_DESC, EVENT_IDX | INDIRECT_DESC];
+
+/// What a step is.
+enum Step {
+    Provide,
+    Publish,
+    Serve,
+    /// Asks for interrupts otherwise, and looks without one.
+    Delay,
+    /// Writes a word of an area.
+    Write(usize),
+}
+
+/// Writes anything into any word of the rings of a split queue, between any two steps of the driver.
 ///
 /// Whatever the device does, a chain comes back at most once, as it was lent; when the queue says that the
 /// rules were broken, it returns nothing more until the reset, which returns the rest.
@@ -21,13 +37,43 @@ const AREAS: [usize; 3] = [16 * SIZE, 6 + 2 * SIZE, 6 + 8 * SIZE];
 ///
 /// One of these does not hold.
 pub fn rings(input: &[u8]) {
+    run(input, 0, SPLIT_AREAS, |what, _| match what % 8 {
+        0 | 1 => Step::Provide,
+        2 => Step::Publish,
+        3 => Step::Serve,
+        // The used ring more often than the others.
+        area => Step::Write(usize::from(area - 4).min(2)),
+    });
+}
+
+/// As [`rings`], for any word of the descriptor ring of a packed queue, and of its event areas.
+///
+/// Returns how many chains came back before the reset.
+///
+/// # Panics
+///
+/// As there.
+pub fn packed_rings(input: &[u8]) -> usize {
+    run(input, RING_PACKED, PACKED_AREAS, |what, place| {
+        match what % 8 {
+            0 | 1 => Step::Provide,
+            2 => Step::Publish,
+            3 => Step::Serve,
+            4 => Step::Delay,
+            5 => Step::Write(1 + usize::from(place / 2 % 2)),
+            _ => Step::Write(0),
+        }
+    })
+}
+
+/// Takes the steps of an input, of four bytes each; the byte before them chooses features.
+fn run(input: &[u8], layout: u64, areas: [usize; 3], step_of: impl Fn(u8, u8) -> Step) -> usize {
     let Some((&choice, steps)) = input.split_first() else {
-        return;
+        return 0;
     };
-    let features = [0, EVENT_IDX, INDIRECT_DESC, EVENT_IDX | INDIRECT_DESC];
     let mut random = Random::new(choice.into());
     let mut memory = SharedMemory::map(1 << 14);
-    let driver = Driver::<SIZE>::new(&mut memory, features[usize::from(choice) % 4]);
+    let driver = Driver::<SIZE>::new(&mut memory, layout | FEATURES[usize::from(choice) % 4]);
     driver.distrust();
     let queue = driver.queue();
     let addresses = queue.physical_addresses();
@@ -41,21 +87,30 @@ pub fn rings(input: &[u8]) {
         let [what, place, low, high] = *step else {
             continue;
         };
-        match what % 8 {
-            0 | 1 => drop(driver.provide(&mut random)),
-            2 => drop(driver.publish()),
-            3 => queue.used_interrupt(),
-            // The used ring more often than the others.
-            area => {
-                let area = usize::from(area - 4).min(2);
-                let offset = usize::from(place) % (AREAS[area] / 2) * 2;
+        let before = (queue.violation(), driver.returned());
+        match step_of(what, place) {
+            Step::Provide => drop(driver.provide(&mut random)),
+            Step::Publish => drop(driver.publish()),
+            Step::Serve => queue.used_interrupt(),
+            Step::Delay => {
+                queue.delay_interrupts([0, 1, 3, u16::MAX][usize::from(place) % 4]);
+                queue.reap();
+            }
+            Step::Write(area) => {
+                let offset = usize::from(place) % (areas[area] / 2) * 2;
                 let address = GuestAddress(starts[area] + offset as u64);
                 let written = guest.write_slice(&[low, high], address);
                 written.expect("a word of the rings");
             }
         }
+        if before.0.is_some() {
+            let after = (queue.violation(), driver.returned());
+            assert_eq!(after, before, "a broken queue returned something");
+        }
     }
+    let returned = driver.returned();
     // SAFETY: this function is the device, and has stopped.
     unsafe { queue.device_was_reset() };
     assert_eq!(driver.outstanding(), 0, "every chain came back");
+    returned
 }
