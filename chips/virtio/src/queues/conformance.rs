@@ -7,11 +7,13 @@ use core::cell::Cell;
 #[cfg(all(not(miri), target_pointer_width = "64"))]
 use kernel::utilities::leasable_buffer::SubSliceMutImmut;
 
+use super::packed_queue::PackedVirtqueue;
 #[cfg(all(not(miri), target_pointer_width = "64"))]
 use super::split_queue::VirtqueueBuffer;
 use super::{BufferQueue, QueueError, Virtqueue};
 use crate::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
 use crate::testing::barriers::Probe;
+use crate::testing::fence::NoFence;
 use crate::testing::leak;
 use crate::testing::queue_rig::{PackedRig, Rig, queue, writable};
 
@@ -37,6 +39,17 @@ fn the_parts_of_a_queue_are_aligned_in_each_layout_and_size() {
         assert_eq!(parts.driver_area % 4, 0);
         assert_eq!(parts.device_area % 4, 0);
     }
+}
+
+#[test]
+fn a_queue_offers_what_its_layouts_can_use() {
+    let split = EVENT_IDX | INDIRECT_DESC;
+    assert_eq!(queue::<4>(Probe::new()).features(), split);
+    let either = PackedRig::<4>::new(0).queue;
+    assert_eq!(either.features(), split | RING_PACKED);
+    let memory = leak(core::mem::MaybeUninit::uninit());
+    let packed = PackedVirtqueue::<4, NoFence>::new(memory, NoFence);
+    assert_eq!(packed.features(), split | RING_PACKED);
 }
 
 /// Posts, uses and collects chains in several ways, and calls `look` at each barrier and in between.
