@@ -66,8 +66,7 @@ proptest! {
 }
 
 proptest! {
-    // Each maps memory that stays to the end.
-    #![proptest_config(settings(256))]
+    #![proptest_config(settings(2_000))]
 
     #[test]
     fn generated_rings_are_survived(input in vec(any::<u8>(), 0..400)) {

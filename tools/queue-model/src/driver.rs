@@ -201,15 +201,38 @@ impl<const SIZE: usize> Driver<SIZE> {
         } else {
             queue_of!(NegotiatedVirtqueue, memory, desk)
         };
-        queue.set_features(features);
-        queue.initialize(0, SIZE);
         for _ in 0..SIZE * LONGEST_CHAIN {
             let buffer = memory.take_buffer::<BUFFER_LEN>();
             desk.spare.borrow_mut().push(buffer);
         }
         let runs = memory.take_buffer::<512>();
         runs.copy_from_slice(&run(0, 512));
-        Driver { queue, desk, runs }
+        let driver = Driver { queue, desk, runs };
+        driver.start(features);
+        driver
+    }
+
+    fn start(&self, features: u64) {
+        self.queue.set_features(features);
+        self.queue.delay_interrupts(1);
+        self.queue.initialize(0, SIZE);
+    }
+
+    /// Begins anew with other features, in the same layout, as if nothing had been before.
+    ///
+    /// # Safety
+    ///
+    /// The device that knows the queue does not access it, nor any buffer, from now on.
+    pub unsafe fn restart(&self, features: u64) {
+        // SAFETY: passed on to the caller.
+        unsafe { self.queue.device_was_reset() };
+        let desk = self.desk;
+        desk.lent.borrow_mut().clear();
+        desk.recycled.borrow_mut().clear();
+        desk.next.set(0);
+        desk.returned.set(0);
+        desk.notified.set(false);
+        self.start(features);
     }
 
     /// The queue.

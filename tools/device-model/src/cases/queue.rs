@@ -2,6 +2,9 @@
 
 //! A queue by itself, in either layout, whose rings are anybody's to write.
 
+use std::cell::OnceCell;
+use std::thread::LocalKey;
+
 use queue_model::{Driver, Random, SharedMemory};
 use virtio::features::{EVENT_IDX, INDIRECT_DESC, RING_PACKED};
 use vm_memory::{Bytes, GuestAddress};
@@ -16,6 +19,14 @@ const PACKED_AREAS: [usize; 3] = [16 * SIZE, 4, 4];
 
 /// Features of which one combination is in use.
 const FEATURES: [u64; 4] = [0, EVENT_IDX, INDIRECT_DESC, EVENT_IDX | INDIRECT_DESC];
+
+/// A queue and the memory that it is in. Each is used again and again, since it stays to the end.
+type Rig = OnceCell<(SharedMemory, Driver<SIZE>)>;
+
+std::thread_local! {
+    static SPLIT: Rig = const { OnceCell::new() };
+    static PACKED: Rig = const { OnceCell::new() };
+}
 
 /// What a step is.
 enum Step {
@@ -37,7 +48,7 @@ enum Step {
 ///
 /// One of these does not hold.
 pub fn rings(input: &[u8]) {
-    run(input, 0, SPLIT_AREAS, |what, _| match what % 8 {
+    run(input, &SPLIT, 0, SPLIT_AREAS, |what, _| match what % 8 {
         0 | 1 => Step::Provide,
         2 => Step::Publish,
         3 => Step::Serve,
@@ -54,26 +65,55 @@ pub fn rings(input: &[u8]) {
 ///
 /// As there.
 pub fn packed_rings(input: &[u8]) -> usize {
-    run(input, RING_PACKED, PACKED_AREAS, |what, place| {
-        match what % 8 {
+    run(
+        input,
+        &PACKED,
+        RING_PACKED,
+        PACKED_AREAS,
+        |what, place| match what % 8 {
             0 | 1 => Step::Provide,
             2 => Step::Publish,
             3 => Step::Serve,
             4 => Step::Delay,
             5 => Step::Write(1 + usize::from(place / 2 % 2)),
             _ => Step::Write(0),
-        }
-    })
+        },
+    )
 }
 
 /// Takes the steps of an input, of four bytes each; the byte before them chooses features.
-fn run(input: &[u8], layout: u64, areas: [usize; 3], step_of: impl Fn(u8, u8) -> Step) -> usize {
+fn run(
+    input: &[u8],
+    rig: &'static LocalKey<Rig>,
+    layout: u64,
+    areas: [usize; 3],
+    step_of: impl Fn(u8, u8) -> Step,
+) -> usize {
     let Some((&choice, steps)) = input.split_first() else {
         return 0;
     };
+    let features = layout | FEATURES[usize::from(choice) % 4];
+    rig.with(|rig| {
+        let (memory, driver) = rig.get_or_init(|| {
+            let mut memory = SharedMemory::map(1 << 14);
+            let driver = Driver::new(&mut memory, features);
+            (memory, driver)
+        });
+        // SAFETY: the device is the function below, which is not running.
+        unsafe { driver.restart(features) };
+        take_steps(memory, driver, choice, steps, areas, step_of)
+    })
+}
+
+fn take_steps(
+    memory: &SharedMemory,
+    driver: &Driver<SIZE>,
+    choice: u8,
+    steps: &[u8],
+    areas: [usize; 3],
+    step_of: impl Fn(u8, u8) -> Step,
+) -> usize {
     let mut random = Random::new(choice.into());
-    let mut memory = SharedMemory::map(1 << 14);
-    let driver = Driver::<SIZE>::new(&mut memory, layout | FEATURES[usize::from(choice) % 4]);
     driver.distrust();
     let queue = driver.queue();
     let addresses = queue.physical_addresses();
