@@ -159,10 +159,11 @@ pub(crate) fn allow_userspace_readable<P: Process + ?Sized>(
     let held = process.held_memory();
     let replaced = driver.ok_or(ErrorCode::NODEVICE).and_then(|driver| {
         let new = process.build_readwrite_process_buffer(address, length)?;
-        let answer = driver.allow_userspace_readable(process.processid(), number, new);
+        let run = process.processid();
+        let answer = driver.allow_userspace_readable(run, number, new);
         answer.map_err(|(refused, code)| {
             // A driver might keep the new one and hand out another.
-            if refused.into_parts() == (address, length) {
+            if refused.is_of(run) && refused.into_parts() == (address, length) {
                 // SAFETY: the driver has given the buffer back.
                 unsafe { process.release_memory(held) };
             }
@@ -216,7 +217,11 @@ fn allocate_and_enter<'a, P: Process + ?Sized>(
     driver: &(impl Partner + ?Sized),
     driver_num: usize,
 ) -> Result<Entered<'a, P>, ErrorCode> {
-    driver.allocate_grant(process.processid())?;
+    let run = process.processid();
+    driver.allocate_grant(run)?;
+    if process.processid() != run {
+        return Err(ErrorCode::FAIL);
+    }
     let grant_num = process
         .lookup_grant_from_driver_num(driver_num)
         .map_err(|_| ErrorCode::NOSUPPORT)?;

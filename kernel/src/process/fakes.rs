@@ -121,9 +121,11 @@ impl Scheduler<FakeChip> for FirstReady {
 pub(crate) struct FakeDriver {
     pub(crate) apps: Grant<u32, UpcallCount<2>, AllowRoCount<1>, AllowRwCount<1>>,
     pub(crate) commands: RefCell<Vec<(usize, usize, usize, ProcessId)>>,
-    /// What a process shares as userspace-readable buffer 1, or as 77, which the driver
+    /// What a process shares as userspace-readable buffer 1, or as 77 or 78, which the driver
     /// does not hand back although it refuses it. It takes no other.
     pub(crate) readable: Cell<UserspaceReadableProcessBuffer>,
+    /// Whether it starts its caller anew before it allocates a grant, this once.
+    pub(crate) restarts: Cell<bool>,
 }
 
 impl SyscallDriver for FakeDriver {
@@ -162,11 +164,18 @@ impl SyscallDriver for FakeDriver {
                 self.readable.set(buffer);
                 Err((Default::default(), ErrorCode::NOSUPPORT))
             }
+            // And hands back what it had before.
+            78 => Err((self.readable.replace(buffer), ErrorCode::NOSUPPORT)),
             _ => Err((buffer, ErrorCode::NOSUPPORT)),
         }
     }
 
-    fn allocate_grant(&self, process_id: ProcessId) -> Result<(), Error> {
+    fn allocate_grant(&self, mut process_id: ProcessId) -> Result<(), Error> {
+        if self.restarts.take() {
+            let process = process_id.resolve().unwrap();
+            process.try_restart(None);
+            process_id = process.processid();
+        }
         self.apps.enter(process_id, |_, _| {})
     }
 }
@@ -316,6 +325,7 @@ impl World {
                 apps: kernel.create_grant(DRIVER, &Everything),
                 commands: RefCell::default(),
                 readable: Cell::default(),
+                restarts: Cell::default(),
             },
             ipc: IPC::new(kernel, IPC_DRIVER, &Everything),
             scheduler: FirstReady {

@@ -233,6 +233,11 @@ pub struct ReadWriteProcessBuffer {
 pub type UserspaceReadableProcessBuffer = ReadWriteProcessBuffer;
 
 impl ReadWriteProcessBuffer {
+    /// Whether this run of a process has shared it.
+    pub(crate) fn is_of(&self, run: ProcessId) -> bool {
+        self.owner == Some(run)
+    }
+
     /// Makes an empty buffer that is nobody's.
     pub const fn const_default() -> Self {
         Self {

@@ -352,6 +352,37 @@ const BUFFERS: &[Row] = &[
         },
     ),
     (
+        "buffers: one that a driver keeps holds the break, though it hands back the last run's like it",
+        |m| {
+            m.succeeds(ALLOW_RW, [DRIVER, 0, 0, 0]);
+            m.fill_memory();
+            let end = m.map().sram_grant_start;
+            m.succeeds(ALLOW_READABLE, [DRIVER, 1, end - 16, 16]);
+            m.process.try_restart(None);
+            m.go_on();
+            m.succeeds(class::MEMOP, [1, 64, 0, 0]);
+            m.succeeds(ALLOW_RW, [DRIVER, 0, 0, 0]);
+            m.fill_memory();
+            assert_eq!(m.map().sram_grant_start, end, "the same memory");
+            m.refuses(ALLOW_READABLE, [DRIVER, 78, end - 16, 16], code::NOSUPPORT);
+            m.answers(class::MEMOP, [0, m.ram(), 0, 0], &[0, code::NOMEM]);
+        },
+    ),
+    (
+        "buffers: one of a run that the driver ended does not reach the next",
+        |m| {
+            let end = m.map().sram_app_brk;
+            m.world.driver.restarts.set(true);
+            let outcome = m.call(ALLOW_RW, [DRIVER, 0, end - 16, 16]);
+            assert_eq!(outcome, Outcome::Restarted);
+            let apps = &m.world.driver.apps;
+            let shared = apps.enter(m.process.processid(), |_, kernel_data| {
+                kernel_data.get_readwrite_processbuffer(0).unwrap().len()
+            });
+            assert_eq!(shared, Ok(0));
+        },
+    ),
+    (
         "buffers: a refused one does not take memory from the next run",
         |m| {
             m.fill_memory();
