@@ -103,11 +103,12 @@ impl Lifecycle {
         self.proven.set(false);
     }
 
-    /// Whether this is the poll at which to try to bring the device back.
-    pub(super) fn attempt_is_due(&self) -> bool {
+    /// Whether this is the poll at which to try to bring the device back, or to reset one that never ran
+    /// and has buffers all the same.
+    pub(super) fn attempt_is_due(&self, has_buffers: bool) -> bool {
         let pause = self.pause.get();
         self.pause.set(pause.saturating_sub(1));
-        let due = self.is_out_of_service() && pause == 0;
+        let due = (self.is_out_of_service() || has_buffers) && pause == 0;
         if due {
             // This poll is the first of those to sit out.
             self.pause.set(PAUSE.saturating_sub(1));
@@ -139,12 +140,12 @@ mod tests {
     #[test]
     fn a_device_that_never_ran_is_not_brought_back() {
         let life = Lifecycle::new();
-        assert!(!life.needs_poll() && !life.attempt_is_due());
+        assert!(!life.needs_poll() && !life.attempt_is_due(false));
         life.begin();
         assert_eq!(life.stage(), Stage::Starting);
         life.failed();
         assert_eq!(life.stage(), Stage::Down);
-        assert!(!life.needs_poll() && !life.attempt_is_due());
+        assert!(!life.needs_poll() && !life.attempt_is_due(false));
     }
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         for poll in 0..10 * u32::from(PAUSE) {
             assert!(life.needs_poll());
             let due = poll % u32::from(PAUSE) == 0;
-            assert_eq!(life.attempt_is_due(), due, "poll {poll}");
+            assert_eq!(life.attempt_is_due(false), due, "poll {poll}");
             if due {
                 life.begin();
                 life.failed();
@@ -170,24 +171,24 @@ mod tests {
     fn the_pause_outlasts_a_successful_attempt() {
         let life = running();
         life.reset_begun();
-        assert!(life.attempt_is_due());
+        assert!(life.attempt_is_due(false));
         life.begin();
         life.started();
         for _ in 1..PAUSE {
             life.reset_begun();
-            assert!(life.needs_poll() && !life.attempt_is_due());
+            assert!(life.needs_poll() && !life.attempt_is_due(false));
             life.started();
         }
         assert!(!life.needs_poll());
         life.reset_begun();
-        assert!(life.attempt_is_due());
+        assert!(life.attempt_is_due(false));
     }
 
     #[test]
     fn a_device_without_users_is_left_alone() {
         let life = running();
         life.abandon();
-        assert!(!life.needs_poll() && !life.attempt_is_due());
+        assert!(!life.needs_poll() && !life.attempt_is_due(false));
         life.reset_begun();
         life.reset_confirmed();
         assert_eq!(life.stage(), Stage::Down);

@@ -103,10 +103,12 @@ impl<R: RegisterAccess, B: Barriers> Polled for VirtIOMMIODevice<R, B> {
         if self.life.stage() == Stage::Running && self.watching.take() && self.check_progress() {
             self.watching.set(true);
         }
-        if self.life.attempt_is_due() {
-            self.recover();
-        } else if self.holds_buffers.get() {
-            self.reset();
+        if self.life.attempt_is_due(self.holds_buffers.get()) {
+            if self.life.stage() == Stage::Down {
+                self.reset();
+            } else {
+                self.recover();
+            }
         }
         let again = self.watching.get()
             || self.holds_buffers.get()

@@ -236,20 +236,43 @@ fn buffers_of_a_first_start_that_fails_come_back_with_a_reset_and_nothing_is_tri
     assert_eq!(rig.initialize(), Err(Error::DeviceError));
     assert_eq!(requests.0.get(), 1);
     rig.device.reset_hangs.set(true);
-    for _ in 0..3 {
+    let resets = || rig.transport.counters().resets;
+    let before = resets();
+    for _ in 0..10 * POLLS_IN_A_SECOND {
         assert!(rig.poll());
         assert_eq!(rig.client.contexts(), []);
     }
+    assert_eq!(resets() - before, 10, "one a second");
     rig.device.reset_hangs.set(false);
-    assert!(!rig.poll());
+    rig.poll_until_quiet();
     assert_eq!(rig.client.contexts(), [0, 1, 2]);
-    let resets = rig.transport.counters().resets;
+    assert_eq!(resets() - before, 11);
     assert!(!rig.poll());
-    let counters = rig.transport.counters();
-    assert_eq!((counters.attempts, counters.resets), (0, resets));
+    assert_eq!(resets() - before, 11);
+    assert_eq!(rig.transport.counters().attempts, 0);
     rig.device.fails_at_start.set(false);
     rig.initialize().unwrap();
     assert_eq!(rig.queue.free(), 1);
+}
+
+#[test]
+fn a_recovery_that_fails_late_and_cannot_reset_costs_one_reset_a_second() {
+    let rig = Rig::running();
+    rig.driver.posts.set(3);
+    rig.device.fails_at_start.set(true);
+    rig.break_queue();
+    // The attempt sets queues up again, and fails behind that.
+    while rig.transport.counters().attempts == 0 {
+        assert!(rig.poll());
+    }
+    rig.device.reset_hangs.set(true);
+    let before = rig.transport.counters();
+    for _ in 0..10 * POLLS_IN_A_SECOND {
+        assert!(rig.poll());
+    }
+    let after = rig.transport.counters();
+    assert_eq!(after.attempts - before.attempts, 10);
+    assert_eq!(after.resets - before.resets, 10);
 }
 
 #[test]
