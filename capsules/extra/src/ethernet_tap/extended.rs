@@ -89,7 +89,8 @@ impl<'a, E: EthernetAdapter<'a>, const N: usize> EthernetTapDriver<'a, E, Extend
     /// [`MAX_TRANSMIT_BUFFERS`](super::MAX_TRANSMIT_BUFFERS). [`MAX_MTU`] bytes in each serve every
     /// frame; what they hold does not matter.
     ///
-    /// Without [`set_retry`](Self::set_retry), frames for full slices are dropped and not held.
+    /// Without [`set_retry`](Self::set_retry), frames for full slices are dropped and not held, and
+    /// the frames of a batch that stay on the board go to their processes all at once.
     pub fn with_pool<const BUFFERS: usize>(
         adapter: &'a E,
         grant: EthernetTapGrant,

@@ -61,6 +61,11 @@ impl<'a> Hold<'a> {
     }
 
     #[inline]
+    pub(super) fn has_timer(&self) -> bool {
+        self.retry.is_some()
+    }
+
+    #[inline]
     pub(super) fn is_held(&self) -> bool {
         self.held.get()
     }

@@ -22,7 +22,7 @@ use kernel::processbuffer::{ReadableProcessBuffer, ReadableProcessSlice, Writeab
 
 /// Frames that leave before anybody else gets a chance, more than an adapter takes at once. Only those
 /// that stay on the board could be more, and a process would keep the kernel busy with them.
-pub(super) const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 64;
 
 /// What a frame is longer than its payload: header and VLAN tag.
 const OVERHEAD: usize = 18;
@@ -176,7 +176,8 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
             .and_then(|shared| shared.enter(|shared| Batch::check(shared, bytes, &self.lengths())))
             .unwrap_or(Err((ErrorCode::SIZE, 0)))?;
         let may_leave = !self.waiting.get();
-        let outcome = self.send_batch(sender, app, kernel_data, &mut batch, AT_ONCE, may_leave);
+        let limit = self.at_once();
+        let outcome = self.send_batch(sender, app, kernel_data, &mut batch, limit, may_leave);
         P::flush(self.adapter);
         match outcome {
             Err((ErrorCode::BUSY, _)) => {
@@ -189,6 +190,17 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
                 self.end_batch(app, kernel_data, &batch, outcome);
                 Ok(())
             }
+        }
+    }
+
+    /// How many frames leave before anybody else gets a chance.
+    pub(super) fn at_once(&self) -> usize {
+        // Without a timer nobody would go on with the rest. There is an end to it all the same: the
+        // memory of those who wait, who can add nothing meanwhile.
+        if self.hold.has_timer() {
+            AT_ONCE
+        } else {
+            usize::MAX
         }
     }
 

@@ -8,7 +8,7 @@
 use super::app::{App, Transmission};
 use super::path::Path;
 use super::switching::Ports;
-use super::transmit::{AT_ONCE, Sender, handed_over, report};
+use super::transmit::{Sender, handed_over, report};
 use super::{EthernetTapDriver, ro_allow};
 use kernel::ErrorCode;
 use kernel::grant::GrantKernelData;
@@ -53,7 +53,7 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
     pub(super) fn serve_waiting(&self) {
         let mut sent = false;
         let mut again = true;
-        let mut left = AT_ONCE;
+        let mut left = self.at_once();
         // Those who wait for the adapter.
         let mut stuck = Ports::NONE;
         while again && left > 0 {

@@ -125,6 +125,7 @@ fn sent(tap: &Tap, process: &FakeProcess) -> (u32, u32) {
 
 const RECEIVED: usize = 0;
 const SENT: usize = 1;
+const BATCH_DONE: usize = 3;
 
 #[test]
 fn a_frame_sent_at_once_is_not_reported_here_either() {
@@ -314,6 +315,23 @@ fn a_frame_that_stays_on_the_board_does_not_wait_for_the_only_buffer() {
     assert_eq!(slice.bytes()[20..80], frame);
     assert_eq!(card.drain(), *b"ab");
     assert_eq!(b.upcalls(), [(RECEIVED, (0, 0, 0)), (SENT, (0, 60, 2))]);
+}
+
+#[test]
+fn a_long_batch_between_processes_does_not_keep_others_from_the_card() {
+    let (card, tap, [a, b, c]) = bench();
+    let to_b = tap.command(0x101, 1, 0, b.id()).get_success_u64().unwrap();
+    let mut entry = [0; 2 + 60];
+    entry[..2].copy_from_slice(&60u16.to_ne_bytes());
+    entry[2..8].copy_from_slice(&to_b.to_le_bytes()[..6]);
+    let batch = entry.repeat(200);
+    a.allow_ro((tap, DRIVER_NUM), 1, Memory::of(&batch));
+    assert!(tap.command(0x106, batch.len(), 0, a.id()).is_success());
+    share_frame(tap, c, &[b'c'; 60]);
+    transmit(tap, c, 60, 1).unwrap();
+    assert_eq!(card.drain(), [b'c']);
+    assert_eq!(c.upcalls(), [(SENT, (0, 60, 1))]);
+    assert_eq!(a.upcalls(), [(BATCH_DONE, (0, 200, batch.len()))]);
 }
 
 #[test]

@@ -178,3 +178,52 @@ fn one_that_finds_no_room_is_not_overtaken_by_the_next_for_whom_there_is() {
     bench.wait();
     assert_eq!(marks(&bench.card.take_wire()), *b"ba");
 }
+
+/// A tap without a timer, over a card whose first `used` buffers are not back.
+fn without_a_timer(used: usize) -> (&'static Card, &'static Tap, [&'static FakeProcess; 3]) {
+    let host = Host::new();
+    let card: &'static Card = forever(Card::new());
+    let buffers: [&'static mut [u8]; 1] = [Box::leak(Box::new([0; MAX_MTU]))];
+    let tap = forever(Tap::with_pool(card, host.grant(DRIVER_NUM), buffers));
+    card.set_adapter_client(tap);
+    tap.initialize();
+    let out = frame(ELSEWHERE, b'0', 60);
+    for _ in 0..used {
+        host.processes[2].allow_ro((tap, DRIVER_NUM), 1, Memory::of(&out));
+        let answer = tap.command(AT_ONCE, 60, 0, host.processes[2].id());
+        assert!(answer.is_success());
+    }
+    (card, tap, host.processes)
+}
+
+#[test]
+fn without_a_timer_a_long_batch_does_not_keep_others_from_sending() {
+    // The batch begins at once, or waits for a buffer with its first frame, and then goes on.
+    for used in [0, 1] {
+        let (card, tap, [a, b, c]) = without_a_timer(used);
+        let claimed = tap.command(CLAIM, 1, 0, b.id()).get_success_u64();
+        let to_b = frame(octets(claimed.unwrap()), 1, 60);
+        let mut batch = vec![];
+        for frame in core::iter::repeat_n(&frame(ELSEWHERE, b'a', 60), used)
+            .chain(core::iter::repeat_n(&to_b, 200))
+        {
+            batch.extend((frame.len() as u16).to_ne_bytes());
+            batch.extend(frame);
+        }
+        a.allow_ro((tap, DRIVER_NUM), 1, Memory::of(&batch));
+        assert!(tap.command(BATCH, batch.len(), 0, a.id()).is_success());
+        card.finish();
+        let done = (0, 200 + used, batch.len());
+        assert_eq!(a.upcalls(), [(BATCH_DONE, done)], "nothing goes on with it");
+        card.finish();
+        card.wire.take();
+        c.allow_ro(
+            (tap, DRIVER_NUM),
+            0,
+            Memory::of(&frame(ELSEWHERE, b'c', 60)),
+        );
+        assert!(tap.command(TRANSMIT, 60, 7, c.id()).is_success());
+        assert_eq!(c.upcalls(), [(SENT, (0, 60, 7))], "the card is idle");
+        assert_eq!(marks(&card.take_wire()), [b'c']);
+    }
+}
