@@ -23,7 +23,8 @@ use kernel::utilities::cells::OptionalCell;
 const FIRST_WAIT_MS: u32 = 1;
 /// The last round in which the wait is longer than before.
 const LONGEST_WAIT_ROUND: u8 = 4;
-/// Rounds after which a frame does not hold up others any more: 15 ms.
+/// Rounds after which a frame does not hold up others any more: 15 ms, as each is longer than the one
+/// before while a frame is held.
 const PATIENCE_ROUNDS: u8 = 4;
 
 /// The frame at the head of the adapter, and those who cannot take it.

@@ -79,7 +79,10 @@ impl<'a, E, P: Path<'a, E>, const N: usize> EthernetTapDriver<'a, E, P, N> {
         }
         if sent {
             P::flush(self.adapter);
-            self.hold.hasten();
+            // The time of a held frame is counted in rounds, which must not become shorter.
+            if !self.hold.is_held() {
+                self.hold.hasten();
+            }
         }
         let waits = |number| self.is_waiting(number);
         self.waiting

@@ -449,6 +449,42 @@ fn what_waits_next_begins_with_a_short_wait() {
 }
 
 #[test]
+fn a_frame_is_held_for_its_time_however_much_others_send_meanwhile() {
+    for held_first in [true, false] {
+        let bench @ Bench { card, .. } = &Bench::new();
+        let [slow, quick, sender] = bench.processes;
+        let (to_slow, to_quick) = (bench.claim(slow), bench.claim(quick));
+        bench.share_slice(slow, 100);
+        let slice = bench.share_slice(quick, 60_000);
+        let one = frame(to_quick, 1, 14);
+        let bytes = bench.share_batch(sender, &[&one[..]; 640]);
+        let hold = || [2, 3].map(|mark| card.arrive(&frame(to_slow, mark, 60)));
+        if held_first {
+            hold();
+        }
+        bench.simple(sender, BATCH, bytes, 0).unwrap();
+        if !held_first {
+            hold();
+        }
+        assert!(card.is_held());
+        let mut delays = vec![];
+        while card.is_held() {
+            let before = slice.frames().len();
+            delays.push(bench.wait().unwrap());
+            // Who sends goes on all the same.
+            assert_eq!(slice.frames().len(), before + 64);
+        }
+        assert_eq!(delays, [1, 2, 4, 8]);
+        // Afterwards it is as quick as ever.
+        assert!(bench.wait().is_some_and(|delay| delay <= 16));
+        assert_eq!(bench.wait(), Some(1));
+        while bench.wait().is_some() {}
+        assert_eq!(sender.upcalls(), [(BATCH_DONE, (0, 640, bytes))]);
+        assert_eq!(slice.frames().len(), 640);
+    }
+}
+
+#[test]
 fn time_for_which_nothing_was_held_is_not_charged() {
     let bench @ Bench { card, timer, .. } = &Bench::new();
     let [slow, other] = bench.processes;
