@@ -11,7 +11,25 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+share=
+case ${1-} in
+'') ;;
+--share) share=yes ;;
+*)
+    cat <<'TEXT'
+usage: tools/deep-check.sh [--share]
+
+  --share    only a few minutes of it, leaving out what this machine has no tools for
+TEXT
+    exit 2
+    ;;
+esac
+
 if ! cargo +nightly miri --version >/dev/null 2>&1; then
+    if [ "$share" ]; then
+        echo "deep-check: left out, for Miri is missing"
+        exit 0
+    fi
     cat >&2 <<'TEXT'
 deep-check: Miri is missing. It comes with a nightly toolchain:
     rustup toolchain install nightly --profile minimal --component miri --component rust-src
@@ -82,12 +100,26 @@ miri() {
         ${part:+--lib -- "$@"}
 }
 
-# Some changed checks survive; how many is the result.
+queue_cost() {
+    if valgrind --version >/dev/null 2>&1; then
+        step "cost of a queue" "$bench_limit" \
+            cargo run --quiet --profile host-bench --package queue-bench
+    else
+        note "cost of a queue" 0 "left out: valgrind is missing"
+    fi
+}
+
+# mutants FILES [OPTION ...]: some changed checks survive; how many is the result.
 mutants() {
-    local begin=$SECONDS status=0 outcome list result=
+    local files=$1 begin=$SECONDS status=0 outcome list result=
+    shift
+    if ! cargo mutants --version >/dev/null 2>&1; then
+        note "mutants of the checks" 0 "left out: cargo install cargo-mutants"
+        return
+    fi
     echo "deep-check: mutants of the checks of a device's claims (at most $mutants_limit s)"
     timeout "$mutants_limit" cargo mutants --package virtio --timeout 60 \
-        --file 'chips/virtio/src/{queues,transports,devices}/**' --output target/mutants \
+        --file "$files" "$@" --output target/mutants \
         -- --lib -- --skip every_buffer_has_one_owner >"$logs/mutants.log" 2>&1 || status=$?
     for outcome in caught missed timeout unviable; do
         list=target/mutants/mutants.out/$outcome.txt
@@ -100,6 +132,20 @@ mutants() {
     esac
     note "mutants of the checks" $((SECONDS - begin)) "$result"
 }
+
+finish() {
+    echo
+    echo "deep-check: $([ "$failed" = 0 ] && echo passed || echo FAILED), in $SECONDS s"
+    printf '  %s\n' "${summary[@]}"
+    exit "$failed"
+}
+
+if [ "$share" ]; then
+    miri "-Zmiri-ignore-leaks" virtio share single_buffers queues::lent chain_table
+    queue_cost
+    mutants 'chips/virtio/src/queues/split_queue/used_ring.rs' --shard 1/14
+    finish
+fi
 
 miri "" tock-cells
 miri "" tock-tbf
@@ -128,20 +174,6 @@ else
     note "fuzzing" 0 "left out: cargo install cargo-fuzz"
 fi
 
-if valgrind --version >/dev/null 2>&1; then
-    step "cost of a queue" "$bench_limit" \
-        cargo run --quiet --profile host-bench --package queue-bench
-else
-    note "cost of a queue" 0 "left out: valgrind is missing"
-fi
-
-if cargo mutants --version >/dev/null 2>&1; then
-    mutants
-else
-    note "mutants of the checks" 0 "left out: cargo install cargo-mutants"
-fi
-
-echo
-echo "deep-check: $([ "$failed" = 0 ] && echo passed || echo FAILED), in $SECONDS s"
-printf '  %s\n' "${summary[@]}"
-exit "$failed"
+queue_cost
+mutants 'chips/virtio/src/{queues,transports,devices}/**'
+finish
