@@ -48,7 +48,7 @@ help: ## list the targets
 	@echo '  APPS="random web"           apps from userland/apps'
 	@echo '  TBF="a.tbf b.tbf"           binaries built elsewhere, placed by their fixed addresses (none)'
 	@echo '  CREDENTIALS=KIND            run only apps with credentials: sha256, ecdsa-p256:KEY.pem (none)'
-	@echo '  NET=user|none|dgram:L:R     network cards, several with commas (user)'
+	@echo '  NET=user|none|dgram:L:R     network cards, several with commas: apps use the first (user)'
 	@echo '  RNG=on|off                  entropy device (on)'
 	@echo '  PORT=8080                   port of this machine that leads to port 80 of the board;'
 	@echo '                              PORT=8007:7 leads to port 7, PORT=8007:7/udp to its UDP port'

@@ -45,7 +45,9 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# rustup's stand-ins for the tools would install the toolchain on their own, and say nothing.
+# rustup's installer changes PATH only for shells that start later.
+PATH=$PATH${HOME:+:$HOME/.cargo/bin}
+# Its stand-ins for the tools would install the toolchain on their own, and say nothing.
 export RUSTUP_AUTO_INSTALL=0
 
 has_rust() {
@@ -98,7 +100,8 @@ refuse_override() {
 install_rust() {
     refuse_override
     has rustup || fail "$(describe rust) is missing, and so is rustup:" \
-        "install the package rustup (or Rust's own installer), then run this again"
+        "install it with Rust's own installer (or the package rustup, where there is one)," \
+        "then run this again"
     local options=()
     for target in $targets; do options+=(--target "$target"); done
     for component in $components; do options+=(--component "$component"); done

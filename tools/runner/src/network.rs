@@ -128,21 +128,25 @@ impl Network {
     /// Whether QEMU will listen on the forwarded port.
     #[must_use]
     pub fn forwards_port(&self) -> bool {
-        self.cards.contains(&Card::User)
+        self.cards.first() == Some(&Card::User)
     }
 
-    /// QEMU's arguments for the cards; the first user network forwards `port`.
+    /// QEMU's arguments for the cards; the first one, which apps use, forwards `port` if it can.
+    ///
+    /// QEMU fills the slots from the last one down, and apps use the card in the lowest slot: so the first
+    /// card is told last.
     #[must_use]
     pub fn arguments(&self, port: u16) -> Vec<String> {
         let mut arguments = Vec::new();
-        let mut forward = Some(format!(
+        let forward = format!(
             ",hostfwd={}:127.0.0.1:{port}-{GUEST_ADDRESS}:{}",
             self.protocol.name(),
             self.guest_port
-        ));
-        for (index, card) in self.cards.iter().enumerate() {
+        );
+        for (index, card) in self.cards.iter().enumerate().rev() {
             let backend = match card {
-                Card::User => format!("user,id=net{index}{}", forward.take().unwrap_or_default()),
+                Card::User if index == 0 => format!("user,id=net0{forward}"),
+                Card::User => format!("user,id=net{index}"),
                 Card::Datagram { local, remote } => format!(
                     "socket,id=net{index},udp=127.0.0.1:{remote},localaddr=127.0.0.1:{local}"
                 ),
@@ -211,14 +215,22 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_user_network_forwards_the_port() {
+    fn only_the_first_card_forwards_the_port_and_it_comes_last() {
         let arguments = Network::new(vec![Card::User, Card::User]).arguments(8080);
+        assert_eq!(arguments[1], "user,id=net1");
+        assert_eq!(arguments[3], "virtio-net-device,netdev=net1");
         assert_eq!(
-            arguments[1],
+            arguments[5],
             "user,id=net0,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80"
         );
-        assert_eq!(arguments[5], "user,id=net1");
-        assert_eq!(arguments[7], "virtio-net-device,netdev=net1");
+        assert_eq!(arguments[7], "virtio-net-device,netdev=net0");
+        let datagram = Card::Datagram {
+            local: 1,
+            remote: 2,
+        };
+        let elsewhere = Network::new(vec![datagram, Card::User]);
+        assert!(!elsewhere.forwards_port());
+        assert!(!elsewhere.arguments(8080).concat().contains("hostfwd"));
     }
 
     #[test]

@@ -251,7 +251,11 @@ fn every_app_is_in_the_list_of_apps() {
     let list = Tree::read().page("userland/README.md").code_spans();
     let manifest = Tree::read().text("userland/apps/Cargo.toml");
     let apps = pages::values(&manifest, "name").skip(1);
-    expect_none(apps.filter(|app| !list.contains(app)).collect());
+    let missing: Vec<_> = apps
+        .filter(|app| !list.contains(app))
+        .map(|app| format!("{app} is not in the table of apps in userland/README.md"))
+        .collect();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 #[test]
