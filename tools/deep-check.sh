@@ -25,13 +25,13 @@ TEXT
     ;;
 esac
 
-if ! cargo +nightly miri --version >/dev/null 2>&1; then
+if ! cargo +nightly miri setup >/dev/null 2>&1; then
     if [ "$share" ]; then
-        echo "deep-check: left out, for Miri is missing"
+        echo "deep-check: left out, for Miri is missing or cannot be set up"
         exit 0
     fi
     cat >&2 <<'TEXT'
-deep-check: Miri is missing. It comes with a nightly toolchain:
+deep-check: Miri is missing or cannot be set up. It comes with a nightly toolchain:
     rustup toolchain install nightly --profile minimal --component miri --component rust-src
 TEXT
     exit 1
