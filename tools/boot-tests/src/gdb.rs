@@ -58,6 +58,25 @@ impl Gdb {
         (guest, gdb)
     }
 
+    /// Boots `kernel`; the machine stands still in the midst of the kernel's work, in a function that is
+    /// called when the serial port has sent something, and calls others.
+    ///
+    /// # Panics
+    ///
+    /// As for [`boot`](Self::boot), or the kernel has no such function.
+    #[must_use]
+    pub fn boot_into_kernel(kernel: &Path, board: Board<'_>) -> (Guest, Gdb) {
+        let (guest, mut gdb) = Gdb::boot(board);
+        let function = symbol(kernel, |name| {
+            name.contains("MuxUart") && name.contains("TransmitClient$GT$18transmitted_buffer")
+        });
+        gdb.stop_at(function, true);
+        gdb.run();
+        gdb.wait_for_stop();
+        gdb.stop_at(function, false);
+        (guest, gdb)
+    }
+
     /// Writes the same byte to `length` bytes of memory.
     #[track_caller]
     pub fn fill(&mut self, address: u32, length: usize, byte: u8) {

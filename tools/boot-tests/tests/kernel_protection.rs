@@ -10,14 +10,7 @@ use boot_tests::{Board, Gdb, each_qemu, kernel, register, symbol};
 #[track_caller]
 fn expect_exception(qemu: &Qemu, mischief: &[(usize, u32)], exception: &str) {
     let board = Board::on(qemu).apps(&["ticker"]).cpu(qemu.protected_cpu());
-    let (mut guest, mut gdb) = Gdb::boot(board);
-    let function = symbol(&kernel(), |name| {
-        name.contains("MuxUart") && name.contains("TransmitClient$GT$18transmitted_buffer")
-    });
-    gdb.stop_at(function, true);
-    gdb.run();
-    gdb.wait_for_stop();
-    gdb.stop_at(function, false);
+    let (mut guest, mut gdb) = Gdb::boot_into_kernel(&kernel(), board);
     gdb.set(mischief);
     gdb.run();
     guest.expect(&format!("kernel exception: {exception}, mepc"));

@@ -5,8 +5,9 @@
 
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
+use std::time::Instant;
 
-use boot_tests::{Board, Guest, HOST, HOST_MAC, Host, connect, each_qemu};
+use boot_tests::{Board, Guest, HOST, HOST_MAC, Host, PATIENCE, connect, each_qemu};
 use serde_json::json;
 
 const CARD: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -161,10 +162,14 @@ fn pings_go_on_when_the_cable_is_back_and_at_another_address_where_it_leads_else
 
 /// How many requests the card has answered, when there are no more to come.
 fn requests_so_far(guest: &mut Guest) -> u32 {
+    let start = Instant::now();
     let mut readings = [0; 3];
     while readings[0] == 0 || readings.iter().any(|reading| *reading != readings[0]) {
         readings.rotate_left(1);
         readings[2] = guest.counter("driver", "control_requests");
+        if start.elapsed() > PATIENCE {
+            guest.fail_with("there is no end of requests, or no beginning");
+        }
     }
     readings[0]
 }

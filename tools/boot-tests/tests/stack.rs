@@ -94,15 +94,7 @@ fn a_stack_that_overflows_ends_in_an_exception() {
     each_qemu(|qemu| {
         for cpu in cpus(qemu) {
             let board = Board::on(qemu).apps(&["ticker"]).cpu(cpu);
-            let (mut guest, mut gdb) = Gdb::boot(board);
-            // Called when the serial port has sent something, and calls others.
-            let function = symbol(&kernel(), |name| {
-                name.contains("MuxUart") && name.contains("TransmitClient$GT$18transmitted_buffer")
-            });
-            gdb.stop_at(function, true);
-            gdb.run();
-            gdb.wait_for_stop();
-            gdb.stop_at(function, false);
+            let (mut guest, mut gdb) = Gdb::boot_into_kernel(&kernel(), board);
             // The first two registers that it saves still lie above the end of RAM.
             let guard = symbol(&kernel(), |name| name == "_sguard");
             gdb.set(&[(register::SP, guard + 8)]);
