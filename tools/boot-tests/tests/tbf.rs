@@ -60,6 +60,16 @@ fn a_wrong_ram_address_is_reported_with_the_one_it_wants() {
 }
 
 #[test]
+fn a_ram_address_at_which_no_protection_can_begin_is_reported() {
+    let damage = |object: &mut Vec<u8>| {
+        let addresses = header_entry(object, FIXED_ADDRESSES);
+        put(object, addresses, 0x8030_0001);
+        seal(object);
+    };
+    boot_with(damage, &["crash", "RAM", "0x80300001"]);
+}
+
+#[test]
 fn a_demand_for_more_ram_than_there_is_is_reported() {
     let damage = |object: &mut Vec<u8>| {
         for kind in [1, PROGRAM] {
